@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""The geometry of Arm stage-2 page tables.
+
+How many levels, which start level, how many concatenated tables, how big and how
+aligned the PGD is, for a page size, an IPA width and a host VA width; whether a kernel
+or a CPU allows it; and if not, whose limit, by how much, and what would fit.
+
+>>> import s2geom as s2
+>>> g = s2.stage2(page_shift=14, ipa_bits=40, va_bits=36)
+>>> g.levels, g.start_level, g.concatenation, g.pgd_size
+(2, 2, 16, 262144)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from s2geom.architecture import Cpu
+from s2geom.errors import (
+    InvalidArgument,
+    MemoryReadError,
+    S2GeomError,
+    UnreadableInput,
+    UnsupportedCombination,
+    Violation,
+)
+from s2geom.fake import FakePgd, fake_pgd
+from s2geom.geometry import Geometry, IpaIndex, Level
+from s2geom.granule import Granule
+from s2geom.hw_pgtable import hw_pgtable_level_shift, hw_pgtable_levels
+from s2geom.kvm import Host, check, stage2
+from s2geom.scheme import Scheme
+
+if TYPE_CHECKING:
+    from s2geom.kconfig import IpaSizes, KernelConfig
+    from s2geom.leaf import leaf_size
+    from s2geom.macros import kernel_macros
+
+_LATER = {
+    "IpaSizes": "kconfig",
+    "KernelConfig": "kconfig",
+    "kernel_macros": "macros",
+    "leaf_size": "leaf",
+}
+"""Names whose module is loaded at first use: an import stays about as quick as attrs's,
+and a debugger that only asks for a shape never pays for a parser."""
+
+__all__ = [
+    "Cpu",
+    "FakePgd",
+    "Geometry",
+    "Granule",
+    "Host",
+    "InvalidArgument",
+    "IpaIndex",
+    "IpaSizes",
+    "KernelConfig",
+    "Level",
+    "MemoryReadError",
+    "S2GeomError",
+    "Scheme",
+    "UnreadableInput",
+    "UnsupportedCombination",
+    "Violation",
+    "check",
+    "fake_pgd",
+    "hw_pgtable_level_shift",
+    "hw_pgtable_levels",
+    "kernel_macros",
+    "leaf_size",
+    "stage2",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load the module of a public name at its first use."""
+    if name not in _LATER:
+        raise AttributeError(f"module 's2geom' has no attribute {name!r}")
+    value = getattr(import_module(f"s2geom.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

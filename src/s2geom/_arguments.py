@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""How a number enters the package.
+
+Whatever has ``__index__`` is a number here (numpy's integers in a notebook), and it is
+stored as `int`. A `bool` or a `float` is a mistake in the call even where it is equal
+to a right answer, so both are a `TypeError`.
+"""
+
+from operator import index
+
+from s2geom.errors import InvalidArgument
+
+
+def integer(name: str, value: object) -> int:
+    """Return ``value`` as a plain `int`.
+
+    Raises:
+        TypeError: It is no integer; the message names the argument and the value.
+    """
+    if type(value) is int:  # the common case, and the only one that must be fast
+        return value
+    if not isinstance(value, bool):
+        try:
+            return int(index(value))  # type: ignore[call-overload,no-any-return]
+        except TypeError:
+            pass
+    message = f"{name} must be an integer, got {value!r} ({type(value).__name__})"
+    raise TypeError(message)
+
+
+def integer_within(name: str, value: object, lowest: int, highest: int) -> int:
+    """Return ``value`` as a plain `int` from ``lowest`` to ``highest``.
+
+    Raises:
+        TypeError: It is no integer.
+        InvalidArgument: It is outside the range.
+    """
+    number = value if type(value) is int else integer(name, value)
+    if lowest <= number <= highest:
+        return number
+    raise InvalidArgument(f"{name} must be {lowest}..{highest}, got {number}")
+
+
+def flag(name: str, value: object) -> bool:
+    """Return ``value`` if it is a `bool`.
+
+    Raises:
+        TypeError: It is anything else; 0 and 1 are numbers, not answers.
+    """
+    if isinstance(value, bool):
+        return value
+    message = f"{name} must be a bool, got {value!r} ({type(value).__name__})"
+    raise TypeError(message)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""`Granule`: the three page sizes, and the arithmetic that follows from one alone."""
+
+import re
+from enum import IntEnum
+
+from s2geom._arguments import integer
+from s2geom._public import public
+from s2geom.errors import InvalidArgument
+
+DESCRIPTOR_SHIFT = 3
+"""log2 of a descriptor's bytes. VMSAv9-128 would make it 4, so it has a name."""
+
+LAST_LEVEL = 3
+"""The level of the page descriptors, in every granule."""
+
+_TEXT = re.compile(r"(\d{1,9})\s*(k(?:i?b)?)?", re.ASCII | re.IGNORECASE)
+
+
+@public
+class Granule(IntEnum):
+    """A translation granule: the size of a page and of every full table.
+
+    The value is log2 of the size in bytes, the kernel's PAGE_SHIFT.
+
+    Source: Arm ARM D8.2, "Translation granules".
+
+    >>> Granule.K16.size, Granule.K16.stride, Granule.K16.entries
+    (16384, 11, 2048)
+    """
+
+    K4 = 12
+    K16 = 14
+    K64 = 16
+
+    @property
+    def size(self) -> int:
+        """Bytes of a page, and of one full table."""
+        return 1 << self
+
+    @property
+    def stride(self) -> int:
+        """Index bits that one full table resolves: 9, 11 or 13."""
+        return self - DESCRIPTOR_SHIFT
+
+    @property
+    def entries(self) -> int:
+        """Descriptors in one full table."""
+        return 1 << self.stride
+
+    def level_shift(self, level: int) -> int:
+        """Return log2 of the bytes that one entry at a level maps.
+
+        Args:
+            level: Level of lookup, -1..3.
+
+        Source: Arm ARM D8.2; pseudocode TranslationSize.
+        """
+        return self + self.stride * (LAST_LEVEL - level)
+
+    @classmethod
+    def parse(cls, text: str | int) -> "Granule":
+        """Read a page size: ``"16K"``, ``"16KiB"``, ``"65536"`` or 16384.
+
+        A bare 12, 14 or 16 is refused, since it might be a page shift or a number of
+        kilobytes, and 16 is a different granule in each reading.
+
+        Args:
+            text: The size as text, or in bytes.
+
+        Raises:
+            InvalidArgument: It is not one of the three sizes, or has two readings.
+            TypeError: It is neither text nor an integer.
+
+        >>> Granule.parse("16KiB")
+        Granule.K16
+        """
+        if isinstance(text, Granule):
+            return text
+        given = text if isinstance(text, str) else str(integer("page size", text))
+        found = _TEXT.fullmatch(given.strip())
+        if found:
+            number, unit = int(found[1]), found[2]
+            size = number << 10 if unit else number
+            for granule in cls:
+                if granule.size == size:
+                    return granule
+            if not unit and number in {12, 14, 16}:
+                raise InvalidArgument(_two_readings(number))
+        raise InvalidArgument(f"page size must be 4K, 16K or 64K, got {given!r}")
+
+    def __repr__(self) -> str:
+        return f"Granule.{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.size >> 10}K"
+
+
+def _two_readings(number: int) -> str:
+    size = f"{(1 << number) >> 10}K"
+    kilobytes = f"{number}K" + ("" if number == 16 else ", which is no page size")
+    return (
+        f"page size {number} has two readings: page shift {number} is {size}, and "
+        f"{number} kilobytes is {kilobytes}; write {size}"
+        + (" or 16K" if number == 16 else "")
+    )
+
+
+def granule_of(page_shift: object) -> Granule:
+    """Return the granule with a page shift.
+
+    Raises:
+        InvalidArgument: The shift is not 12, 14 or 16.
+        TypeError: It is no integer.
+    """
+    if type(page_shift) is Granule:
+        return page_shift
+    number = integer("page_shift", page_shift)
+    granule = _BY_SHIFT.get(number)
+    if granule is None:
+        message = f"page_shift must be 12 (4K), 14 (16K) or 16 (64K), got {number}"
+        raise InvalidArgument(message)
+    return granule
+
+
+_BY_SHIFT = {int(granule): granule for granule in Granule}

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""The two formulas that never changed, from Linux v4.4 to today.
+
+ARM64_HW_PGTABLE_LEVELS counts the levels that an address width needs, and
+ARM64_HW_PGTABLE_LEVEL_SHIFT says what one entry at a level maps. The kernel uses both
+for its own tables and, four bits narrower, for the guest's stage 2.
+"""
+
+from s2geom._arguments import integer_within
+from s2geom._public import public
+from s2geom.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, granule_of
+
+
+def levels_for(stride: int, bits: int) -> int:
+    """Return the levels that ``bits`` address bits need: the formula, unchecked.
+
+    It is the count of whole strides above the descriptor bits, rounded up; the
+    kernel's spelling of the rounding is ``(bits - 4) / stride``, which is the same
+    since the page shift is the stride plus 3.
+    """
+    return (bits - DESCRIPTOR_SHIFT - 1) // stride
+
+
+@public
+def hw_pgtable_levels(page_shift: int, va_bits: int) -> int:
+    """Return ARM64_HW_PGTABLE_LEVELS: levels that an address width needs.
+
+    Args:
+        page_shift: log2 of the page size: 12, 14 or 16.
+        va_bits: Width of the address in bits, 1..64.
+
+    Raises:
+        InvalidArgument: A value is outside its range.
+        TypeError: A value is no integer.
+
+    Source: Linux v4.4 to today, arch/arm64/include/asm/pgtable-hwdef.h.
+
+    >>> hw_pgtable_levels(14, 36), hw_pgtable_levels(12, 48)
+    (2, 4)
+    """
+    granule = granule_of(page_shift)
+    return levels_for(granule.stride, integer_within("va_bits", va_bits, 1, 64))
+
+
+@public
+def hw_pgtable_level_shift(page_shift: int, level: int) -> int:
+    """Return ARM64_HW_PGTABLE_LEVEL_SHIFT: log2 of what one entry at a level maps.
+
+    Args:
+        page_shift: log2 of the page size: 12, 14 or 16.
+        level: Level of lookup, -1..3.
+
+    Raises:
+        InvalidArgument: A value is outside its range.
+        TypeError: A value is no integer.
+
+    Source: Linux v4.4 to today, arch/arm64/include/asm/pgtable-hwdef.h.
+
+    >>> hw_pgtable_level_shift(12, 2)
+    21
+    """
+    granule = granule_of(page_shift)
+    return granule.level_shift(integer_within("level", level, -1, LAST_LEVEL))
