@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""The ``s2geom`` command: arguments in, a report out.
+
+What each command answers is in `commands`; here stands only how it is asked. Exit code
+0 means supported, 1 not supported (with the reason), 2 that the question could not be
+understood or the input not read.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from s2geom import commands
+from s2geom.architecture import Cpu
+from s2geom.errors import InvalidArgument, S2GeomError, UnsupportedCombination
+from s2geom.granule import Granule
+from s2geom.report import Report
+from s2geom.scheme import Scheme
+from s2geom.units import parse_size
+
+USAGE_ERROR = 2
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise InvalidArgument(f"not a number: {text!r}") from None
+
+
+def _scheme(text: str) -> Scheme:
+    try:
+        return Scheme(text)
+    except ValueError:
+        names = ", ".join(scheme.value for scheme in Scheme)
+        raise InvalidArgument(f"scheme must be one of {names}, got {text!r}") from None
+
+
+def _reading(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Let our own sentence reach the user: argparse hides that of a ValueError."""
+
+    def typed(text: str) -> object:
+        try:
+            return read(text)
+        except S2GeomError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return typed
+
+
+@frozen
+class Option:
+    """One argument, shared by the commands that take it.
+
+    Args:
+        flags: Its spellings.
+        settings: What argparse wants to know.
+    """
+
+    flags: tuple[str, ...]
+    settings: dict[str, Any]
+
+
+def _option(
+    *flags: str, read: Callable[[str], Any] | None = None, **settings: Any
+) -> Option:
+    if read is not None:
+        settings["type"] = _reading(read)
+    return Option(flags, settings)
+
+
+PAGE_SIZE = _option(
+    "--page-size",
+    read=Granule.parse,
+    required=True,
+    metavar="SIZE",
+    help="page size: 4K, 16KiB, 65536",
+)
+IPA = _option(
+    "--ipa", read=_number, required=True, metavar="BITS", help="guest IPA width in bits"
+)
+VA = _option(
+    "--va", read=_number, default=48, metavar="BITS", help="host VA width (default 48)"
+)
+HOST_PA = _option(
+    "--host-pa",
+    read=_number,
+    default=48,
+    metavar="BITS",
+    help="the host's CONFIG_ARM64_PA_BITS, 48 or 52 (default 48)",
+)
+PA = _option(
+    "--pa",
+    read=_number,
+    metavar="BITS",
+    help="the CPU's physical address size (PARange); without it, any CPU",
+)
+LPA2 = _option("--lpa2", action="store_true", help="the CPU has LPA2 (needs --pa)")
+SCHEME = _option(
+    "--scheme",
+    read=_scheme,
+    metavar="NAME",
+    help="how KVM chooses: " + ", ".join(scheme.value for scheme in Scheme),
+)
+KERNEL = _option(
+    "--kernel",
+    read=Scheme.for_release,
+    dest="scheme",
+    metavar="RELEASE",
+    help="the same by kernel release: 6.1, v4.7, 5.10.0-30-arm64",
+)
+JSON = _option("--json", action="store_true", help="print JSON")
+
+CPU = (PA, LPA2)
+HOST = (PAGE_SIZE, VA, HOST_PA, SCHEME, KERNEL, *CPU)
+
+
+@frozen
+class Command:
+    """A command of the program.
+
+    Args:
+        name: What is typed.
+        help: One line about it.
+        options: What it takes.
+        run: What answers.
+    """
+
+    name: str
+    help: str
+    options: tuple[Option, ...]
+    run: Callable[[argparse.Namespace], Report]
+
+
+COMMANDS = (
+    Command(
+        "show",
+        "the shape of stage 2 for a configuration, or why there is none",
+        (*HOST, IPA),
+        commands.show,
+    ),
+    Command(
+        "config",
+        "what a kernel .config allows: guest IPA sizes and their shapes",
+        (
+            _option("path", help=".config, /boot/config-* or /proc/config.gz"),
+            _option("--kernel", metavar="RELEASE", help="release, where it has none"),
+            *CPU,
+        ),
+        commands.config,
+    ),
+    Command(
+        "split",
+        "which table, indices and offset an IPA uses",
+        (*HOST, IPA, _option("address", read=parse_size, help="an IPA")),
+        commands.split,
+    ),
+    Command(
+        "macros",
+        "the kernel's own macros: the fake levels beside the static scheme",
+        (PAGE_SIZE, IPA, VA),
+        commands.macros,
+    ),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(
+        prog="s2geom", description="The geometry of Arm stage-2 page tables."
+    )
+    below = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        sub = below.add_parser(
+            command.name, help=command.help, description=command.help
+        )
+        for option in (*command.options, JSON):
+            sub.add_argument(*option.flags, **option.settings)
+        sub.set_defaults(run=command.run)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    asked = parser().parse_args(arguments)
+    try:
+        asked.cpu = _cpu(asked)
+        report = asked.run(asked)
+    except UnsupportedCombination as refusal:
+        report = Report({})
+        report.refuse(refusal.violations)
+    except S2GeomError as error:
+        print(f"s2geom: error: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    try:
+        print(report.json() if asked.json else report.text(), flush=True)
+    except BrokenPipeError:
+        # The reader has seen enough; Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return int(report.status)
+
+
+def _cpu(asked: argparse.Namespace) -> Cpu | None:
+    bits = getattr(asked, "pa", None)
+    if bits is not None:
+        return Cpu(bits, lpa2=asked.lpa2)
+    if getattr(asked, "lpa2", False):
+        raise InvalidArgument("--lpa2 is a fact about a CPU: give its --pa too")
+    return None

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""What a command has to say, once for people and once for programs.
+
+A report holds paragraphs: a plain line, a table of names and values, or a table with a
+header. Text is aligned with spaces and nothing else, so it survives a pipe and a mail.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import define, field
+
+from s2geom.errors import Violation
+from s2geom.geometry import Geometry
+from s2geom.units import size_text
+
+SUPPORTED = 0
+NOT_SUPPORTED = 1
+
+
+@define
+class Report:
+    """The answer of one command.
+
+    Args:
+        data: The answer as plain JSON types.
+        status: Exit code: 0 supported, 1 not supported.
+        paragraphs: The answer as text.
+    """
+
+    data: dict[str, Any]
+    status: int = SUPPORTED
+    paragraphs: list[str] = field(factory=list)
+
+    def say(self, *lines: str) -> None:
+        """Add a paragraph of lines."""
+        self.paragraphs.append("\n".join(lines))
+
+    def facts(self, facts: Mapping[str, object]) -> None:
+        """Add a paragraph of names and values."""
+        width = max(map(len, facts))
+        self.say(*(f"{name:<{width}}  {value}" for name, value in facts.items()))
+
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Add a table; numbers stand right, words left."""
+        self.say(*columns(header, rows))
+
+    def refuse(self, violations: Sequence[Violation]) -> None:
+        """Add the reasons for a refusal, the first one's message in the first line."""
+        self.status = NOT_SUPPORTED
+        self.data["supported"] = False
+        self.data["violations"] = [violation.to_dict() for violation in violations]
+        for violation in violations:
+            self.say(
+                f"not supported: {violation.message}",
+                f"  limit   {violation.limited_by}: {violation.limit}, "
+                f"given {violation.given}",
+                f"  fix     {violation.fix}",
+                f"  rule    {violation.rule}",
+                f"  source  {violation.source}",
+            )
+
+    def text(self) -> str:
+        """Return the answer for people."""
+        return "\n\n".join(self.paragraphs)
+
+    def json(self) -> str:
+        """Return the answer for programs."""
+        return json.dumps(self.data, indent=2)
+
+
+def columns(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return aligned lines: a header and rows; numbers stand right, words left."""
+    body = [tuple(row) for row in rows]
+    cells = [tuple(header), *(tuple(map(_cell, row)) for row in body)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    numeric = [
+        all(isinstance(value, int | None) for value in column)
+        for column in zip(*body, strict=True)
+    ] or [False] * len(header)
+    return [
+        "  ".join(
+            f"{cell:>{width}}" if right else f"{cell:<{width}}"
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def geometry_facts(shape: Geometry) -> dict[str, object]:
+    """Return what people ask about a shape, under the field's names."""
+    tables = f"{shape.concatenation}"
+    if shape.concatenation > 1:
+        tables += " (concatenated)"
+    return {
+        "levels": shape.levels,
+        "start level": shape.start_level,
+        "root tables": tables,
+        "PGD entries": shape.pgd_entries,
+        "PGD size": f"{size_text(shape.pgd_size)} ({pages(shape.pgd_pages)})",
+        "PGD alignment": size_text(shape.pgd_alignment),
+        "entry maps": f"{size_text(shape.pgdir_size)} (shift {shape.pgdir_shift})",
+        "cache pages": shape.min_cache_pages,
+        "T0SZ": shape.t0sz,
+        "paging form": ",".join(map(str, shape.paging_form)),
+        "LPA2": "yes" if shape.lpa2 else "no",
+    }
+
+
+def geometry_data(shape: Geometry) -> dict[str, Any]:
+    """Return a shape with everything derived from it, as plain JSON types."""
+    return {
+        **shape.to_dict(),
+        "levels": shape.levels,
+        "concatenation": shape.concatenation,
+        "pgd_entries": shape.pgd_entries,
+        "pgd_size": shape.pgd_size,
+        "pgd_alignment": shape.pgd_alignment,
+        "pgd_pages": shape.pgd_pages,
+        "pgdir_shift": shape.pgdir_shift,
+        "min_cache_pages": shape.min_cache_pages,
+        "t0sz": shape.t0sz,
+        "paging_form": list(shape.paging_form),
+        "table_levels": [
+            {
+                "number": level.number,
+                "shift": level.shift,
+                "index_bits": level.index_bits,
+                "entries": level.entries,
+                "tables": level.tables,
+                "entry_size": level.entry_size,
+                "leaf": level.leaf,
+                "contiguous": level.contiguous,
+            }
+            for level in shape.table_levels
+        ],
+    }
+
+
+def pages(number: int) -> str:
+    """Return a number of pages in words."""
+    return f"{number} page" if number == 1 else f"{number} pages"
