@@ -31,11 +31,15 @@ from s2geom.kvm import Host, check, stage2
 from s2geom.scheme import Scheme
 
 if TYPE_CHECKING:
+    from s2geom.descriptor import AddressLayout, Attributes, Descriptor
     from s2geom.kconfig import IpaSizes, KernelConfig
     from s2geom.leaf import leaf_size
     from s2geom.macros import kernel_macros
 
 _LATER = {
+    "AddressLayout": "descriptor",
+    "Attributes": "descriptor",
+    "Descriptor": "descriptor",
     "IpaSizes": "kconfig",
     "KernelConfig": "kconfig",
     "kernel_macros": "macros",
@@ -45,7 +49,10 @@ _LATER = {
 and a debugger that only asks for a shape never pays for a parser."""
 
 __all__ = [
+    "AddressLayout",
+    "Attributes",
     "Cpu",
+    "Descriptor",
     "FakePgd",
     "Geometry",
     "Granule",
