@@ -254,6 +254,9 @@ class EmulatedCpu(Protocol):
     def ram_size(self) -> int:
         """How many bytes of it there are; a walk outside them finds no table."""
 
+    def __hash__(self) -> int:
+        """A CPU equals itself alone, so what is known about it can be kept by it."""
+
     def run(
         self, probes: Iterable[Probe], image: Mapping[int, bytes] | None = None
     ) -> list[Outcome]:

@@ -47,7 +47,9 @@ COMPILERS: Final = (
 
 # 512 MiB from 1 GiB up: the program, and above it the window for tables, whole.
 _MACHINE: Final = (
-    *("-machine", "virt,virtualization=on,secure=off"),
+    # No high memory map: it puts the PCI bus where a table outside memory should not be
+    # found, at 512 GiB.
+    *("-machine", "virt,virtualization=on,secure=off,highmem=off"),
     *("-accel", "tcg"),
     *("-m", "512M"),
     *("-nodefaults", "-no-user-config", "-no-reboot"),
