@@ -41,6 +41,15 @@ def missing(name: str) -> str | None:
     return _MISSING[name]()
 
 
+def wanted(name: str) -> bool:
+    """Whether to go on with an emulator: it can run, or its absence is a failure."""
+    return missing(name) is None or _all_must_be_there()
+
+
+def _all_must_be_there() -> bool:
+    return os.environ.get("S2GEOM_ALL") == "1"
+
+
 def require(name: str) -> None:
     """Skip the test that asks when an emulator cannot run; fail it if S2GEOM_ALL=1.
 
@@ -50,6 +59,6 @@ def require(name: str) -> None:
     reason = missing(name)
     if reason is None:
         return
-    if os.environ.get("S2GEOM_ALL") == "1":
+    if _all_must_be_there():
         pytest.fail(f"S2GEOM_ALL=1 and the {name} oracle {reason}", pytrace=False)
     pytest.skip(f"the {name} oracle {reason}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulated.availability import require
+from emulated.availability import require, wanted
 from emulated.qemu_cpu import MODELS, QemuCpu, build_program
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def qemu_cpu(qemu_cpus: dict[str, QemuCpu]) -> QemuCpu:
 
 @pytest.fixture(scope="session")
 def emulated_cpus(request: pytest.FixtureRequest) -> list[EmulatedCpu]:
-    """Every emulated CPU there is."""
+    """Every emulated CPU that this machine can run."""
     cpus: list[EmulatedCpu] = []
-    for fixture in ("unicorn_cpus", "qemu_cpus"):
-        cpus += request.getfixturevalue(fixture).values()
+    for emulator in filter(wanted, ("unicorn", "qemu")):
+        cpus += request.getfixturevalue(f"{emulator}_cpus").values()
     return cpus

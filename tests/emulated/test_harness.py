@@ -586,8 +586,11 @@ class TestAvailability:
     ) -> None:
         """Either way the message says what to install."""
         monkeypatch.delenv("S2GEOM_ALL", raising=False)
+        assert not availability.wanted(name)
         with pytest.raises(pytest.skip.Exception, match=hint):
             availability.require(name)
+
         monkeypatch.setenv("S2GEOM_ALL", "1")
+        assert availability.wanted(name)
         with pytest.raises(pytest.fail.Exception, match=hint):
             availability.require(name)
