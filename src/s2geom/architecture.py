@@ -1,17 +1,69 @@
 # SPDX-License-Identifier: MIT
-"""`Cpu`: the Arm rules of a stage-2 table's shape. It knows no kernel."""
+"""`Cpu`: the Arm rules of a stage-2 table's shape. It knows no kernel.
 
-from collections.abc import Iterable
+The architecture makes three checks before the first lookup: T0SZ is in range, the start
+level is one the CPU has, and T0SZ fits the start level. `RULES` has a row for each way
+to fail one of them. *Legal* means that a shape passes on its own: nothing here relies
+on an IMPLEMENTATION DEFINED choice, such as clamping a T0SZ that is out of range.
+Where implementations and the manual's own text disagree, the pseudocode is followed.
+"""
 
-from attrs import field, frozen
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Generic, TypeVar
 
-from s2geom._arguments import flag, integer
+from attrs import define, evolve, field, frozen
+
+from s2geom._arguments import flag, integer, integer_within
 from s2geom._public import public
-from s2geom.errors import InvalidArgument
-from s2geom.granule import Granule
+from s2geom.errors import InvalidArgument, UnreadableInput, Violation, article, bits
+from s2geom.geometry import (
+    BASE_FLOOR,
+    BLOCK_LEVELS,
+    MOST_TABLES_SHIFT,
+    WIDE_BLOCK_LEVELS,
+    Geometry,
+    Level,
+)
+from s2geom.granule import LAST_LEVEL, Granule, granule_of
+from s2geom.rules import Rule, violations
 
 PA_BITS = (32, 36, 40, 42, 44, 48, 52, 56)
 """ID_AA64MMFR0_EL1.PARange, by its encoding."""
+
+IPA_MAXIMUM = 52
+"""The widest IPA of VMSAv8-64, however large the physical addresses are."""
+
+IPA_WITHOUT_LPA2 = 48
+"""The widest IPA of 4K and 16K pages with VTCR_EL2.DS=0."""
+
+IPA_AARCH32 = 40
+"""A guest in AArch32 has 40 bits of IPA, even on a CPU with fewer physical ones."""
+
+T0SZ_MAXIMUM = 39
+"""The largest T0SZ without FEAT_TTST."""
+
+T0SZ_MAXIMUM_TTST = {Granule.K4: 48, Granule.K16: 48, Granule.K64: 47}
+"""The largest T0SZ with FEAT_TTST."""
+
+TOP_LEVEL = {Granule.K4: -1, Granule.K16: 0, Granule.K64: 1}
+"""The first start level that VTCR_EL2 can encode."""
+
+LPA2_START_LEVELS = frozenset({(Granule.K4, -1), (Granule.K16, 0)})
+"""Start levels that need VTCR_EL2.DS=1."""
+
+TTST_START_LEVELS = frozenset({(Granule.K4, 3)})
+"""Start levels that need FEAT_TTST."""
+
+START_LEVEL_PA_BITS = {
+    (Granule.K4, 0): 44,
+    (Granule.K16, 1): 42,
+    (Granule.K64, 1): 44,
+}
+"""Fewest physical address bits of a CPU that has a start level."""
+
+CHOICE_IPA_BITS = (16, 56)
+"""The widths one may ask choices for: all T0SZ that any CPU has, VMSAv9-128's too."""
 
 
 def _pa_bits(value: object) -> int:
@@ -82,3 +134,635 @@ class Cpu:
             raise InvalidArgument(message + "gives more than 48 bits")
         flag("ttst", self.ttst)
         flag("aarch32_el1", self.aarch32_el1)
+
+    @classmethod
+    def from_id_registers(
+        cls,
+        mmfr0: int,
+        mmfr1: int = 0,
+        mmfr2: int = 0,
+        *,
+        mmfr3: int = 0,
+        pfr0: int = 0,
+    ) -> "Cpu":
+        """Read a CPU from its ID registers, as a debugger or a dump shows them.
+
+        Args:
+            mmfr0: ID_AA64MMFR0_EL1, for PARange and the granules at stage 2.
+            mmfr1: ID_AA64MMFR1_EL1; no field of it decides about shapes.
+            mmfr2: ID_AA64MMFR2_EL1, for FEAT_TTST.
+            mmfr3: ID_AA64MMFR3_EL1. FEAT_D128 is known, but its tables are not
+                VMSAv8-64's, so it changes nothing here.
+            pfr0: ID_AA64PFR0_EL1, for AArch32 at EL1; 0 says nothing about it.
+
+        Raises:
+            UnreadableInput: A field has a reserved encoding.
+            InvalidArgument: A word is not 0 to 2^64 - 1.
+            TypeError: A word is no integer.
+
+        Source: Arm ARM D24, ID_AA64MMFR0_EL1, ID_AA64MMFR2_EL1, ID_AA64MMFR3_EL1 and
+        ID_AA64PFR0_EL1.
+
+        >>> cortex_a72 = Cpu.from_id_registers(0x1124)
+        >>> cortex_a72.pa_bits, sorted(cortex_a72.granules)
+        (44, [Granule.K4, Granule.K64])
+        """
+        given = {
+            "mmfr0": mmfr0,
+            "mmfr1": mmfr1,
+            "mmfr2": mmfr2,
+            "mmfr3": mmfr3,
+            "pfr0": pfr0,
+        }
+        words = {
+            name: integer_within(name, word, 0, (1 << 64) - 1)
+            for name, word in given.items()
+        }
+        support = {}
+        for granule, (at_stage_1, at_stage_2) in _GRANULE_FIELDS.items():
+            first, second = at_stage_1.read(words), at_stage_2.read(words)
+            support[granule] = first if second is _Support.AS_STAGE_1 else second
+        _D128.read(words)
+        return cls(
+            _PARANGE.read(words),
+            granules={g for g in support if support[g] is not _Support.ABSENT},
+            lpa2={g for g in support if support[g] is _Support.LPA2},
+            ttst=_ST.read(words),
+            aarch32_el1=_EL1.read(words),
+        )
+
+    # Legality
+
+    def check(self, geometry: Geometry) -> tuple[Violation, ...]:
+        """Return every rule of the architecture that a shape breaks on this CPU.
+
+        Args:
+            geometry: The shape; its ``lpa2`` is VTCR_EL2.DS.
+
+        Returns:
+            A violation for each broken rule, in the order of the architecture's own
+            checks; empty means legal.
+
+        Raises:
+            TypeError: It is no `Geometry`.
+
+        Source: Arm ARM D8.2; pseudocode AArch64.S2TxSZFaults, AArch64.S2InvalidSL and
+        AArch64.S2InconsistentSL.
+
+        >>> [why] = Cpu(40).check(Geometry(Granule.K4, 40, 0))
+        >>> why.rule, why.fix
+        ('start-level-needs-pa', 'start at level 1 with 2 tables, or use a CPU with 44 \
+or more bits of physical address')
+        """
+        return violations(RULES, _Case(self, _geometry(geometry)))
+
+    def choices(
+        self, granule: int, ipa_bits: int, lpa2: bool | None = None
+    ) -> tuple[Geometry, ...]:
+        """Return every legal shape for an IPA width, shallowest tree last.
+
+        Args:
+            granule: Page size; its page shift is accepted too.
+            ipa_bits: Width of the IPA in bits, 16..56.
+            lpa2: VTCR_EL2.DS; None means on where the CPU has it, as KVM does.
+                Ignored for 64K pages, where it does not exist.
+
+        Returns:
+            The shapes, from the lowest start level to the highest; empty when the
+            CPU cannot translate the width with these pages.
+
+        Raises:
+            InvalidArgument: A value is outside its range.
+            TypeError: A value has the wrong type.
+
+        >>> [(g.start_level, g.concatenation) for g in Cpu(44).choices(12, 40)]
+        [(0, 1), (1, 2)]
+        """
+        granule = granule_of(granule)
+        ipa_bits = integer_within("ipa_bits", ipa_bits, *CHOICE_IPA_BITS)
+        ds = granule in self.lpa2 if lpa2 is None else flag("lpa2", lpa2)
+        return _legal(self, granule, ipa_bits, ds and granule is not Granule.K64)
+
+    def concatenation_is_mandatory(
+        self, granule: int, ipa_bits: int, lpa2: bool | None = None
+    ) -> bool:
+        """Return whether every legal shape has more than one table at the start level.
+
+        It follows from the start levels that the CPU has, so it depends on its
+        physical addresses, not on the width of the IPA alone.
+
+        Args:
+            granule: Page size; its page shift is accepted too.
+            ipa_bits: Width of the IPA in bits, 16..56.
+            lpa2: VTCR_EL2.DS, as for `choices`.
+
+        Returns:
+            False, too, where there is no legal shape at all.
+
+        Raises:
+            InvalidArgument: A value is outside its range.
+            TypeError: A value has the wrong type.
+
+        Source: Arm ARM R_DXBSH and R_SRKBC; pseudocode AArch64.S2InvalidSL.
+
+        >>> Cpu(40).concatenation_is_mandatory(12, 40)
+        True
+        >>> Cpu(44).concatenation_is_mandatory(12, 40)
+        False
+        """
+        legal = self.choices(granule, ipa_bits, lpa2)
+        return bool(legal) and all(shape.concatenation > 1 for shape in legal)
+
+    # What a shape has on this CPU
+
+    def block_levels(self, geometry: Geometry) -> frozenset[int]:
+        """Return the levels of a tree at which a leaf may be a block on this CPU.
+
+        64K pages have blocks at level 1 where the physical addresses have 52 bits,
+        whatever the width of the IPA; 4K have them at level 0 and 16K at level 1 with
+        LPA2.
+
+        Raises:
+            TypeError: It is no `Geometry`.
+
+        Source: pseudocode AArch64.BlockDescSupported, which asks for the physical
+        addresses where the Arm ARM's text asks for FEAT_LPA.
+
+        >>> sorted(Cpu(52).block_levels(Geometry(Granule.K64, 48, 1)))
+        [1, 2]
+        """
+        shape = _geometry(geometry)
+        if shape.granule is Granule.K64:
+            wide = self.pa_bits >= 52
+        else:
+            wide = shape.lpa2 and shape.granule in self.lpa2
+        allowed = BLOCK_LEVELS[shape.granule]
+        if wide:
+            allowed |= WIDE_BLOCK_LEVELS[shape.granule]
+        return frozenset(level for level in allowed if level >= shape.start_level)
+
+    def table_levels(self, geometry: Geometry) -> tuple[Level, ...]:
+        """Return every level of a tree, with the blocks that this CPU has there.
+
+        Raises:
+            TypeError: It is no `Geometry`.
+
+        >>> [level.leaf for level in Cpu(52).table_levels(Geometry(Granule.K64, 48, 1))]
+        ['block', 'block', 'page']
+        """
+        blocks = self.block_levels(geometry)
+        return tuple(
+            level
+            if level.number == LAST_LEVEL
+            else evolve(level, leaf="block" if level.number in blocks else None)
+            for level in geometry.table_levels
+        )
+
+    def pgd_alignment(self, geometry: Geometry, pa_bits: int | None = None) -> int:
+        """Return the bytes that the PGD's base address is a multiple of on this CPU.
+
+        It is the PGD's own size, but at least 64 bytes where VTTBR_EL2.BADDR holds
+        52-bit addresses: with LPA2, and with 64K pages and a 52-bit output.
+
+        Args:
+            geometry: The shape.
+            pa_bits: The output size that VTCR_EL2.PS asks for: 32, 36, 40, 42, 44, 48
+                or 52 bits; None means as much as the CPU has.
+
+        Raises:
+            InvalidArgument: ``pa_bits`` is no such size.
+            TypeError: A value has the wrong type.
+
+        Source: Arm ARM VTTBR_EL2.BADDR; pseudocode AArch64.S2TTBaseAddress.
+
+        >>> four_entries = Geometry(Granule.K64, 31, 2)
+        >>> Cpu(48).pgd_alignment(four_entries), Cpu(52).pgd_alignment(four_entries)
+        (32, 64)
+        """
+        shape = _geometry(geometry)
+        if pa_bits is None:
+            pa_bits = min(self.pa_bits, IPA_MAXIMUM)
+        elif _pa_bits(pa_bits) > IPA_MAXIMUM:
+            message = f"pa_bits must be at most {IPA_MAXIMUM} here, got {pa_bits}"
+            raise InvalidArgument(message + ": VMSAv8-64 has no larger output")
+        if shape.granule is Granule.K64:
+            wide = self.lpa and pa_bits == 52
+        else:
+            wide = shape.lpa2 and shape.granule in self.lpa2
+        return max(shape.pgd_size, BASE_FLOOR) if wide else shape.pgd_size
+
+
+def _geometry(value: object) -> Geometry:
+    if not isinstance(value, Geometry):
+        raise TypeError(f"geometry must be a Geometry, got {value!r}")
+    return value
+
+
+# ID registers
+
+
+class _Support(Enum):
+    """What a granule's field says."""
+
+    ABSENT = "no"
+    PRESENT = "yes"
+    LPA2 = "yes, with 52-bit addresses"
+    AS_STAGE_1 = "as at stage 1"
+
+
+Meaning = TypeVar("Meaning")
+
+
+@frozen
+class _IdField(Generic[Meaning]):
+    """A four-bit field of an ID register, and what its encodings mean."""
+
+    word: str
+    name: str
+    lowest_bit: int
+    meanings: Mapping[int, Meaning]
+
+    def read(self, words: Mapping[str, int]) -> Meaning:
+        value = words[self.word] >> self.lowest_bit & 0xF
+        if value in self.meanings:
+            return self.meanings[value]
+        known = ", ".join(map(str, sorted(self.meanings)))
+        raise UnreadableInput(
+            f"ID_AA64{self.word.upper()}_EL1.{self.name}, bits "
+            f"{self.lowest_bit + 3}:{self.lowest_bit}, is {value}, which is reserved; "
+            f"the encodings are {known}"
+        )
+
+
+_TGRAN4 = {0: _Support.PRESENT, 1: _Support.LPA2, 15: _Support.ABSENT}
+_TGRAN16 = {0: _Support.ABSENT, 1: _Support.PRESENT, 2: _Support.LPA2}
+_TGRAN64 = {0: _Support.PRESENT, 15: _Support.ABSENT}
+_TGRAN64_2 = {0: _Support.AS_STAGE_1, 1: _Support.ABSENT, 2: _Support.PRESENT}
+_TGRAN_2 = {**_TGRAN64_2, 3: _Support.LPA2}
+
+_GRANULE_FIELDS = {
+    Granule.K4: (
+        _IdField("mmfr0", "TGran4", 28, _TGRAN4),
+        _IdField("mmfr0", "TGran4_2", 40, _TGRAN_2),
+    ),
+    Granule.K16: (
+        _IdField("mmfr0", "TGran16", 20, _TGRAN16),
+        _IdField("mmfr0", "TGran16_2", 32, _TGRAN_2),
+    ),
+    Granule.K64: (
+        _IdField("mmfr0", "TGran64", 24, _TGRAN64),
+        _IdField("mmfr0", "TGran64_2", 36, _TGRAN64_2),
+    ),
+}
+"""What says whether a granule is there: at stage 1, and at stage 2."""
+
+_PARANGE = _IdField("mmfr0", "PARange", 0, dict(enumerate(PA_BITS)))
+_ST = _IdField("mmfr2", "ST", 28, {0: False, 1: True})
+_D128 = _IdField("mmfr3", "D128", 32, {0: False, 1: True})
+_EL1 = _IdField("pfr0", "EL1", 4, {0: False, 1: False, 2: True})
+
+
+# The rules
+
+
+@define(eq=False)
+class _Case:
+    """A shape on a CPU, with what the rules ask about."""
+
+    cpu: Cpu
+    shape: Geometry
+    granule: Granule = field(init=False)
+    ipa_bits: int = field(init=False)
+    start: tuple[Granule, int] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.granule = self.shape.granule
+        self.ipa_bits = self.shape.ipa_bits
+        self.start = self.granule, self.shape.start_level
+
+    @property
+    def smallest(self) -> int:
+        """The narrowest IPA of any CPU with this granule, in bits."""
+        return 64 - T0SZ_MAXIMUM_TTST[self.granule]
+
+    @property
+    def pa_limit(self) -> int:
+        """The widest IPA that the CPU's physical addresses allow, in bits."""
+        return max(self.cpu.pa_bits, IPA_AARCH32 if self.cpu.aarch32_el1 else 0)
+
+    @property
+    def largest(self) -> int:
+        """The widest IPA of this CPU with this granule and descriptor format."""
+        narrow = self.granule is not Granule.K64 and not self.shape.lpa2
+        return min(self.pa_limit, IPA_WITHOUT_LPA2 if narrow else IPA_MAXIMUM)
+
+    @property
+    def level_exists(self) -> bool:
+        return self.shape.start_level >= TOP_LEVEL[self.granule]
+
+    @property
+    def narrowest(self) -> int:
+        """The narrowest IPA that leaves the start level a bit to index with."""
+        return self.shape.pgdir_shift + 1
+
+    @property
+    def widest(self) -> int:
+        """The widest IPA that 16 tables at the start level resolve."""
+        return self.shape.pgdir_shift + self.granule.stride + MOST_TABLES_SHIFT
+
+    # Phrases of the messages
+
+    @property
+    def ipa(self) -> str:
+        return f"{article(self.ipa_bits)} {self.ipa_bits}-bit IPA"
+
+    @property
+    def ipa_and_t0sz(self) -> str:
+        return f"{self.ipa} (T0SZ {self.shape.t0sz})"
+
+    @property
+    def elsewhere(self) -> str:
+        """The start levels that would fit, as the beginning of a remedy."""
+        shapes = _legal(self.cpu, self.granule, self.ipa_bits, self.shape.lpa2)
+        levels = " or ".join(
+            f"at level {shape.start_level}"
+            + (f" with {shape.concatenation} tables" if shape.concatenation > 1 else "")
+            for shape in reversed(shapes)
+        )
+        return f"start {levels}, or " if levels else ""
+
+
+def _legal(
+    cpu: Cpu, granule: Granule, ipa_bits: int, lpa2: bool
+) -> tuple[Geometry, ...]:
+    cases = (
+        _Case(cpu, Geometry(granule, ipa_bits, level, lpa2))
+        for level in range(TOP_LEVEL[granule], LAST_LEVEL + 1)
+    )
+    # Not check(): whole grids are asked for, and nobody reads why the rest is illegal.
+    return tuple(
+        case.shape for case in cases if not any(rule.breaks(case) for rule in RULES)
+    )
+
+
+def page_sizes(granules: Iterable[Granule]) -> str:
+    """Return page sizes in words, smallest first."""
+    return ", ".join(map(str, sorted(granules))) or "none"
+
+
+RULES: tuple[Rule[_Case], ...] = (
+    Rule(
+        id="granule-not-at-stage-2",
+        states="the CPU implements the page size as a stage-2 granule",
+        limited_by="cpu",
+        breaks=lambda case: case.granule not in case.cpu.granules,
+        given=lambda case: str(case.granule),
+        limit=lambda case: page_sizes(case.cpu.granules),
+        says=lambda case: (
+            f"the CPU does not implement {case.granule} pages at stage 2; it "
+            f"implements {page_sizes(case.cpu.granules)}"
+        ),
+        fix=lambda case: (
+            f"use {page_sizes(case.cpu.granules)} pages, or a CPU with {case.granule}"
+            if case.cpu.granules
+            else f"use a CPU that has {case.granule} pages at stage 2"
+        ),
+        source="Arm ARM D24, ID_AA64MMFR0_EL1.TGran4_2, TGran16_2 and TGran64_2",
+    ),
+    Rule(
+        id="lpa2-with-64k",
+        states="LPA2 is a format of 4K and 16K pages",
+        limited_by="architecture",
+        breaks=lambda case: case.shape.lpa2 and case.granule is Granule.K64,
+        given=lambda case: str(case.granule),
+        limit=lambda _: "4K, 16K",
+        says=lambda _: (
+            "64K pages have no LPA2: VTCR_EL2.DS is RES0, and 52-bit addresses come "
+            "with FEAT_LPA; LPA2 is for 4K and 16K pages"
+        ),
+        fix=lambda _: "turn LPA2 off",
+        source="Arm ARM D24, VTCR_EL2.DS",
+    ),
+    Rule(
+        id="lpa2-not-implemented",
+        states="LPA2 descriptors need a CPU with FEAT_LPA2 for the page size at stage "
+        "2",
+        limited_by="cpu",
+        breaks=lambda case: (
+            case.shape.lpa2
+            and case.granule is not Granule.K64
+            and case.granule not in case.cpu.lpa2
+        ),
+        given=lambda case: str(case.granule),
+        limit=lambda case: page_sizes(case.cpu.lpa2),
+        says=lambda case: (
+            f"the CPU has no LPA2 for {case.granule} pages at stage 2, so VTCR_EL2.DS "
+            f"is RES0; page sizes it has LPA2 for: {page_sizes(case.cpu.lpa2)}"
+        ),
+        fix=lambda case: f"turn LPA2 off, or use a CPU with LPA2 for {case.granule}",
+        source="Arm ARM D24, VTCR_EL2.DS and ID_AA64MMFR0_EL1.TGran4_2, TGran16_2",
+    ),
+    # Check 1: T0SZ is in range.
+    Rule(
+        id="t0sz-above-maximum",
+        states="T0SZ is at most 48, and at most 47 with 64K pages, on any CPU",
+        limited_by="architecture",
+        breaks=lambda case: case.ipa_bits < case.smallest,
+        given=lambda case: case.shape.t0sz,
+        limit=lambda case: T0SZ_MAXIMUM_TTST[case.granule],
+        says=lambda case: (
+            f"{case.ipa_and_t0sz} is {bits(case.smallest - case.ipa_bits)} below what "
+            f"{case.granule} pages translate on any CPU; the smallest IPA they support "
+            f"is {bits(case.smallest)} (T0SZ {T0SZ_MAXIMUM_TTST[case.granule]}), with "
+            "FEAT_TTST"
+        ),
+        fix=lambda case: f"use an IPA of at least {bits(case.smallest)}",
+        source="Arm ARM table D8-7; pseudocode AArch64.MaxTxSZ",
+    ),
+    Rule(
+        id="t0sz-needs-ttst",
+        states="T0SZ is at most 39 without FEAT_TTST",
+        limited_by="cpu",
+        breaks=lambda case: (
+            case.smallest <= case.ipa_bits < 64 - T0SZ_MAXIMUM and not case.cpu.ttst
+        ),
+        given=lambda case: case.shape.t0sz,
+        limit=lambda _: T0SZ_MAXIMUM,
+        says=lambda case: (
+            f"{case.ipa_and_t0sz} is {bits(64 - T0SZ_MAXIMUM - case.ipa_bits)} below "
+            "what the CPU translates without FEAT_TTST; the smallest IPA it supports "
+            f"is {bits(64 - T0SZ_MAXIMUM)} (T0SZ {T0SZ_MAXIMUM})"
+        ),
+        fix=lambda _: (
+            f"use an IPA of at least {bits(64 - T0SZ_MAXIMUM)}, or a CPU with FEAT_TTST"
+        ),
+        source="Arm ARM table D8-7; pseudocode AArch64.MaxTxSZ",
+    ),
+    Rule(
+        id="ipa-above-maximum",
+        states="64-bit descriptors translate at most 52 bits of IPA",
+        limited_by="architecture",
+        breaks=lambda case: case.ipa_bits > IPA_MAXIMUM,
+        given=lambda case: case.ipa_bits,
+        limit=lambda _: IPA_MAXIMUM,
+        says=lambda case: (
+            f"{case.ipa} is {bits(case.ipa_bits - IPA_MAXIMUM)} above what VMSAv8-64 "
+            f"translates; the largest IPA it supports is {bits(IPA_MAXIMUM)}"
+        ),
+        fix=lambda case: f"use an IPA of at most {bits(case.largest)}",
+        source="Arm ARM table D8-8; pseudocode AArch64.S2MinTxSZ",
+    ),
+    Rule(
+        id="ipa-above-48-without-lpa2",
+        states="4K and 16K pages translate at most 48 bits of IPA without LPA2",
+        limited_by="architecture",
+        breaks=lambda case: (
+            case.ipa_bits > IPA_WITHOUT_LPA2
+            and case.granule is not Granule.K64
+            and not case.shape.lpa2
+        ),
+        given=lambda case: case.ipa_bits,
+        limit=lambda _: IPA_WITHOUT_LPA2,
+        says=lambda case: (
+            f"{case.ipa} is {bits(case.ipa_bits - IPA_WITHOUT_LPA2)} above what "
+            f"{case.granule} pages translate without LPA2 (VTCR_EL2.DS=0); the largest "
+            f"IPA they support is {bits(IPA_WITHOUT_LPA2)}"
+        ),
+        fix=lambda case: (
+            f"use an IPA of at most {bits(case.largest)}, or LPA2 on a CPU that has "
+            f"it for {case.granule}, or 64K pages"
+        ),
+        source="Arm ARM table D8-8; pseudocode AArch64.S2MinTxSZ",
+    ),
+    Rule(
+        id="ipa-exceeds-pa",
+        states="the IPA is no wider than the CPU's physical addresses; a guest in "
+        "AArch32 has 40 bits all the same",
+        limited_by="cpu",
+        breaks=lambda case: case.ipa_bits > case.pa_limit,
+        given=lambda case: case.ipa_bits,
+        limit=lambda case: case.pa_limit,
+        says=lambda case: (
+            f"{case.ipa} is {bits(case.ipa_bits - case.pa_limit)} above "
+            + (
+                f"the {IPA_AARCH32} bits that AArch32 at EL1 has on a CPU with"
+                if case.cpu.pa_bits < case.pa_limit
+                else "the CPU's"
+            )
+            + f" {case.cpu.pa_bits}-bit physical addresses (PARange); the largest IPA "
+            f"it supports is {bits(case.largest)}"
+        ),
+        fix=lambda case: (
+            f"use an IPA of at most {bits(case.largest)}, or a CPU with a larger "
+            "PARange"
+        ),
+        source="Arm ARM table D8-8, R_DTLMN and R_MWXYY; pseudocode AArch64.S2MinTxSZ",
+    ),
+    # Check 2: the start level is one the CPU has.
+    Rule(
+        id="start-level-does-not-exist",
+        states="4K pages have start levels -1..3, 16K 0..3 and 64K 1..3",
+        limited_by="architecture",
+        breaks=lambda case: not case.level_exists,
+        given=lambda case: case.shape.start_level,
+        limit=lambda case: TOP_LEVEL[case.granule],
+        says=lambda case: (
+            f"{case.granule} pages have no start level {case.shape.start_level}: "
+            f"VTCR_EL2 encodes {TOP_LEVEL[case.granule]}..{LAST_LEVEL} for them"
+        ),
+        fix=lambda case: (
+            f"{case.elsewhere}use a start level of {TOP_LEVEL[case.granule]}.."
+            f"{LAST_LEVEL}"
+        ),
+        source="Arm ARM D24, VTCR_EL2.SL0; pseudocode AArch64.S2StartLevel",
+    ),
+    Rule(
+        id="start-level-needs-lpa2",
+        states="4K pages start at level -1, and 16K pages at level 0, only with LPA2",
+        limited_by="architecture",
+        breaks=lambda case: case.start in LPA2_START_LEVELS and not case.shape.lpa2,
+        given=lambda case: case.shape.start_level,
+        limit=lambda case: case.shape.start_level + 1,
+        says=lambda case: (
+            f"{case.granule} pages start at level {case.shape.start_level} only with "
+            "LPA2 (VTCR_EL2.DS=1); the first start level without it is "
+            f"{case.shape.start_level + 1}"
+        ),
+        fix=lambda case: (
+            f"{case.elsewhere}use LPA2 on a CPU that has it for {case.granule}"
+        ),
+        source="Arm ARM D24, VTCR_EL2.SL0 and SL2; pseudocode AArch64.S2InvalidSL",
+    ),
+    Rule(
+        id="start-level-needs-pa",
+        states="4K pages start at level 0, and 64K pages at level 1, only on a CPU "
+        "with 44 bits of physical address; 16K pages at level 1 only with 42",
+        limited_by="cpu",
+        breaks=lambda case: case.cpu.pa_bits < START_LEVEL_PA_BITS.get(case.start, 0),
+        given=lambda case: case.shape.start_level,
+        limit=lambda case: case.shape.start_level + 1,
+        says=lambda case: (
+            f"{case.granule} pages start at level {case.shape.start_level} only on a "
+            f"CPU with {START_LEVEL_PA_BITS[case.start]} or more bits of physical "
+            f"address, but this one has {case.cpu.pa_bits} (PARange); the first start "
+            f"level it has is {case.shape.start_level + 1}"
+        ),
+        fix=lambda case: (
+            f"{case.elsewhere}use a CPU with {START_LEVEL_PA_BITS[case.start]} or more "
+            "bits of physical address"
+        ),
+        source="Arm ARM table D8-9, R_SRKBC; pseudocode AArch64.S2InvalidSL",
+    ),
+    Rule(
+        id="start-level-needs-ttst",
+        states="4K pages start at level 3 only on a CPU with FEAT_TTST",
+        limited_by="cpu",
+        breaks=lambda case: case.start in TTST_START_LEVELS and not case.cpu.ttst,
+        given=lambda case: case.shape.start_level,
+        limit=lambda case: case.shape.start_level - 1,
+        says=lambda case: (
+            f"{case.granule} pages start at level {case.shape.start_level} only on a "
+            "CPU with FEAT_TTST; the last start level without it is "
+            f"{case.shape.start_level - 1}"
+        ),
+        fix=lambda case: f"{case.elsewhere}use a CPU with FEAT_TTST",
+        source="Arm ARM D24, VTCR_EL2.SL0; pseudocode AArch64.S2InvalidSL",
+    ),
+    # Check 3: T0SZ fits the start level. A level that does not exist fits nothing.
+    Rule(
+        id="ipa-too-large-for-start-level",
+        states="the start level is at most 16 concatenated tables",
+        limited_by="architecture",
+        breaks=lambda case: case.level_exists and case.ipa_bits > case.widest,
+        given=lambda case: case.ipa_bits,
+        limit=lambda case: case.widest,
+        says=lambda case: (
+            f"{case.ipa} takes {case.shape.concatenation} tables at level "
+            f"{case.shape.start_level}, but the architecture concatenates at most "
+            f"{1 << MOST_TABLES_SHIFT}; the largest IPA that {case.granule} pages "
+            f"start there is {bits(case.widest)}"
+        ),
+        fix=lambda case: f"{case.elsewhere}use an IPA of at most {bits(case.widest)}",
+        source="Arm ARM D8.2, concatenated translation tables; pseudocode "
+        "AArch64.S2InconsistentSL",
+    ),
+    Rule(
+        id="ipa-too-small-for-start-level",
+        states="the start level resolves at least one bit of the IPA",
+        limited_by="architecture",
+        breaks=lambda case: case.level_exists and case.ipa_bits < case.narrowest,
+        given=lambda case: case.ipa_bits,
+        limit=lambda case: case.narrowest,
+        says=lambda case: (
+            f"{case.ipa} leaves level {case.shape.start_level} no bit to index with: "
+            f"one entry there maps {bits(case.shape.pgdir_shift)}; the smallest IPA "
+            f"that {case.granule} pages start there is {bits(case.narrowest)}"
+        ),
+        fix=lambda case: (
+            f"{case.elsewhere}use an IPA of at least {bits(case.narrowest)}"
+        ),
+        source="Arm ARM D8.2, stage 2 start levels; pseudocode "
+        "AArch64.S2InconsistentSL",
+    ),
+)
+"""The architecture's rules, in the order in which a CPU checks them."""

@@ -32,6 +32,11 @@ def article(number: int) -> str:
     return "an" if spoken[0] == "8" or eleven_or_eighteen else "a"
 
 
+def bits(number: int) -> str:
+    """Return a number of bits in words: 1 bit, 40 bits."""
+    return f"{number} bit" if number == 1 else f"{number} bits"
+
+
 @public
 @frozen(repr=False)
 class Violation:
