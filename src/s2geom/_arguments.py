@@ -21,7 +21,7 @@ def integer(name: str, value: object) -> int:
         return value
     if not isinstance(value, bool):
         try:
-            return int(index(value))  # type: ignore[call-overload,no-any-return]
+            return int(index(value))  # type: ignore[arg-type]
         except TypeError:
             pass
     message = f"{name} must be an integer, got {value!r} ({type(value).__name__})"

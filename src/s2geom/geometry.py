@@ -192,16 +192,13 @@ class Geometry:
         index_bits = self._start_index_bits if is_start else self.stride
         shift = self.granule.level_shift(number)
         group = CONTIGUOUS.get((self.granule, number), 0)
-        if number == LAST_LEVEL:
-            leaf = "page"
-        else:
-            leaf = "block" if number in self.block_levels else None
+        leaf = "block" if number in self.block_levels else None
         return Level(
             number=number,
             shift=shift,
             index_bits=index_bits,
             tables=self.concatenation if is_start else 1,
-            leaf=leaf,
+            leaf="page" if number == LAST_LEVEL else leaf,
             # A group wider than the IPA space is misprogramming, so it is none.
             contiguous=group if group << shift <= self.ipa_size else 0,
         )

@@ -13,12 +13,18 @@ from attrs import define, field, frozen
 
 from s2geom._arguments import integer, integer_within
 from s2geom._public import public
-from s2geom.architecture import Cpu
+from s2geom.architecture import (
+    IPA_MAXIMUM,
+    IPA_WITHOUT_LPA2,
+    Cpu,
+    page_sizes,
+)
 from s2geom.errors import (
     InvalidArgument,
     UnsupportedCombination,
     Violation,
     article,
+    bits,
 )
 from s2geom.fake import FakePgd, fake_pgd
 from s2geom.geometry import MOST_TABLES_SHIFT, Geometry
@@ -28,8 +34,6 @@ from s2geom.rules import Rule, violations
 from s2geom.scheme import Release, Scheme
 
 IPA_MINIMUM = 32
-IPA_MAXIMUM = 52
-IPA_WITHOUT_LPA2 = 48
 VA_MINIMUM = 25
 VA_MAXIMUM = 52
 PA_BITS = (48, 52)
@@ -99,23 +103,19 @@ class _Case:
         return f"a {self.granule} host with a {self.va_bits}-bit VA"
 
     def above(self, limit: int) -> str:
-        return f"{self.ipa} is {_bits(self.ipa_bits - limit)} above"
-
-
-def _bits(number: int) -> str:
-    return f"{number} bit" if number == 1 else f"{number} bits"
+        return f"{self.ipa} is {bits(self.ipa_bits - limit)} above"
 
 
 def _largest(limit: int) -> str:
     limit = min(limit, IPA_MAXIMUM)
     if limit < IPA_MINIMUM:
         return f"it supports no IPA of {IPA_MINIMUM} bits or more"
-    return f"the largest IPA it supports is {_bits(limit)}"
+    return f"the largest IPA it supports is {bits(limit)}"
 
 
 def _at_most(limit: int) -> str:
     limit = min(limit, IPA_MAXIMUM)
-    return f"use an IPA of at most {_bits(limit)}, or " if limit >= IPA_MINIMUM else ""
+    return f"use an IPA of at most {bits(limit)}, or " if limit >= IPA_MINIMUM else ""
 
 
 def _more_host_levels(case: _Case) -> str:
@@ -161,10 +161,10 @@ RULES = (
             given=lambda case: case.ipa_bits,
             limit=lambda _: IPA_MINIMUM,
             says=lambda case: (
-                f"{case.ipa} is {_bits(IPA_MINIMUM - case.ipa_bits)} below KVM's "
-                f"minimum; the smallest IPA it supports is {_bits(IPA_MINIMUM)}"
+                f"{case.ipa} is {bits(IPA_MINIMUM - case.ipa_bits)} below KVM's "
+                f"minimum; the smallest IPA it supports is {bits(IPA_MINIMUM)}"
             ),
-            fix=lambda _: f"use an IPA of at least {_bits(IPA_MINIMUM)}",
+            fix=lambda _: f"use an IPA of at least {bits(IPA_MINIMUM)}",
             source="Linux v4.20, kvm: arm64: Allow tuning the physical address size "
             "for VM",
         ),
@@ -181,9 +181,9 @@ RULES = (
             limit=lambda _: IPA_MAXIMUM,
             says=lambda case: (
                 f"{case.above(IPA_MAXIMUM)} what VMSAv8-64 translates; the largest "
-                f"IPA it supports is {_bits(IPA_MAXIMUM)}"
+                f"IPA it supports is {bits(IPA_MAXIMUM)}"
             ),
-            fix=lambda _: f"use an IPA of at most {_bits(IPA_MAXIMUM)}",
+            fix=lambda _: f"use an IPA of at most {bits(IPA_MAXIMUM)}",
             source="Arm ARM D8.1; pseudocode AArch64.S2MinTxSZ",
         ),
     ),
@@ -329,13 +329,13 @@ RULES = (
             limited_by="cpu",
             breaks=lambda case: case.granule not in case.known_cpu.granules,
             given=lambda case: str(case.granule),
-            limit=lambda case: _sizes(case.known_cpu.granules),
+            limit=lambda case: page_sizes(case.known_cpu.granules),
             says=lambda case: (
                 f"the CPU does not implement {case.granule} pages at stage 2; "
-                f"it implements {_sizes(case.known_cpu.granules)}"
+                f"it implements {page_sizes(case.known_cpu.granules)}"
             ),
             fix=lambda case: (
-                f"use a host with {_sizes(case.known_cpu.granules)} pages"
+                f"use a host with {page_sizes(case.known_cpu.granules)} pages"
                 if case.known_cpu.granules
                 else "use a CPU that has stage 2"
             ),
@@ -372,10 +372,10 @@ RULES = (
                 f"{case.host} would put the root of {case.ipa} at level "
                 f"{case.fake.prealloc_level} below a fake PGD, but the kernel has code "
                 f"for levels 1 and 2; the smallest IPA it supports is "
-                f"{_bits(_smallest_without_fake(case))} (Linux before v4.7)"
+                f"{bits(_smallest_without_fake(case))} (Linux before v4.7)"
             ),
             fix=lambda case: (
-                f"use an IPA of at least {_bits(_smallest_without_fake(case))}, or "
+                f"use an IPA of at least {bits(_smallest_without_fake(case))}, or "
                 "Linux v4.7 or later"
             ),
             source=Scheme.FAKE_PGD.source,
@@ -437,10 +437,6 @@ def _has_wide_ipa(case: _Case) -> bool:
     return case.granule is Granule.K64 or case.granule in case.known_cpu.lpa2
 
 
-def _sizes(granules: frozenset[Granule]) -> str:
-    return ", ".join(str(granule) for granule in sorted(granules)) or "none"
-
-
 def _smallest_without_fake(case: _Case) -> int:
     # A fake PGD appears where at most 16 entries of the host's PGD are used.
     return case.fake.host_pgdir_shift + MOST_TABLES_SHIFT + 1
@@ -475,12 +471,20 @@ def _case(
     ipa_bits = integer("ipa_bits", ipa_bits)
     if ipa_bits < 0:
         raise InvalidArgument(f"ipa_bits must not be negative, got {ipa_bits}")
-    va_bits = integer_within("va_bits", va_bits, VA_MINIMUM, VA_MAXIMUM)
+    va_bits = _va_bits(va_bits)
     if not isinstance(scheme, Scheme):
         raise TypeError(f"scheme must be a Scheme, got {scheme!r}")
     if cpu is not None and not isinstance(cpu, Cpu):
         raise TypeError(f"cpu must be a Cpu or None, got {cpu!r}")
     return _Case(granule, ipa_bits, va_bits, kernel_pa_bits(pa_bits), scheme, cpu)
+
+
+def _page_shift(value: object) -> int:
+    return int(granule_of(value))
+
+
+def _va_bits(value: object) -> int:
+    return integer_within("va_bits", value, VA_MINIMUM, VA_MAXIMUM)
 
 
 def kernel_pa_bits(value: object) -> int:
@@ -636,10 +640,8 @@ class Host:
     40
     """
 
-    page_shift: int = field(converter=lambda value: int(granule_of(value)))
-    va_bits: int = field(
-        converter=lambda value: integer_within("va_bits", value, VA_MINIMUM, VA_MAXIMUM)
-    )
+    page_shift: int = field(converter=_page_shift)
+    va_bits: int = field(converter=_va_bits)
     pa_bits: int = field(default=48, converter=kernel_pa_bits)
 
     @property
