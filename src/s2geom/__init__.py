@@ -35,13 +35,30 @@ if TYPE_CHECKING:
     from s2geom.kconfig import IpaSizes, KernelConfig
     from s2geom.leaf import leaf_size
     from s2geom.macros import kernel_macros
+    from s2geom.policies import (
+        POLICIES,
+        Policy,
+        PolicyChoice,
+        PolicyRow,
+        compare_policies,
+    )
+    from s2geom.weigh import Footprint, LevelCount, TableCount, footprint
 
 _LATER = {
     "AddressLayout": "descriptor",
     "Attributes": "descriptor",
     "Descriptor": "descriptor",
+    "Footprint": "weigh",
     "IpaSizes": "kconfig",
     "KernelConfig": "kconfig",
+    "LevelCount": "weigh",
+    "POLICIES": "policies",
+    "Policy": "policies",
+    "PolicyChoice": "policies",
+    "PolicyRow": "policies",
+    "TableCount": "weigh",
+    "compare_policies": "policies",
+    "footprint": "weigh",
     "kernel_macros": "macros",
     "leaf_size": "leaf",
 }
@@ -49,11 +66,13 @@ _LATER = {
 and a debugger that only asks for a shape never pays for a parser."""
 
 __all__ = [
+    "POLICIES",
     "AddressLayout",
     "Attributes",
     "Cpu",
     "Descriptor",
     "FakePgd",
+    "Footprint",
     "Geometry",
     "Granule",
     "Host",
@@ -62,14 +81,21 @@ __all__ = [
     "IpaSizes",
     "KernelConfig",
     "Level",
+    "LevelCount",
     "MemoryReadError",
+    "Policy",
+    "PolicyChoice",
+    "PolicyRow",
     "S2GeomError",
     "Scheme",
+    "TableCount",
     "UnreadableInput",
     "UnsupportedCombination",
     "Violation",
     "check",
+    "compare_policies",
     "fake_pgd",
+    "footprint",
     "hw_pgtable_level_shift",
     "hw_pgtable_levels",
     "kernel_macros",

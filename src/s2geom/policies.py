@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: MIT
+"""Who chooses which shape: the policies of kernels and hypervisors, side by side.
+
+Where the architecture leaves a choice, software has a policy. Each is a table here: for
+a page size, a width of the IPA and a CPU's physical addresses, the level at which that
+software starts. A policy is no rule; whether its choice is legal on a CPU is
+`Cpu.check`'s answer, and now and then it is no.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from attrs import evolve, field, frozen
+
+from s2geom._arguments import integer_within
+from s2geom._public import public
+from s2geom.architecture import CHOICE_IPA_BITS, Cpu, page_sizes
+from s2geom.errors import Violation, article
+from s2geom.geometry import Geometry
+from s2geom.granule import Granule, granule_of
+from s2geom.kvm import check, stage2
+from s2geom.rules import Rule, violations
+from s2geom.scheme import Scheme
+
+
+@public
+@frozen
+class PolicyRow:
+    """One row of a policy: where it starts.
+
+    Args:
+        granule: The page size.
+        narrowest: Narrowest IPA of the row, in bits.
+        widest: Widest IPA of the row, in bits.
+        start_level: Level of the first lookup.
+        pa_bits: Physical address sizes of the CPUs that the row is for; empty means
+            every CPU.
+        lowered_to: The width that is really programmed, in bits; None means the one
+            that was asked for.
+    """
+
+    granule: Granule = field(converter=granule_of)
+    narrowest: int
+    widest: int
+    start_level: int
+    pa_bits: tuple[int, ...] = ()
+    lowered_to: int | None = None
+
+
+@public
+@frozen
+class PolicyChoice:
+    """What a policy makes of a width, and what the architecture says to that.
+
+    Args:
+        policy: Name of the policy.
+        geometry: The shape it programs; None where it has none.
+        violations: The architecture's rules that the shape breaks on the CPU; without
+            a shape, why there is none.
+    """
+
+    policy: str
+    geometry: Geometry | None
+    violations: tuple[Violation, ...]
+
+    @property
+    def legal(self) -> bool:
+        """Whether there is a shape, and the CPU takes it."""
+        return self.geometry is not None and not self.violations
+
+
+@public
+@frozen
+class Policy:
+    """How some software chooses the shape of stage 2.
+
+    Args:
+        name: Short name, the key in `POLICIES`.
+        summary: What it does, in one sentence.
+        source: Where it is written down.
+        rows: Where it starts; the first row that fits is taken.
+        scheme: For KVM, the scheme that answers instead of rows.
+
+    >>> POLICIES["m1n1"].choose(Cpu(40), 14, 40).legal
+    False
+    """
+
+    name: str
+    summary: str
+    source: str
+    rows: tuple[PolicyRow, ...] = ()
+    scheme: Scheme | None = None
+
+    def choose(self, cpu: Cpu, granule: int, ipa_bits: int) -> PolicyChoice:
+        """Return what the policy makes of an IPA width on a CPU.
+
+        Args:
+            cpu: The CPU; for ``io_pgtable`` it stands for the SMMU, whose output size
+                is that of the physical addresses.
+            granule: Page size; its page shift is accepted too.
+            ipa_bits: Width of the IPA in bits, 16..56.
+
+        Raises:
+            InvalidArgument: A value is outside its range.
+            TypeError: A value has the wrong type.
+        """
+        if not isinstance(cpu, Cpu):
+            raise TypeError(f"cpu must be a Cpu, got {cpu!r}")
+        granule = granule_of(granule)
+        ipa_bits = integer_within("ipa_bits", ipa_bits, *CHOICE_IPA_BITS)
+        shape: Geometry | tuple[Violation, ...]
+        if self.scheme is None:
+            shape = self._from_rows(_Case(self, cpu, granule, ipa_bits))
+        else:
+            shape = check(granule, ipa_bits, scheme=self.scheme, cpu=cpu) or stage2(
+                granule, ipa_bits, scheme=self.scheme, cpu=cpu
+            )
+        if isinstance(shape, tuple):
+            return PolicyChoice(self.name, None, shape)
+        return PolicyChoice(self.name, shape, cpu.check(shape))
+
+    def _from_rows(self, case: "_Case") -> Geometry | tuple[Violation, ...]:
+        row = next(case.fitting, None)
+        if row is None:
+            silent = violations(RULES, case)
+            return tuple(evolve(reason, source=self.source) for reason in silent)
+        return Geometry(row.granule, row.lowered_to or case.ipa_bits, row.start_level)
+
+
+@public
+def compare_policies(cpu: Cpu, granule: int, ipa_bits: int) -> tuple[PolicyChoice, ...]:
+    """Return what every policy makes of an IPA width on a CPU, legal or not.
+
+    Args:
+        cpu: The CPU.
+        granule: Page size; its page shift is accepted too.
+        ipa_bits: Width of the IPA in bits, 16..56.
+
+    Returns:
+        One answer for each of `POLICIES`, in their order.
+
+    Raises:
+        InvalidArgument: A value is outside its range.
+        TypeError: A value has the wrong type.
+
+    >>> for row in compare_policies(Cpu(44), 12, 44):
+    ...     print(row.policy, row.geometry and row.geometry.start_level, row.legal)
+    kvm 0 True
+    io_pgtable 0 True
+    io_pgtable_before_v6_14 0 True
+    xen 0 True
+    hafnium 0 True
+    m1n1 None False
+    """
+    return tuple(policy.choose(cpu, granule, ipa_bits) for policy in POLICIES.values())
+
+
+# Why a policy has no shape
+
+
+@frozen(eq=False)
+class _Case:
+    policy: Policy
+    cpu: Cpu
+    granule: Granule
+    ipa_bits: int
+
+    @property
+    def granules(self) -> frozenset[Granule]:
+        return frozenset(row.granule for row in self.policy.rows)
+
+    @property
+    def rows(self) -> Iterator[PolicyRow]:
+        """The rows for this page size on this CPU."""
+        return (
+            row
+            for row in self.policy.rows
+            if row.granule is self.granule
+            and (not row.pa_bits or self.cpu.pa_bits in row.pa_bits)
+        )
+
+    @property
+    def fitting(self) -> Iterator[PolicyRow]:
+        """Those of them for this width."""
+        return (
+            row for row in self.rows if row.narrowest <= self.ipa_bits <= row.widest
+        )
+
+    @property
+    def widths(self) -> str:
+        """Every width that it has with this page size on this CPU."""
+        rows = tuple(self.rows)
+        if not rows:
+            return "none"
+        first = min(row.narrowest for row in rows)
+        last = max(row.widest for row in rows)
+        return str(first) if first == last else f"{first}..{last}"
+
+
+RULES: tuple[Rule[_Case], ...] = (
+    Rule(
+        id="policy-without-granule",
+        states="a policy speaks of the page sizes that its software has at stage 2",
+        limited_by="host kernel",
+        breaks=lambda case: case.granule not in case.granules,
+        given=lambda case: str(case.granule),
+        limit=lambda case: page_sizes(case.granules),
+        says=lambda case: (
+            f"{case.policy.name} has no {case.granule} pages at stage 2; it has "
+            f"{page_sizes(case.granules)}"
+        ),
+        fix=lambda case: f"ask for {page_sizes(case.granules)} pages",
+        source="where the policy is written down",
+    ),
+    Rule(
+        id="policy-without-width",
+        states="a policy speaks of the IPA widths that its software programs on a CPU",
+        limited_by="host kernel",
+        breaks=lambda case: (
+            case.granule in case.granules and next(case.fitting, None) is None
+        ),
+        given=lambda case: case.ipa_bits,
+        limit=lambda case: case.widths,
+        says=lambda case: (
+            f"{case.policy.name} never programs {article(case.ipa_bits)} "
+            f"{case.ipa_bits}-bit IPA on a CPU with {case.cpu.pa_bits}-bit physical "
+            f"addresses; widths it has there: {case.widths}"
+        ),
+        fix=lambda case: f"ask for one of these widths: {case.widths}",
+        source="where the policy is written down",
+    ),
+)
+
+
+# The policies
+
+
+def _as_wide_as_pa(
+    granule: Granule, widest: int, start_levels: Mapping[int, int]
+) -> tuple[PolicyRow, ...]:
+    """Make rows for software that takes the width of the IPA from the CPU.
+
+    The start levels are by the CPU's physical address bits; the IPA is as wide as
+    those are, but never wider than ``widest``.
+    """
+    return tuple(
+        PolicyRow(granule, min(pa, widest), min(pa, widest), start_level, (pa,))
+        for pa, start_level in start_levels.items()
+    )
+
+
+_IO_PGTABLE_64K = (
+    PolicyRow(Granule.K64, 32, 42, start_level=2),
+    PolicyRow(Granule.K64, 43, 52, start_level=1),
+    PolicyRow(Granule.K64, 53, 56, start_level=1, lowered_to=52),
+)
+
+_NOT_40 = (32, 36, 42, 44, 48, 52, 56)
+_NOT_40_42 = (32, 36, 44, 48, 52, 56)
+
+_ALL = (
+    Policy(
+        name="kvm",
+        summary="concatenates whenever at most 16 tables do, never below two levels; "
+        "any IPA of 32 bits or more that the CPU has",
+        source="Linux v6.8, arch/arm64/include/asm/stage2_pgtable.h and kvm_pgtable.h; "
+        "kvm: arm64: Allow tuning the physical address size for VM",
+        scheme=Scheme.LPA2,
+    ),
+    Policy(
+        name="io_pgtable",
+        summary="concatenates only where the architecture makes it mandatory for an "
+        "input as wide as the output",
+        source="Linux v6.14, iommu/io-pgtable-arm: Fix stage-2 concatenation with 16K "
+        "(4dcac8407fe1)",
+        rows=(
+            PolicyRow(Granule.K4, 32, 39, start_level=1),
+            PolicyRow(Granule.K4, 40, 43, start_level=1, pa_bits=(40, 42)),
+            PolicyRow(Granule.K4, 40, 48, start_level=0, pa_bits=_NOT_40_42),
+            PolicyRow(
+                Granule.K4, 49, 56, start_level=0, pa_bits=_NOT_40_42, lowered_to=48
+            ),
+            PolicyRow(Granule.K16, 32, 36, start_level=2),
+            PolicyRow(Granule.K16, 37, 40, start_level=2, pa_bits=(40,)),
+            PolicyRow(Granule.K16, 37, 47, start_level=1, pa_bits=_NOT_40),
+            PolicyRow(Granule.K16, 48, 48, start_level=1),
+            PolicyRow(Granule.K16, 49, 56, start_level=1, lowered_to=48),
+            *_IO_PGTABLE_64K,
+        ),
+    ),
+    Policy(
+        name="io_pgtable_before_v6_14",
+        summary="concatenates only to avoid a level 0 of at most 16 entries",
+        source="Linux v6.13, drivers/iommu/io-pgtable-arm.c",
+        rows=(
+            PolicyRow(Granule.K4, 32, 43, start_level=1),
+            PolicyRow(Granule.K4, 44, 48, start_level=0),
+            PolicyRow(Granule.K4, 49, 56, start_level=0, lowered_to=48),
+            PolicyRow(Granule.K16, 32, 36, start_level=2),
+            PolicyRow(Granule.K16, 37, 48, start_level=1),
+            PolicyRow(Granule.K16, 49, 56, start_level=1, lowered_to=48),
+            *_IO_PGTABLE_64K,
+        ),
+    ),
+    Policy(
+        name="xen",
+        summary="4K pages and an IPA as wide as the physical addresses, with a row for "
+        "each PARange",
+        source="Xen, xen/arch/arm/mmu/p2m.c, setup_virt_paging",
+        rows=_as_wide_as_pa(
+            Granule.K4, 52, {32: 1, 36: 1, 40: 1, 42: 1, 44: 0, 48: 0, 52: 0}
+        ),
+    ),
+    Policy(
+        name="hafnium",
+        summary="4K pages and an IPA as wide as the physical addresses, at most 48 "
+        "bits, with as much concatenation as there can be",
+        source="Hafnium, src/arch/aarch64/mm.c, arch_mm_init",
+        rows=_as_wide_as_pa(
+            Granule.K4, 48, {32: 2, 36: 1, 40: 1, 42: 1, 44: 0, 48: 0, 52: 0}
+        ),
+    ),
+    Policy(
+        name="m1n1",
+        summary="16K pages and an IPA as wide as the physical addresses, at most 44 "
+        "bits, without concatenation: level 2 up to 36 bits, else level 1",
+        source="m1n1, src/hv_vm.c, hv_pt_init",
+        rows=_as_wide_as_pa(
+            Granule.K16, 44, {32: 2, 36: 2, 40: 1, 42: 1, 44: 1, 48: 1, 52: 1}
+        ),
+    ),
+)
+
+POLICIES: Mapping[str, Policy] = MappingProxyType(
+    {policy.name: policy for policy in _ALL}
+)
+"""The policies that are known here, by name."""
