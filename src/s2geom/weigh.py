@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MIT
+"""`footprint`: how many tables a memory map takes, without building one.
+
+A table is there if something finer than one entry above it is mapped in its region. The
+few runs of leaves that cover a range touch regions that are side by side, so they are
+counted as intervals of table numbers: nothing is enumerated, and a pebibyte costs what
+a mebibyte costs.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from attrs import frozen
+
+from s2geom._arguments import flag, integer
+from s2geom._public import public
+from s2geom.cover import Run, cover, leaf_levels, page_multiple, page_range, span
+from s2geom.errors import InvalidArgument
+from s2geom.geometry import Geometry, Level
+
+
+@public
+@frozen
+class LevelCount:
+    """The tables of one level, and the leaves in them.
+
+    Args:
+        level: Level of lookup, -1..3.
+        tables: Tables; at the start level those of the PGD, side by side.
+        bytes: Bytes of these tables. A PGD smaller than a page counts exactly.
+        leaves: Descriptors that map memory at this level.
+        leaf_size: Bytes that each of them maps.
+        contiguous: How many of them are in contiguous groups.
+    """
+
+    level: int
+    tables: int
+    bytes: int
+    leaves: int
+    leaf_size: int
+    contiguous: int
+
+
+@public
+@frozen
+class TableCount:
+    """All tables of one way to map a set of ranges.
+
+    Args:
+        levels: A `LevelCount` for each level, start level first.
+        pages: Whole pages that the tables occupy. It is ``bytes`` in pages, but a PGD
+            smaller than a page takes one, as KVM allocates it since v5.10.
+    """
+
+    levels: tuple[LevelCount, ...]
+    pages: int
+
+    @property
+    def tables(self) -> int:
+        """Tables of all levels, the PGD's included."""
+        return sum(count.tables for count in self.levels)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all tables, the PGD's included."""
+        return sum(count.bytes for count in self.levels)
+
+    @property
+    def leaves(self) -> dict[int, int]:
+        """How many leaves there are of each size in bytes, the largest first."""
+        return {count.leaf_size: count.leaves for count in self.levels if count.leaves}
+
+
+@public
+@frozen
+class Footprint:
+    """What the tables for a set of ranges weigh.
+
+    Args:
+        geometry: The shape of the tables.
+        mapped: Bytes that the ranges hold together.
+        worst: Everything mapped by pages, as dirty logging makes it.
+        best: Everything mapped by the largest blocks and contiguous groups.
+        kvm: With the leaves that KVM installs; None where they were not given.
+    """
+
+    geometry: Geometry
+    mapped: int
+    worst: TableCount
+    best: TableCount
+    kvm: TableCount | None = None
+
+
+@frozen
+class _Range:
+    ipa: int
+    end: int
+    pa: int
+    leaf: int
+
+    def __str__(self) -> str:
+        return span(self.ipa, self.end)
+
+
+@public
+def footprint(
+    geometry: Geometry,
+    ranges: Iterable[Sequence[int]],
+    *,
+    leaf: int | Sequence[int] | None = None,
+    lpa: bool = False,
+) -> Footprint:
+    """Return the tables and bytes, by level, that a set of ranges takes.
+
+    It is what `TableBuilder` builds when each range is one call of ``map``. Ranges
+    that overlap are one range, the same memory said twice. Ranges that only touch stay
+    two, as two memory slots do: no block reaches across.
+
+    Args:
+        geometry: The shape of the tables.
+        ranges: Pairs ``(ipa, size)`` or triples ``(ipa, size, pa)`` in bytes, all
+            multiples of the page size. A block needs an output address of its own
+            alignment; without one, it is taken to be equal to the IPA.
+        leaf: Bytes of the largest leaf that KVM installs, as `leaf_size` gives it, or
+            a sequence of them, one a range, for a host that mixes page sizes. Adds
+            ``kvm``: leaves no larger, smaller ones where the ends of a range or its
+            output address need them (Linux v5.10 on; earlier kernels go down to pages
+            there), and no contiguous groups.
+        lpa: FEAT_LPA, which brings 64K pages level-1 blocks. They are also there where
+            the IPA is wider than 48 bits.
+
+    Raises:
+        InvalidArgument: A range is empty, not made of pages or outside the IPA space,
+            two overlap with different output addresses or leaves, or no leaf of the
+            tree has the size of ``leaf``.
+        TypeError: A value has the wrong type.
+
+    Source: Arm ARM D8.2; Linux v5.10, user_mem_abort.
+
+    >>> shape = Geometry(12, 40, 1)
+    >>> ram = footprint(shape, [(1 << 30, 64 << 30)])
+    >>> ram.worst.bytes, ram.best.bytes
+    (134488064, 8192)
+    >>> footprint(shape, [(1 << 30, 64 << 30)], leaf=2 << 20).kvm.tables
+    66
+    """
+    levels = leaf_levels(geometry, lpa=flag("lpa", lpa))
+    united = _united(
+        _read(geometry, ranges, leaf, [each.entry_size for each in levels])
+    )
+    pages = levels[-1:]
+    kvm = None
+    if leaf is not None:
+        allowed = {
+            largest: [level for level in levels if level.entry_size <= largest]
+            for largest in {each.leaf for each in united}
+        }
+        kvm = _count(
+            geometry,
+            [_cover(allowed[each.leaf], each, groups=False) for each in united],
+        )
+    return Footprint(
+        geometry,
+        sum(each.end - each.ipa for each in united),
+        worst=_count(geometry, [_cover(pages, each, groups=False) for each in united]),
+        best=_count(geometry, [_cover(levels, each, groups=True) for each in united]),
+        kvm=kvm,
+    )
+
+
+def _cover(levels: Sequence[Level], each: _Range, *, groups: bool) -> list[Run]:
+    return cover(levels, each.ipa, each.pa, each.end - each.ipa, groups=groups)
+
+
+# The ranges
+
+
+def _read(
+    geometry: Geometry,
+    ranges: object,
+    leaf: object,
+    sizes: list[int],
+) -> list[_Range]:
+    """Check the ranges and the leaves, and put them together."""
+    if not isinstance(ranges, Iterable) or isinstance(ranges, str | bytes):
+        raise TypeError(f"ranges must be pairs (ipa, size), got {ranges!r}")
+    listed = list(ranges)
+    if isinstance(leaf, Sequence) and not isinstance(leaf, str | bytes):
+        leaves = [_leaf(size, sizes) for size in leaf]
+        if len(leaves) != len(listed):
+            raise InvalidArgument(
+                f"leaf must be one size, or one for each of {len(listed)} ranges, "
+                f"got {len(leaves)}"
+            )
+    else:
+        one = 0 if leaf is None else _leaf(leaf, sizes)
+        leaves = [one] * len(listed)
+    return [
+        _range(geometry, each, size) for each, size in zip(listed, leaves, strict=True)
+    ]
+
+
+def _leaf(value: object, sizes: list[int]) -> int:
+    size = integer("leaf", value)
+    if size not in sizes:
+        known = ", ".join(map(str, reversed(sizes)))
+        raise InvalidArgument(
+            f"leaf must be what one entry of this tree maps, {known} bytes, got {size}"
+        )
+    return size
+
+
+def _range(geometry: Geometry, each: object, leaf: int) -> _Range:
+    if not isinstance(each, Sequence) or len(each) not in {2, 3}:
+        raise TypeError(f"a range must be (ipa, size) or (ipa, size, pa), got {each!r}")
+    ipa, end = page_range(geometry, each[0], each[1])
+    pa = page_multiple(geometry, "pa", each[2]) if len(each) == 3 else ipa
+    return _Range(ipa, end, pa, leaf)
+
+
+def _united(ranges: list[_Range]) -> list[_Range]:
+    """Sort the ranges, and make one of those that overlap."""
+    united: list[_Range] = []
+    for each in sorted(ranges, key=lambda each: each.ipa):
+        if not united or united[-1].end <= each.ipa:
+            united.append(each)
+            continue
+        before = united[-1]
+        if each.pa - each.ipa != before.pa - before.ipa:
+            raise InvalidArgument(
+                f"{before} and {each} overlap, but {each.ipa:#x} is "
+                f"{before.pa + each.ipa - before.ipa:#x} by the one and {each.pa:#x} "
+                "by the other"
+            )
+        if each.leaf != before.leaf:
+            raise InvalidArgument(
+                f"{before} and {each} overlap, but have leaves of {before.leaf} and "
+                f"{each.leaf} bytes"
+            )
+        end = max(before.end, each.end)
+        united[-1] = _Range(before.ipa, end, before.pa, before.leaf)
+    return united
+
+
+# The count
+
+
+def _count(geometry: Geometry, covers: Iterable[list[Run]]) -> TableCount:
+    runs = [run for cover in covers for run in cover]
+    counts = [_level_count(geometry, level, runs) for level in geometry.table_levels]
+    pages = geometry.pgd_pages + sum(count.tables for count in counts[1:])
+    return TableCount(tuple(counts), pages)
+
+
+def _level_count(geometry: Geometry, level: Level, runs: list[Run]) -> LevelCount:
+    """Count one level; the runs are in the order of their addresses."""
+    if level.number == geometry.start_level:
+        tables, size = level.tables, geometry.pgd_size
+    else:
+        tables = _tables(level.shift + geometry.stride, level.number, runs)
+        size = tables * geometry.page_size
+    here = [run for run in runs if run.level.number == level.number]
+    return LevelCount(
+        level=level.number,
+        tables=tables,
+        bytes=size,
+        leaves=sum(run.count for run in here),
+        leaf_size=level.entry_size,
+        contiguous=sum(run.count for run in here if run.contiguous),
+    )
+
+
+def _tables(region_shift: int, number: int, runs: list[Run]) -> int:
+    """Count the regions, one a table, that leaves of this level or below touch."""
+    tables, counted = 0, -1  # the last region that was counted
+    for run in runs:
+        if run.level.number >= number:
+            first = max(run.ipa >> region_shift, counted + 1)
+            last = (run.end - 1) >> region_shift
+            if first <= last:
+                tables += last - first + 1
+                counted = last
+    return tables
