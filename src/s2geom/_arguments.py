@@ -10,15 +10,30 @@ from operator import index
 
 from s2geom.errors import InvalidArgument
 
+MOST_BITS = 2048
+"""Python may be told to write out no more than 640 decimal digits, and a message has to
+be able to name what was given."""
+
+_TOO_LARGE = 1 << MOST_BITS
+
 
 def integer(name: str, value: object) -> int:
     """Return ``value`` as a plain `int`.
 
     Raises:
         TypeError: It is no integer; the message names the argument and the value.
+        InvalidArgument: It is too large to be written out.
     """
-    if type(value) is int:  # the common case, and the only one that must be fast
-        return value
+    number = value if type(value) is int else _number(name, value)
+    if -_TOO_LARGE < number < _TOO_LARGE:
+        return number
+    raise InvalidArgument(
+        f"{name} must have at most {MOST_BITS} bits, got a number of "
+        f"{number.bit_length()} bits"
+    )
+
+
+def _number(name: str, value: object) -> int:
     if not isinstance(value, bool):
         try:
             return int(index(value))  # type: ignore[arg-type]
@@ -35,7 +50,7 @@ def integer_within(name: str, value: object, lowest: int, highest: int) -> int:
         TypeError: It is no integer.
         InvalidArgument: It is outside the range.
     """
-    number = value if type(value) is int else integer(name, value)
+    number = integer(name, value)
     if lowest <= number <= highest:
         return number
     raise InvalidArgument(f"{name} must be {lowest}..{highest}, got {number}")

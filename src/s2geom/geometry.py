@@ -391,6 +391,12 @@ class IpaIndex:
         set_field(self, "table", table)
         set_field(self, "indices", indices)
         set_field(self, "offset", offset)
+        # Possible where one entry of the start level maps more than the IPA space.
+        if self.ipa >= shape.ipa_size:
+            raise InvalidArgument(
+                f"index must be inside the {shape.ipa_bits}-bit IPA space, got that of "
+                f"{self.ipa:#x}"
+            )
 
     @property
     def pgd_index(self) -> int:

@@ -83,9 +83,13 @@ class _Case:
 
     @property
     def fake(self) -> FakePgd:
-        """Stage 2 as the fake-level macros have it; any width within the domain."""
-        ipa_bits = min(max(self.ipa_bits, IPA_MINIMUM), IPA_MAXIMUM)
-        return fake_pgd(self.granule, ipa_bits, self.va_bits)
+        """Stage 2 as the fake-level macros have it."""
+        return fake_pgd(self.granule, self.ipa_bits, self.va_bits)
+
+    @property
+    def is_in_domain(self) -> bool:
+        """Whether the macros say anything: outside, the width itself is refused."""
+        return IPA_MINIMUM <= self.ipa_bits <= IPA_MAXIMUM
 
     @property
     def known_cpu(self) -> Cpu:
@@ -113,20 +117,30 @@ def _largest(limit: int) -> str:
     return f"the largest IPA it supports is {bits(limit)}"
 
 
-def _at_most(limit: int) -> str:
+def _narrower_or(limit: int, *others: str) -> str:
     limit = min(limit, IPA_MAXIMUM)
-    return f"use an IPA of at most {bits(limit)}, or " if limit >= IPA_MINIMUM else ""
+    narrower = (f"an IPA of at most {bits(limit)}",) if limit >= IPA_MINIMUM else ()
+    return "use " + ", or ".join((*narrower, *others))
+
+
+def _newer_kernel(case: _Case) -> str:
+    if case.granule is Granule.K64 or case.ipa_bits <= IPA_WITHOUT_LPA2:
+        return "Linux v5.10 or later"
+    return "Linux v6.8 or later on a CPU with LPA2"
 
 
 def _more_host_levels(case: _Case) -> str:
-    wider = [
+    # Wider than any IPA is another rule's matter, and no host has levels for it.
+    ipa_bits = min(case.ipa_bits, IPA_MAXIMUM)
+    va_bits = min(
         va_bits
         for granule, va_bits in KCONFIG_VA_BITS
         if granule is case.granule
-        and levels_for(granule.stride, va_bits) >= case.levels
-    ]
-    host = f"a host kernel with a {min(wider)}-bit VA, or " if wider else ""
-    return f"{_at_most(case.va_limit)}{host}Linux v5.10 or later"
+        and levels_for(granule.stride, va_bits)
+        >= levels_for(granule.stride, ipa_bits - MOST_TABLES_SHIFT)
+    )
+    host = f"a host kernel with a {va_bits}-bit VA"
+    return _narrower_or(case.va_limit, host, _newer_kernel(case))
 
 
 @frozen
@@ -243,7 +257,7 @@ RULES = (
                 f"physical addresses (CONFIG_ARM64_PA_BITS); {_largest(case.pa_bits)} "
                 "(Linux v4.20-v5.9; not since v5.10)"
             ),
-            fix=lambda case: f"{_at_most(case.pa_bits)}Linux v5.10 or later",
+            fix=lambda case: _narrower_or(case.pa_bits, _newer_kernel(case)),
             source="Linux v4.20, kvm: arm64: Set a limit on the IPA size",
         ),
     ),
@@ -266,9 +280,10 @@ RULES = (
                 f"without LPA2; {_largest(IPA_WITHOUT_LPA2)} "
                 "(Linux v5.15-v6.7; not since v6.8 on a CPU with LPA2)"
             ),
-            fix=lambda _: (
-                f"{_at_most(IPA_WITHOUT_LPA2)}64K pages, or Linux v6.8 or later on a "
-                "CPU with LPA2"
+            fix=lambda _: _narrower_or(
+                IPA_WITHOUT_LPA2,
+                "64K pages",
+                "Linux v6.8 or later on a CPU with LPA2",
             ),
             source="Linux v5.15, KVM: arm64: Restrict IPA size to maximum 48 bits on "
             "4K and 16K page size (5e5df9571c31)",
@@ -292,7 +307,9 @@ RULES = (
                 f"{case.above(IPA_WITHOUT_LPA2)} what the CPU translates without LPA2 "
                 f"for {case.granule} pages; {_largest(IPA_WITHOUT_LPA2)}"
             ),
-            fix=lambda _: f"{_at_most(IPA_WITHOUT_LPA2)}a CPU with LPA2, or 64K pages",
+            fix=lambda _: _narrower_or(
+                IPA_WITHOUT_LPA2, "a CPU with LPA2", "64K pages"
+            ),
             source="Linux v6.8, KVM: arm64: Allow guests with >48-bit IPA size on "
             "FEAT_LPA2 systems (d4fbbb26da52)",
         ),
@@ -314,8 +331,8 @@ RULES = (
                 f"{case.known_cpu.pa_bits}-bit physical addresses (PARange); "
                 f"{_largest(case.known_cpu.pa_bits)}"
             ),
-            fix=lambda case: (
-                f"{_at_most(case.known_cpu.pa_bits)}a CPU with a larger PARange"
+            fix=lambda case: _narrower_or(
+                case.known_cpu.pa_bits, "a CPU with a larger PARange"
             ),
             source="Linux v4.20, kvm: arm64: Set a limit on the IPA size",
         ),
@@ -365,7 +382,7 @@ RULES = (
             id="fake-prealloc-level",
             states="KVM_PREALLOC_LEVEL is 0, 1 or 2",
             limited_by="host kernel",
-            breaks=lambda case: not case.fake.representable,
+            breaks=lambda case: case.is_in_domain and not case.fake.representable,
             given=lambda case: case.fake.prealloc_level,
             limit=lambda _: 2,
             says=lambda case: (
@@ -389,7 +406,8 @@ RULES = (
             states="the hardware's root is at most 16 concatenated tables",
             limited_by="architecture",
             breaks=lambda case: (
-                case.fake.geometry.concatenation > 1 << MOST_TABLES_SHIFT
+                case.is_in_domain
+                and case.fake.geometry.concatenation > 1 << MOST_TABLES_SHIFT
             ),
             given=lambda case: case.fake.geometry.concatenation,
             limit=lambda _: 1 << MOST_TABLES_SHIFT,
@@ -412,16 +430,18 @@ RULES = (
             "entries is needed",
             limited_by="architecture",
             breaks=lambda case: (
-                case.fake.geometry.start_level < 0
-                or case.fake.geometry.pgd_entries == 1
+                case.is_in_domain
+                and (
+                    case.fake.geometry.start_level < 0
+                    or case.fake.geometry.pgd_entries == 1
+                )
             ),
             given=lambda case: case.fake.geometry.start_level,
             limit=lambda case: case.fake.hardware_start_level,
             says=lambda case: (
                 f"{case.host} would start {case.ipa} at level "
                 f"{case.fake.geometry.start_level}, but the CPU starts it at level "
-                f"{case.fake.hardware_start_level}: that takes "
-                f"{case.fake.fake_levels_needed} fake levels and the scheme has one "
+                f"{case.fake.hardware_start_level}: that takes {_fakes_needed(case)} "
                 "(Linux before v4.7)"
             ),
             fix=lambda _: "use a host with fewer levels, or Linux v4.7 or later",
@@ -440,6 +460,13 @@ def _has_wide_ipa(case: _Case) -> bool:
 def _smallest_without_fake(case: _Case) -> int:
     # A fake PGD appears where at most 16 entries of the host's PGD are used.
     return case.fake.host_pgdir_shift + MOST_TABLES_SHIFT + 1
+
+
+def _fakes_needed(case: _Case) -> str:
+    needed = case.fake.fake_levels_needed
+    if needed == 1:  # KVM_PREALLOC_LEVEL is 0 then, which says that there is none
+        return "a fake level above level 0, which the scheme cannot express"
+    return f"{needed} fake levels and the scheme has one"
 
 
 def _asked_of(scheme: Scheme, *, with_cpu: bool) -> tuple[KvmRule, ...]:
@@ -520,7 +547,7 @@ _geometry = lru_cache(maxsize=None)(Geometry)
 Answer = Geometry | tuple[Violation, ...]
 
 _ANSWERS: dict[tuple[int, int, int, int, Scheme, Cpu | None], Answer] = {}
-"""Every answer so far, shapes and refusals alike: the domain is finite."""
+"""Every answer inside the domain so far, shapes and refusals alike: it is finite."""
 
 _MOST_ANSWERS = 1 << 16
 """Far more than there are configurations: only a flood of CPUs starts anew."""
@@ -537,10 +564,12 @@ def _answer(
     """Work out an answer, and remember it by plain integers."""
     case = _case(page_shift, ipa_bits, va_bits, pa_bits, scheme, cpu)
     answer = violations(_RULES[scheme, cpu is not None], case) or _shape(case)
-    if len(_ANSWERS) >= _MOST_ANSWERS:
-        _ANSWERS.clear()
-    key = (case.granule, case.ipa_bits, case.va_bits, case.pa_bits, scheme, cpu)
-    _ANSWERS[key] = answer
+    # Widths of the domain alone: as a key, True is 1, but it is no width.
+    if case.is_in_domain:
+        if len(_ANSWERS) >= _MOST_ANSWERS:
+            _ANSWERS.clear()
+        key = (case.granule, case.ipa_bits, case.va_bits, case.pa_bits, scheme, cpu)
+        _ANSWERS[key] = answer
     return answer
 
 
@@ -578,16 +607,14 @@ def stage2(
     """
     try:
         # A float equals an int as a key, but has no "|": 14.0 is refused after 14 too.
-        answer = _ANSWERS.get(
-            (page_shift | 0, ipa_bits | 0, va_bits | 0, pa_bits | 0, scheme, cpu)
-        )
-    except TypeError:  # what is wrong with it is said below
-        answer = None
-    if answer is None:
+        answer = _ANSWERS[
+            page_shift | 0, ipa_bits | 0, va_bits | 0, pa_bits | 0, scheme, cpu
+        ]
+    except (KeyError, TypeError):  # not asked before, or what is wrong is said there
         answer = _answer(page_shift, ipa_bits, va_bits, pa_bits, scheme, cpu)
-    if type(answer) is tuple:
-        raise UnsupportedCombination(answer)
-    return cast(Geometry, answer)
+    if type(answer) is Geometry:
+        return answer
+    raise UnsupportedCombination(answer)
 
 
 @public

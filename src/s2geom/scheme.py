@@ -156,7 +156,7 @@ _FACTS = {
     ),
 }
 
-_RELEASE = re.compile(r"v?(\d{1,3})\.(\d{1,5})(?:\.(\d{1,5}))?", re.ASCII)
+_RELEASE = re.compile(r"v?(\d{1,3})\.(\d{1,5})(?:\.(\d{1,5}))?(?!\d)", re.ASCII)
 
 
 def parse_release(release: str) -> tuple[int, int, int]:
