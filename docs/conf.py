@@ -1,7 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""How the documentation is built: Sphinx, furo and MyST."""
+"""How the documentation is built: Sphinx, furo and MyST.
 
+What the pages take from the library is written first, on every build: see `generate`
+(the calculator's answers) and `tables` (rules, fields, commands and pictures).
+"""
+
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+HERE = Path(__file__).parent
+GENERATED = HERE / "_generated"
+
+sys.path.insert(0, str(HERE))
 
 project = "s2geom"
 author = "The s2geom authors"
@@ -10,14 +23,34 @@ version = release = installed_version("s2geom")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build", "notebooks/README.md"]
+# What is generated is included by the pages, and is no page itself.
+exclude_patterns = ["_build", "_generated", "notebooks/README.md"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = "s2geom"
+html_static_path = ["_static", "_generated/static"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+# Names of other projects, Python's included, are not looked up: a build needs no
+# network. Every name of ours must be there.
+nitpick_ignore_regex = [(r"py:.*", r"(?!s2geom).*")]
+
+
+def write_what_is_generated(_: Sphinx) -> None:
+    """Ask the library for everything that the pages take from it."""
+    import generate  # noqa: PLC0415 - found by the path above
+    import tables  # noqa: PLC0415
+
+    tables.write(GENERATED)
+    generate.write(GENERATED / "static")
+
+
+def setup(app: Sphinx) -> None:
+    """Register what happens before the pages are read."""
+    app.connect("builder-inited", write_what_is_generated)
