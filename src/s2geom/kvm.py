@@ -610,9 +610,11 @@ def stage2(
         answer = _ANSWERS[
             page_shift | 0, ipa_bits | 0, va_bits | 0, pa_bits | 0, scheme, cpu
         ]
-    except (KeyError, TypeError):  # not asked before, or what is wrong is said there
+    except (KeyError, TypeError):  # not asked before, or no width at all
+        answer = None
+    if answer is None:  # outside the handler: a mistake has no other cause to show
         answer = _answer(page_shift, ipa_bits, va_bits, pa_bits, scheme, cpu)
-    if type(answer) is Geometry:
+    if isinstance(answer, Geometry):
         return answer
     raise UnsupportedCombination(answer)
 
