@@ -32,6 +32,12 @@ from s2geom.scheme import Scheme
 
 if TYPE_CHECKING:
     from s2geom.descriptor import AddressLayout, Attributes, Descriptor
+    from s2geom.id_registers import (
+        ID_AA64MMFR0_EL1,
+        ID_AA64MMFR1_EL1,
+        ID_AA64MMFR2_EL1,
+        ID_AA64MMFR3_EL1,
+    )
     from s2geom.kconfig import IpaSizes, KernelConfig
     from s2geom.leaf import leaf_size
     from s2geom.macros import kernel_macros
@@ -42,6 +48,8 @@ if TYPE_CHECKING:
         PolicyRow,
         compare_policies,
     )
+    from s2geom.registers import VTCR_EL2, VTTBR_EL2, parse_nested_name
+    from s2geom.smmu import STE
     from s2geom.weigh import Footprint, LevelCount, TableCount, footprint
 
 _LATER = {
@@ -49,6 +57,10 @@ _LATER = {
     "Attributes": "descriptor",
     "Descriptor": "descriptor",
     "Footprint": "weigh",
+    "ID_AA64MMFR0_EL1": "id_registers",
+    "ID_AA64MMFR1_EL1": "id_registers",
+    "ID_AA64MMFR2_EL1": "id_registers",
+    "ID_AA64MMFR3_EL1": "id_registers",
     "IpaSizes": "kconfig",
     "KernelConfig": "kconfig",
     "LevelCount": "weigh",
@@ -56,17 +68,28 @@ _LATER = {
     "Policy": "policies",
     "PolicyChoice": "policies",
     "PolicyRow": "policies",
+    "STE": "smmu",
     "TableCount": "weigh",
+    "VTCR_EL2": "registers",
+    "VTTBR_EL2": "registers",
     "compare_policies": "policies",
     "footprint": "weigh",
     "kernel_macros": "macros",
     "leaf_size": "leaf",
+    "parse_nested_name": "registers",
 }
 """Names whose module is loaded at first use: an import stays about as quick as attrs's,
 and a debugger that only asks for a shape never pays for a parser."""
 
 __all__ = [
+    "ID_AA64MMFR0_EL1",
+    "ID_AA64MMFR1_EL1",
+    "ID_AA64MMFR2_EL1",
+    "ID_AA64MMFR3_EL1",
     "POLICIES",
+    "STE",
+    "VTCR_EL2",
+    "VTTBR_EL2",
     "AddressLayout",
     "Attributes",
     "Cpu",
@@ -100,6 +123,7 @@ __all__ = [
     "hw_pgtable_levels",
     "kernel_macros",
     "leaf_size",
+    "parse_nested_name",
     "stage2",
 ]
 

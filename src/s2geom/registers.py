@@ -1,0 +1,1109 @@
+# SPDX-License-Identifier: MIT
+"""`VTCR_EL2` and `VTTBR_EL2`: a geometry as the two words that a CPU walks by.
+
+Reading is separate from judging. `geometry` names the shape that a word describes, as
+long as there is one to name, whether or not a CPU allows it; `lint` says what is wrong
+with it. Fields that the manual makes reserved in a word are read as the hardware reads
+them: as if they were clear.
+"""
+
+import re
+from typing import Any
+
+from attrs import frozen
+
+from s2geom._arguments import flag, integer, integer_within
+from s2geom._public import public
+from s2geom.architecture import PA_BITS, Cpu
+from s2geom.errors import (
+    InvalidArgument,
+    UnreadableInput,
+    UnsupportedCombination,
+    Violation,
+)
+from s2geom.fields import Word, bit, bits, rest
+from s2geom.geometry import BASE_FLOOR, Geometry
+from s2geom.granule import Granule
+from s2geom.rules import Rule, violations
+
+GRANULES = {0: Granule.K4, 1: Granule.K64, 2: Granule.K16}
+"""VTCR_EL2.TG0; 3 is reserved. (TG1 of stage 1 counts otherwise.)"""
+
+START_LEVELS = {
+    Granule.K4: {0: 2, 1: 1, 2: 0, 3: 3, 4: -1},
+    Granule.K16: {0: 3, 1: 2, 2: 1, 3: 0},
+    Granule.K64: {0: 3, 1: 2, 2: 1},
+}
+"""The start level by SL0, with SL2 above it as bit 2. 4K does not count in order."""
+
+LEVELS_WITH_DS = frozenset({(Granule.K4, -1), (Granule.K16, 0)})
+"""Start levels that have an encoding only with DS."""
+
+WIDE_BITS = 52
+NARROW_BITS = 48
+
+ANY_CPU = Cpu(52, lpa2=True, ttst=True, aarch32_el1=True)
+"""What no CPU refuses, this one does not refuse: every rule is a lower bound on it."""
+
+
+def pa_bits_of(value: object) -> int:
+    """Return a size that PS can hold.
+
+    Raises:
+        InvalidArgument: It is none of the sizes.
+        TypeError: It is no integer.
+    """
+    number = integer("pa_bits", value)
+    if number not in PA_BITS:
+        sizes = ", ".join(map(str, PA_BITS))
+        raise InvalidArgument(f"pa_bits must be one of {sizes}, got {number}")
+    return number
+
+
+def geometry_of(value: object) -> Geometry:
+    """Return a geometry, or raise a `TypeError` that names the argument."""
+    if isinstance(value, Geometry):
+        return value
+    raise TypeError(f"geometry must be a Geometry, got {value!r}")
+
+
+# What VTCR_EL2 and an SMMU's STE say alike
+
+
+@frozen
+class WalkFields:
+    """The fields that make a shape, wherever they stand.
+
+    Args:
+        t0sz: 64 less the IPA bits.
+        sl0: Start level, by granule.
+        tg: Granule, encoded.
+        ds: Whether addresses have 52 bits with 4K and 16K pages.
+        sl2: A further bit of the start level, for 4K with DS.
+    """
+
+    t0sz: int
+    sl0: int
+    tg: int
+    ds: int
+    sl2: int
+
+    @property
+    def granule(self) -> Granule | None:
+        """The page size; None if the encoding is reserved."""
+        return GRANULES.get(self.tg)
+
+    @property
+    def lpa2(self) -> bool:
+        """Whether DS takes effect: it is reserved for 64K."""
+        return bool(self.ds) and self.granule is not Granule.K64
+
+    @property
+    def uses_sl2(self) -> bool:
+        """Whether SL2 takes effect."""
+        return self.lpa2 and self.granule is Granule.K4
+
+    @property
+    def start_level(self) -> int | None:
+        """The level of the first lookup; None if an encoding is reserved."""
+        if self.granule is None:
+            return None
+        encoded = self.sl0 | (self.sl2 << 2 if self.uses_sl2 else 0)
+        level = START_LEVELS[self.granule].get(encoded)
+        if (self.granule, level) in LEVELS_WITH_DS and not self.lpa2:
+            return None
+        return level
+
+    @property
+    def geometry(self) -> Geometry | None:
+        """The shape; None if an encoding is reserved."""
+        if self.granule is None or self.start_level is None:
+            return None
+        return Geometry(self.granule, 64 - self.t0sz, self.start_level, self.lpa2)
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> "WalkFields":
+        """Return the fields for a shape.
+
+        Raises:
+            UnsupportedCombination: The fields have no encoding for it.
+        """
+        broken = violations(ENCODING_RULES, geometry)
+        if broken:
+            raise UnsupportedCombination(broken)
+        (tg,) = (tg for tg, known in GRANULES.items() if known is geometry.granule)
+        levels = START_LEVELS[geometry.granule].items()
+        (start,) = (code for code, level in levels if level == geometry.start_level)
+        return cls(geometry.t0sz, start & 3, tg, int(geometry.lpa2), start >> 2)
+
+    # Phrases of the messages
+
+    @property
+    def pages(self) -> str:
+        """``"16K pages"``."""
+        return f"{self.granule} pages"
+
+    def says_start_level(self, prefix: str = "") -> str:
+        """Return why the start level is reserved."""
+        sl0, sl2, ds = f"{prefix}SL0", f"{prefix}SL{_sl2(prefix)}", f"{prefix}DS"
+        if self.granule is Granule.K16:
+            return f"{sl0} = 3 with 16K pages is start level 0, which needs {ds} = 1"
+        if self.granule is Granule.K64:
+            return f"{sl0} = 3 is reserved with 64K pages, which have no start level 0"
+        return (
+            f"{sl0} = {self.sl0} is reserved with {sl2} = 1, which is for start "
+            f"level -1 and {sl0} = 0"
+        )
+
+    def fixes_start_level(self, prefix: str = "") -> str:
+        """Return what to change then."""
+        if self.granule is Granule.K4:
+            return f"clear {prefix}SL{_sl2(prefix)}, or set {prefix}SL0 to 0"
+        more = f", or set {prefix}DS" if self.granule is Granule.K16 else ""
+        return f"set {prefix}SL0 to 0, 1 or 2{more}"
+
+
+def _sl2(prefix: str) -> str:
+    return "0_2" if prefix else "2"  # S2SL0_2 is the SMMU's spelling of SL2
+
+
+def _levels(granule: Granule) -> str:
+    levels = sorted(START_LEVELS[granule].values())
+    return f"{levels[0]} to {levels[-1]}"
+
+
+ENCODING_RULES: tuple[Rule[Geometry], ...] = (
+    Rule(
+        id="ds-with-64k",
+        states="DS is for 4K and 16K pages; 64K pages have 52 bits without it",
+        limited_by="architecture",
+        breaks=lambda shape: shape.lpa2 and shape.granule is Granule.K64,
+        given=lambda _: 1,
+        limit=lambda _: 0,
+        says=lambda _: (
+            "DS is reserved with 64K pages, whose descriptors have 52-bit addresses "
+            "without LPA2"
+        ),
+        fix=lambda _: "use lpa2=False with 64K pages",
+        source="Arm ARM D24, VTCR_EL2.DS",
+    ),
+    Rule(
+        id="start-level-not-encodable",
+        states="SL0 and SL2 have an encoding for the start level",
+        limited_by="architecture",
+        breaks=lambda shape: (
+            shape.start_level not in START_LEVELS[shape.granule].values()
+        ),
+        given=lambda shape: shape.start_level,
+        limit=lambda shape: min(START_LEVELS[shape.granule].values()),
+        says=lambda shape: (
+            f"SL0 has no encoding for start level {shape.start_level} with "
+            f"{shape.granule} pages; it has levels {_levels(shape.granule)}"
+        ),
+        fix=lambda shape: f"start at a level from {_levels(shape.granule)}",
+        source="Arm ARM D24, VTCR_EL2.SL0 and VTCR_EL2.SL2",
+    ),
+    Rule(
+        id="start-level-needs-ds",
+        states="4K pages start at level -1, and 16K pages at level 0, only with DS",
+        limited_by="architecture",
+        breaks=lambda shape: (
+            (shape.granule, shape.start_level) in LEVELS_WITH_DS and not shape.lpa2
+        ),
+        given=lambda shape: shape.start_level,
+        limit=lambda shape: shape.start_level + 1,
+        says=lambda shape: (
+            f"start level {shape.start_level} with {shape.granule} pages needs DS, "
+            f"which only LPA2 has; without it the first is level "
+            f"{shape.start_level + 1}"
+        ),
+        fix=lambda shape: f"use lpa2=True, or start at level {shape.start_level + 1}",
+        source="Arm ARM D24, VTCR_EL2.SL0 and VTCR_EL2.SL2",
+    ),
+)
+"""What no word can say."""
+
+
+# VTCR_EL2
+
+
+CACHING = {
+    0: "non-cacheable",
+    1: "write-back, allocating on reads and writes",
+    2: "write-through, allocating on reads",
+    3: "write-back, allocating on reads",
+}
+
+
+def walks_are(where: str) -> dict[int, str]:
+    """Return the values of a cacheability field."""
+    return {value: f"table walks are {where} {said}" for value, said in CACHING.items()}
+
+
+SHAREABILITY = {
+    0: "table walks are non-shareable",
+    2: "table walks are outer shareable",
+    3: "table walks are inner shareable",
+}
+
+
+def _says_sl0(word: "VTCR_EL2") -> str:
+    walk = word.walk
+    if word.d128:
+        return "not looked at, since VMSAv9-128 takes the start level from T0SZ"
+    if walk.granule is None:
+        return "a start level that TG0 would have to say"
+    shape = walk.geometry
+    if shape is None:
+        return "reserved, " + walk.says_start_level()
+    tables = shape.concatenation
+    side_by_side = f", in {tables} concatenated tables" if 1 < tables <= 16 else ""
+    return f"the walk starts at level {shape.start_level}{side_by_side}"
+
+
+def _says_sh0(word: "VTCR_EL2") -> str:
+    said = SHAREABILITY.get(word.sh0, "reserved")
+    return f"{said}, and so is all memory" if word.walk.lpa2 else said
+
+
+def _says_tg0(word: "VTCR_EL2") -> str:
+    granule = word.walk.granule
+    return f"pages are {granule}" if granule is not None else "reserved"
+
+
+def _says_ps(word: "VTCR_EL2") -> str:
+    limit = 56 if word.d128 else WIDE_BITS
+    if not (word.d128 or word.walk.lpa2 or word.walk.granule is Granule.K64):
+        limit = NARROW_BITS
+    if word.pa_bits <= limit:
+        return f"physical addresses have {word.pa_bits} bits"
+    return (
+        f"physical addresses have {limit} of {word.pa_bits} bits, as these descriptors "
+        "hold no more"
+    )
+
+
+def _says_hd(word: "VTCR_EL2") -> str:
+    if word.hd and not word.ha:
+        return "without effect, since HA = 0"
+    return "hardware tracks dirty state" if word.hd else "software tracks dirty state"
+
+
+def _says_ds(word: "VTCR_EL2") -> str:
+    if word.d128:
+        return "not looked at, since D128 = 1"
+    if word.walk.granule is Granule.K64:
+        return "reserved with 64K pages" if word.ds else "as it must be with 64K pages"
+    return f"descriptors hold {52 if word.ds else 48}-bit addresses"
+
+
+def _says_sl2(word: "VTCR_EL2") -> str:
+    if word.d128:
+        return "not looked at, since D128 = 1"
+    if not word.sl2:
+        return "SL0 alone says where the walk starts"
+    if not word.walk.uses_sl2:
+        return "without effect, since it takes DS = 1 and 4K pages"
+    return "the walk starts at level -1" if word.sl0 == 0 else "reserved with this SL0"
+
+
+def _hardware_use(number: int) -> Any:
+    return bit(
+        f"HWU{number}",
+        number - 34,
+        f"bit {number} of a leaf is not for the hardware",
+        f"bit {number} of a leaf is for the hardware",
+        feature="FEAT_HPDS2",
+    )
+
+
+@public
+@frozen(kw_only=True, repr=False)
+class VTCR_EL2(Word):  # noqa: N801 - the register's name
+    """VTCR_EL2, which controls stage 2: one attribute a field.
+
+    Every attribute is an `int`, the field's value; ``reserved`` holds the bits that
+    have no field, where they are in the word. RES1 is 1 unless you say otherwise, all
+    the rest 0.
+
+    Raises:
+        InvalidArgument: A value does not fit its field.
+        TypeError: A value is no integer; a bool is none.
+
+    Source: Arm ARM D24, VTCR_EL2.
+
+    >>> word = VTCR_EL2.from_int(0x80023558)
+    >>> word
+    VTCR_EL2(t0sz=24, sl0=1, irgn0=1, orgn0=1, sh0=3, ps=2)
+    >>> word.geometry()
+    Geometry(granule=Granule.K4, ipa_bits=40, start_level=1, lpa2=False)
+    """
+
+    t0sz: int = bits(
+        "T0SZ", 5, 0, reads=lambda word: f"the IPA has {64 - word.t0sz} bits"
+    )
+    sl0: int = bits("SL0", 7, 6, reads=_says_sl0)
+    irgn0: int = bits("IRGN0", 9, 8, walks_are("inner"))
+    orgn0: int = bits("ORGN0", 11, 10, walks_are("outer"))
+    sh0: int = bits("SH0", 13, 12, SHAREABILITY, reads=_says_sh0)
+    tg0: int = bits("TG0", 15, 14, {0: "4K", 1: "64K", 2: "16K"}, reads=_says_tg0)
+    ps: int = bits(
+        "PS",
+        18,
+        16,
+        {value: f"{size} bits" for value, size in enumerate(PA_BITS)},
+        reads=_says_ps,
+    )
+    vs: int = bit("VS", 19, "a VMID has 8 bits", "a VMID has 16 bits")
+    ha: int = bit(
+        "HA",
+        21,
+        "software sets the access flag",
+        "hardware sets the access flag",
+        feature="FEAT_HAFDBS",
+    )
+    hd: int = bit(
+        "HD",
+        22,
+        "software tracks dirty state",
+        "hardware tracks dirty state, with HA = 1",
+        reads=_says_hd,
+        feature="FEAT_HAFDBS",
+    )
+    hwu59: int = _hardware_use(59)
+    hwu60: int = _hardware_use(60)
+    hwu61: int = _hardware_use(61)
+    hwu62: int = _hardware_use(62)
+    nsw: int = bit(
+        "NSW",
+        29,
+        "in Secure state, walks for Non-secure IPAs are to Secure memory",
+        "in Secure state, walks for Non-secure IPAs are to Non-secure memory",
+        feature="FEAT_SEL2",
+    )
+    nsa: int = bit(
+        "NSA",
+        30,
+        "in Secure state, Non-secure IPAs map to Secure memory",
+        "in Secure state, Non-secure IPAs map to Non-secure memory",
+        feature="FEAT_SEL2",
+    )
+    res1: int = bit("RES1", 31, "clear, but it must be 1", "as it must be", default=1)
+    ds: int = bit(
+        "DS",
+        32,
+        "descriptors hold 48-bit addresses",
+        "descriptors of 4K and 16K pages hold 52-bit addresses",
+        reads=_says_ds,
+        feature="FEAT_LPA2",
+    )
+    sl2: int = bit(
+        "SL2",
+        33,
+        "SL0 alone says where the walk starts",
+        "with DS = 1, SL0 = 0 and 4K pages, the walk starts at level -1",
+        reads=_says_sl2,
+        feature="FEAT_LPA2",
+    )
+    assured_only: int = bit(
+        "AssuredOnly",
+        34,
+        "bit 58 of a leaf does not say AssuredOnly",
+        "bit 58 of a leaf says AssuredOnly",
+        feature="FEAT_THE",
+        attribute="assured_only",
+    )
+    tl1: int = bit(
+        "TL1",
+        35,
+        "the TopLevel1 permission is not checked",
+        "the TopLevel1 permission is checked",
+        feature="FEAT_THE",
+    )
+    s2pie: int = bit(
+        "S2PIE",
+        36,
+        "permissions are direct",
+        "permissions are indirect",
+        feature="FEAT_S2PIE",
+    )
+    s2poe: int = bit(
+        "S2POE",
+        37,
+        "there is no permission overlay",
+        "there is a permission overlay",
+        feature="FEAT_S2POE",
+    )
+    d128: int = bit(
+        "D128",
+        38,
+        "the tables are VMSAv8-64",
+        "the tables are VMSAv9-128, with 16-byte descriptors",
+        feature="FEAT_D128",
+    )
+    gcsh: int = bit(
+        "GCSH",
+        40,
+        "Guarded Control Stacks need no AssuredOnly",
+        "privileged Guarded Control Stacks need AssuredOnly",
+        feature="FEAT_THE and FEAT_GCS",
+    )
+    tl0: int = bit(
+        "TL0",
+        41,
+        "the TopLevel0 permission is not checked",
+        "the TopLevel0 permission is checked",
+        feature="FEAT_THE",
+    )
+    haft: int = bit(
+        "HAFT",
+        44,
+        "hardware leaves the access flag of table descriptors alone",
+        "hardware sets the access flag of table descriptors",
+        feature="FEAT_HAFT",
+    )
+    hdbss: int = bit(
+        "HDBSS",
+        45,
+        "dirty pages are not logged",
+        "hardware logs dirty pages in a structure",
+        feature="FEAT_HDBSS",
+    )
+    reserved: int = rest("reserved", "reserved, and must be 0")
+
+    @classmethod
+    def for_geometry(
+        cls,
+        geometry: Geometry,
+        pa_bits: int = 48,
+        *,
+        ha: bool = True,
+        vs: bool = False,
+    ) -> "VTCR_EL2":
+        """Return the word that KVM writes for a geometry.
+
+        Table walks are inner shareable and write-back. The geometry need not be
+        allowed, only have an encoding: ask `lint`.
+
+        Args:
+            geometry: The shape; ``lpa2`` becomes DS.
+            pa_bits: The PS field, as a size: 32, 36, 40, 42, 44, 48, 52 or 56 bits. It
+                bounds output addresses and never the IPA.
+            ha: Whether hardware sets the access flag.
+            vs: Whether a VMID has 16 bits.
+
+        Raises:
+            InvalidArgument: ``pa_bits`` is none of the sizes.
+            TypeError: A value has the wrong type.
+            UnsupportedCombination: SL0 and SL2 have no encoding for the start level.
+
+        Source: Linux v5.13 to today, kvm_get_vtcr; the same bits since v5.0.
+
+        >>> hex(VTCR_EL2.for_geometry(Geometry(12, 40, 1), pa_bits=40))
+        '0x80223558'
+        """
+        walk = WalkFields.of(geometry_of(geometry))
+        return cls(
+            t0sz=walk.t0sz,
+            sl0=walk.sl0,
+            irgn0=1,
+            orgn0=1,
+            sh0=3,
+            tg0=walk.tg,
+            ps=PA_BITS.index(pa_bits_of(pa_bits)),
+            vs=int(flag("vs", vs)),
+            ha=int(flag("ha", ha)),
+            ds=walk.ds,
+            sl2=walk.sl2,
+        )
+
+    @property
+    def walk(self) -> WalkFields:
+        """The fields that make a shape."""
+        return WalkFields(self.t0sz, self.sl0, self.tg0, self.ds, self.sl2)
+
+    @property
+    def pa_bits(self) -> int:
+        """The size that PS stands for, in bits; descriptors may hold less of it."""
+        return PA_BITS[self.ps]
+
+    @property
+    def vmid_bits(self) -> int:
+        """Bits of a VMID in VTTBR_EL2: 8, or 16 with VS."""
+        return 16 if self.vs else 8
+
+    def geometry(self) -> Geometry:
+        """Return the shape that the word describes.
+
+        It is the shape that the fields name, allowed or not: ask `lint`.
+
+        Raises:
+            UnsupportedCombination: No shape can be named: TG0 or the start level is
+                reserved, or the tables are VMSAv9-128.
+
+        Source: pseudocode AArch64.S2StartLevel, AArch64.S2TTWParams.
+        """
+        broken = violations(SHAPELESS_RULES, self)
+        shape = self.walk.geometry
+        if broken or shape is None:
+            raise UnsupportedCombination(broken)
+        return shape
+
+    def lint(self, cpu: Cpu | None = None) -> tuple[Violation, ...]:
+        """Return everything that is wrong with the word; empty if nothing is.
+
+        Args:
+            cpu: The CPU that would walk by it; None asks what any CPU would refuse.
+
+        Raises:
+            TypeError: ``cpu`` is no `Cpu`.
+
+        Source: Arm ARM D24, VTCR_EL2, and D8.2.
+
+        >>> VTCR_EL2.from_int(0x80023558).lint()
+        ()
+        >>> [broken.rule for broken in VTCR_EL2.from_int(0x23558).lint()]
+        ['vtcr-res1-clear']
+        """
+        found = violations((*SHAPELESS_RULES, *VTCR_RULES), self)
+        return found + _shape_violations(self, cpu_of(cpu))
+
+
+def cpu_of(value: object) -> Cpu:
+    """Return a CPU, the most capable one for None, or raise a `TypeError`."""
+    if value is None:
+        return ANY_CPU
+    if isinstance(value, Cpu):
+        return value
+    raise TypeError(f"cpu must be a Cpu or None, got {value!r}")
+
+
+def _shape_violations(word: VTCR_EL2, cpu: Cpu) -> tuple[Violation, ...]:
+    shape = word.walk.geometry
+    return () if word.d128 or shape is None else cpu.check(shape)
+
+
+UPPER_HALF = 0xFFFF_FFFF << 32
+
+
+def _is_sign_extended(word: VTCR_EL2) -> bool:
+    return int(word) & UPPER_HALF == UPPER_HALF
+
+
+SHAPELESS_RULES: tuple[Rule[VTCR_EL2], ...] = (
+    Rule(
+        id="vtcr-sign-extended",
+        states="bits 63:32 are not all ones, which no CPU has a meaning for",
+        limited_by="host kernel",
+        breaks=_is_sign_extended,
+        given=lambda word: f"{int(word):#x}",
+        limit=lambda word: f"{int(word) & ~UPPER_HALF:#x}",
+        says=lambda word: (
+            f"bits 63:32 of VTCR_EL2 are all ones, as some kernels wrote them by "
+            f"mistake; what they meant is {int(word) & ~UPPER_HALF:#x} "
+            "(Linux v4.7-v4.20)"
+        ),
+        fix=lambda word: f"read it as {int(word) & ~UPPER_HALF:#x}",
+        source="Linux v5.0, KVM: arm64: Avoid setting the upper 32 bits of VTCR_EL2 "
+        "to 1 (df655b75c43f)",
+    ),
+    Rule(
+        id="d128-not-modelled",
+        states="the tables are VMSAv8-64; VMSAv9-128 is recognised, not modelled",
+        limited_by="architecture",
+        breaks=lambda word: bool(word.d128) and not _is_sign_extended(word),
+        given=lambda word: word.d128,
+        limit=lambda _: 0,
+        says=lambda _: (
+            "VTCR_EL2.D128 = 1: the tables are VMSAv9-128, with 16-byte descriptors "
+            "and a start level that T0SZ and VTTBR_EL2.SKL give; only the shapes of "
+            "VMSAv8-64 are modelled here"
+        ),
+        fix=lambda _: "clear D128, or read these tables by the rules of VMSAv9-128",
+        source="Arm ARM D8.2, VMSAv9-128; VTCR_EL2.D128",
+    ),
+    Rule(
+        id="tg0-reserved",
+        states="TG0 is 0 (4K), 1 (64K) or 2 (16K)",
+        limited_by="architecture",
+        breaks=lambda word: word.walk.granule is None,
+        given=lambda word: word.tg0,
+        limit=lambda _: "0, 1, 2",
+        says=lambda _: (
+            "TG0 = 3 is reserved, and each CPU takes a page size of its own for it; "
+            "0 is 4K, 1 is 64K and 2 is 16K"
+        ),
+        fix=lambda _: "set TG0 to 0, 1 or 2",
+        source="Arm ARM D24, VTCR_EL2.TG0",
+    ),
+    Rule(
+        id="sl0-reserved",
+        states="SL0 and SL2 encode a start level that the granule has",
+        limited_by="architecture",
+        breaks=lambda word: (
+            not word.d128
+            and word.walk.granule is not None
+            and word.walk.start_level is None
+        ),
+        given=lambda word: word.sl0,
+        limit=lambda word: 0 if word.walk.granule is Granule.K4 else 2,
+        says=lambda word: (
+            f"{word.walk.says_start_level()}; an access gives a Translation fault, "
+            "level 0"
+        ),
+        fix=lambda word: word.walk.fixes_start_level(),
+        source="Arm ARM D24, VTCR_EL2.SL0; pseudocode AArch64.S2InvalidSL",
+    ),
+)
+"""Words that name no shape."""
+
+
+VTCR_RULES: tuple[Rule[VTCR_EL2], ...] = (
+    Rule(
+        id="vtcr-res1-clear",
+        states="bit 31 is RES1",
+        limited_by="architecture",
+        breaks=lambda word: not word.res1,
+        given=lambda word: word.res1,
+        limit=lambda _: 1,
+        says=lambda _: "bit 31 of VTCR_EL2 is RES1, but it is 0",
+        fix=lambda word: f"use {int(word) | 1 << 31:#x}",
+        source="Arm ARM D24, VTCR_EL2, bit 31",
+    ),
+    Rule(
+        id="vtcr-res0-set",
+        states="bits 63:46, 43:42, 39, 24:23 and 20 are RES0",
+        limited_by="architecture",
+        breaks=lambda word: bool(word.reserved) and not _is_sign_extended(word),
+        given=lambda word: f"{word.reserved:#x}",
+        limit=lambda _: 0,
+        says=lambda word: (
+            f"bits {word.reserved:#x} of VTCR_EL2 are RES0, but they are set"
+        ),
+        fix=lambda word: f"use {int(word) ^ word.reserved:#x}",
+        source="Arm ARM D24, VTCR_EL2",
+    ),
+    Rule(
+        id="sh0-reserved",
+        states="SH0 is 0 (non-shareable), 2 (outer) or 3 (inner shareable)",
+        limited_by="architecture",
+        breaks=lambda word: word.sh0 not in SHAREABILITY,
+        given=lambda word: word.sh0,
+        limit=lambda _: "0, 2, 3",
+        says=lambda _: (
+            "SH0 = 1 is reserved, with unpredictable effect; 0 is non-shareable, "
+            "2 outer and 3 inner shareable"
+        ),
+        fix=lambda _: "set SH0 to 0, 2 or 3",
+        source="Arm ARM D24, VTCR_EL2.SH0",
+    ),
+    Rule(
+        id="ds-with-64k",
+        states=ENCODING_RULES[0].states,
+        limited_by="architecture",
+        breaks=lambda word: (
+            not word.d128 and bool(word.ds) and word.walk.granule is Granule.K64
+        ),
+        given=lambda word: word.ds,
+        limit=lambda _: 0,
+        says=lambda _: (
+            "DS = 1 is reserved with 64K pages, whose descriptors have 52-bit "
+            "addresses without it"
+        ),
+        fix=lambda _: "clear DS",
+        source="Arm ARM D24, VTCR_EL2.DS",
+    ),
+    Rule(
+        id="sl2-without-ds",
+        states="SL2 is set only with DS = 1 and 4K pages",
+        limited_by="architecture",
+        breaks=lambda word: not word.d128 and bool(word.sl2) and not word.walk.uses_sl2,
+        given=lambda word: word.sl2,
+        limit=lambda _: 0,
+        says=lambda _: "SL2 = 1 is reserved, since it takes DS = 1 and 4K pages",
+        fix=lambda _: "clear SL2",
+        source="Arm ARM D24, VTCR_EL2.SL2",
+    ),
+    Rule(
+        id="hd-without-ha",
+        states="HD acts only with HA = 1",
+        limited_by="architecture",
+        breaks=lambda word: bool(word.hd) and not word.ha,
+        given=lambda word: word.hd,
+        limit=lambda _: 0,
+        says=lambda _: "HD = 1 has no effect with HA = 0",
+        fix=lambda _: "set HA, or clear HD",
+        source="Arm ARM D24, VTCR_EL2.HD",
+    ),
+    Rule(
+        id="hdbss-without-hd",
+        states="HDBSS acts only with HA = 1 and HD = 1",
+        limited_by="architecture",
+        breaks=lambda word: (
+            bool(word.hdbss)
+            and not (word.ha and word.hd)
+            and not _is_sign_extended(word)
+        ),
+        given=lambda word: word.hdbss,
+        limit=lambda _: 0,
+        says=lambda word: (
+            f"HDBSS = 1 has no effect with HA = {word.ha} and HD = {word.hd}"
+        ),
+        fix=lambda _: "set HA and HD, or clear HDBSS",
+        source="Arm ARM D24, VTCR_EL2.HDBSS",
+    ),
+)
+"""Words that name a shape and still say something that they should not."""
+
+
+# VTTBR_EL2
+
+
+BADDR_MASK = 0xFFFF_FFFF_FFFE
+WIDE_BADDR_MASK = 0xFFFF_FFFF_FFC0
+
+
+@frozen
+class Base:
+    """A base address, where a geometry puts it.
+
+    Args:
+        address: The address as it is asked for, or as the register has it, in bytes.
+        geometry: The tables that it is the base of.
+        pa_bits: The size that PS stands for.
+        cpu_bits: The CPU's own, where it is known: PS beyond it acts as it.
+        bit_1: Bit 1 of the register.
+    """
+
+    address: int
+    geometry: Geometry
+    pa_bits: int
+    cpu_bits: int = 56
+    bit_1: bool = False
+
+    @property
+    def wide(self) -> bool:
+        """Whether BADDR holds 52-bit addresses (AArch64.S2TTBaseAddress)."""
+        if self.geometry.granule is Granule.K64:
+            return min(self.pa_bits, self.cpu_bits) >= WIDE_BITS
+        return self.geometry.lpa2
+
+    @property
+    def output_bits(self) -> int:
+        """Bits that an address may have before it faults."""
+        form = WIDE_BITS if self.wide else NARROW_BITS
+        return min(self.pa_bits, self.cpu_bits, form)
+
+    @property
+    def alignment(self) -> int:
+        """Bytes that it is a multiple of: here PS is known, so 64K needs no guess."""
+        size = self.geometry.pgd_size
+        return max(size, BASE_FLOOR) if self.wide else size
+
+    @property
+    def aligned(self) -> int:
+        """The address at which the CPU walks: the low bits do not count."""
+        return self.address & -self.alignment
+
+    @property
+    def baddr(self) -> int:
+        """The register's bits for it."""
+        low = self.address & (BADDR_MASK if not self.wide else WIDE_BADDR_MASK)
+        return low | self.address >> 48 << 2
+
+    @classmethod
+    def read(
+        cls, baddr: int, geometry: Geometry, pa_bits: int, cpu_bits: int = 56
+    ) -> "Base":
+        """Return what the register's bits say."""
+        base = cls(baddr, geometry, pa_bits, cpu_bits)
+        if not base.wide:
+            return base
+        address = baddr & WIDE_BADDR_MASK | (baddr >> 2 & 0xF) << 48
+        return cls(address, geometry, pa_bits, cpu_bits, bit_1=bool(baddr & 2))
+
+    # Phrases of the messages
+
+    @property
+    def size(self) -> str:
+        """What the alignment comes from."""
+        shape = self.geometry
+        if shape.pgd_size < self.alignment:
+            return "the least alignment of a 52-bit base"
+        if shape.concatenation > 1:
+            return f"the size of its {shape.concatenation} concatenated tables"
+        return "the size of its table"
+
+    @property
+    def nearest(self) -> str:
+        """The addresses that would do."""
+        down, up = self.aligned, self.aligned + self.alignment
+        if up >> self.output_bits:
+            return f"the nearest that fits is {down:#x}"
+        return f"the nearest that fit are {down:#x} and {up:#x}"
+
+
+BASE_RULES: tuple[Rule[Base], ...] = (
+    Rule(
+        id="root-misaligned",
+        states="the base is a multiple of the size of the root, all its concatenated "
+        "tables together",
+        limited_by="architecture",
+        breaks=lambda base: base.address != base.aligned,
+        given=lambda base: f"{base.address:#x}",
+        limit=lambda base: base.alignment,
+        says=lambda base: (
+            f"a root at {base.address:#x} is not a multiple of {base.alignment:#x} "
+            f"bytes, {base.size}; {base.nearest}"
+        ),
+        fix=lambda base: (
+            f"use {base.aligned:#x}, or align to {base.alignment:#x} bytes"
+        ),
+        source="Arm ARM D24, VTTBR_EL2.BADDR; pseudocode AArch64.S2TTBaseAddress",
+    ),
+    Rule(
+        id="root-above-output-size",
+        states="the base is within the output size: PS, the CPU's PARange, and 48 "
+        "bits where descriptors hold no more",
+        limited_by="architecture",
+        breaks=lambda base: bool(base.address >> base.output_bits),
+        given=lambda base: f"{base.address:#x}",
+        limit=lambda base: f"{(1 << base.output_bits) - 1:#x}",
+        says=lambda base: (
+            f"a root at {base.address:#x} is outside the {base.output_bits}-bit output "
+            "addresses; an access gives an Address size fault, level 0"
+        ),
+        fix=lambda base: f"put the root below {1 << base.output_bits:#x}",
+        source="Arm ARM D8.2; pseudocode AArch64.S2Walk",
+    ),
+)
+"""Where a root may be."""
+
+
+@frozen
+class _Vttbr:
+    """VTTBR_EL2, with what is known of VTCR_EL2."""
+
+    word: "VTTBR_EL2"
+    vmid_bits: int
+
+
+VTTBR_RULES: tuple[Rule[_Vttbr], ...] = (
+    Rule(
+        id="vttbr-bit-1-set",
+        states="bit 1 of VTTBR_EL2 is RES0 in VMSAv8-64",
+        limited_by="architecture",
+        breaks=lambda case: bool(case.word.baddr & 2),
+        given=lambda _: 1,
+        limit=lambda _: 0,
+        says=lambda _: "bit 1 of VTTBR_EL2 is RES0, but it is set",
+        fix=lambda case: f"use {int(case.word) ^ 2:#x}",
+        source="Arm ARM D24, VTTBR_EL2.BADDR",
+    ),
+    Rule(
+        id="vmid-above-8-bits",
+        states="a VMID has 8 bits unless VTCR_EL2.VS is set",
+        limited_by="architecture",
+        breaks=lambda case: bool(case.word.vmid >> case.vmid_bits),
+        given=lambda case: case.word.vmid,
+        limit=lambda case: (1 << case.vmid_bits) - 1,
+        says=lambda case: (
+            f"VMID {case.word.vmid} has more than 8 bits, but VTCR_EL2.VS is clear, so "
+            f"it acts as VMID {case.word.vmid & 0xFF}"
+        ),
+        fix=lambda _: "use a VMID up to 255, or set VTCR_EL2.VS",
+        source="Arm ARM D24, VTTBR_EL2.VMID and VTCR_EL2.VS",
+    ),
+)
+"""What is wrong with the word whatever its tables are."""
+
+
+@public
+@frozen(kw_only=True, repr=False)
+class VTTBR_EL2(Word):  # noqa: N801 - the register's name
+    """VTTBR_EL2, the base of the tables: one attribute a field, in its 64-bit form.
+
+    Where the base is depends on the tables and on VTCR_EL2.PS, so it takes a geometry:
+    `root`. ``baddr`` is the field where it stands in the word, bits 47:1.
+
+    Raises:
+        InvalidArgument: A value does not fit its field.
+        TypeError: A value is no integer; a bool is none.
+
+    Source: Arm ARM D24, VTTBR_EL2.
+
+    >>> word = VTTBR_EL2.for_geometry(Geometry(14, 40, 2), 0x4004_0000, vmid=1)
+    >>> word
+    VTTBR_EL2(baddr=0x40040000, vmid=1)
+    >>> hex(word)
+    '0x1000040040000'
+    """
+
+    cnp: int = bit(
+        "CnP",
+        0,
+        "the tables are this CPU's",
+        "the tables are common to CPUs of the inner shareable domain",
+        feature="FEAT_TTCNP",
+    )
+    baddr: int = bits(
+        "BADDR",
+        47,
+        1,
+        reads=lambda _: (
+            "the base of the tables, with address bits 51:48 in bits 5:2 "
+            "where addresses have 52"
+        ),
+        moved=0,
+    )
+    vmid: int = bits(
+        "VMID", 63, 48, reads=lambda _: "what tags the TLB entries of this VM"
+    )
+    reserved: int = rest("reserved", "reserved, and must be 0")
+
+    @classmethod
+    def for_geometry(
+        cls,
+        geometry: Geometry,
+        root: int,
+        vmid: int = 0,
+        *,
+        cnp: bool = False,
+        pa_bits: int = 48,
+    ) -> "VTTBR_EL2":
+        """Return the word for tables at an address.
+
+        Args:
+            geometry: The shape of the tables.
+            root: Physical address of the first table in bytes, a multiple of the
+                root's size.
+            vmid: 0..65535; above 255 it needs VTCR_EL2.VS.
+            cnp: Whether other CPUs use the same tables under the same VMID.
+            pa_bits: VTCR_EL2.PS, as a size in bits. It bounds ``root``, and with 64K
+                pages 52 makes the register hold 52-bit addresses.
+
+        Raises:
+            InvalidArgument: A number is outside its range.
+            TypeError: A value has the wrong type.
+            UnsupportedCombination: The root is misaligned, or outside PS.
+
+        Source: Arm ARM D24, VTTBR_EL2.BADDR; pseudocode AArch64.S2TTBaseAddress.
+        """
+        address = integer("root", root)
+        if address < 0 or address >> 64:
+            message = f"root must be 0..{(1 << 64) - 1:#x}, got {address:#x}"
+            raise InvalidArgument(message)
+        base = Base(address, geometry_of(geometry), pa_bits_of(pa_bits))
+        broken = violations(BASE_RULES, base)
+        if broken:
+            raise UnsupportedCombination(broken)
+        return cls(cnp=int(flag("cnp", cnp)), baddr=base.baddr, vmid=vmid)
+
+    @property
+    def skl(self) -> int:
+        """Bits 2:1: with VTCR_EL2.D128, the levels to skip; else part of BADDR."""
+        return self.baddr >> 1 & 3
+
+    def root(self, geometry: Geometry, *, pa_bits: int = 48) -> int:
+        """Return the physical address at which the CPU finds the first table.
+
+        Bits below the root's alignment do not count; `lint` tells of them.
+
+        Args:
+            geometry: The shape of the tables.
+            pa_bits: VTCR_EL2.PS, as a size in bits.
+
+        Raises:
+            InvalidArgument: ``pa_bits`` is no size of PS.
+            TypeError: A value has the wrong type.
+
+        Source: Arm ARM D24, VTTBR_EL2.BADDR; pseudocode AArch64.S2TTBaseAddress.
+
+        >>> hex(VTTBR_EL2.from_int(0x4000_2040).root(Geometry(12, 40, 1)))
+        '0x40002000'
+        """
+        shape, size = geometry_of(geometry), pa_bits_of(pa_bits)
+        return Base.read(self.baddr, shape, size).aligned
+
+    def lint(
+        self,
+        cpu: Cpu | None = None,
+        *,
+        geometry: Geometry | None = None,
+        pa_bits: int = 48,
+        vmid_bits: int = 16,
+    ) -> tuple[Violation, ...]:
+        """Return everything that is wrong with the word; empty if nothing is.
+
+        Args:
+            cpu: The CPU that would walk by it, which bounds the base by its PARange.
+            geometry: The shape of the tables; None leaves the base unjudged.
+            pa_bits: VTCR_EL2.PS, as a size in bits: `VTCR_EL2.pa_bits`.
+            vmid_bits: 8, or 16 with VTCR_EL2.VS: `VTCR_EL2.vmid_bits`.
+
+        Raises:
+            InvalidArgument: ``pa_bits`` is no size of PS, or ``vmid_bits`` not 8 or 16.
+            TypeError: A value has the wrong type.
+
+        Source: Arm ARM D24, VTTBR_EL2.
+
+        >>> word = VTTBR_EL2.from_int(0x4000_1000)
+        >>> print(word.lint(geometry=Geometry(12, 40, 1))[0].message)
+        a root at 0x40001000 is not a multiple of 0x2000 bytes, the size of its 2 \
+concatenated tables; the nearest that fit are 0x40000000 and 0x40002000
+        """
+        cpu_bits = cpu_of(cpu).pa_bits
+        size, vmid_size = (
+            pa_bits_of(pa_bits),
+            integer_within("vmid_bits", vmid_bits, 8, 16),
+        )
+        if vmid_size not in {8, 16}:
+            raise InvalidArgument(f"vmid_bits must be 8 or 16, got {vmid_size}")
+        found = violations(VTTBR_RULES, _Vttbr(self, vmid_size))
+        if geometry is None:
+            return found
+        baddr = self.baddr & ~2  # bit 1 has a rule of its own
+        base = Base.read(baddr, geometry_of(geometry), size, cpu_bits)
+        return found + violations(BASE_RULES, base)
+
+
+# The names of KVM's dumps of nested tables
+
+
+_NESTED_NAME = re.compile(
+    r"(?:0x)?([0-9a-f]{1,16})-(?:0x)?([0-9a-f]{1,16})(?:-[a-z0-9-]+)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+@public
+def parse_nested_name(name: str) -> tuple[VTTBR_EL2, VTCR_EL2]:
+    """Read the name of a dump of nested stage-2 tables.
+
+    In the ``nested`` directory of a VM's debugfs, KVM names each dump by the registers
+    of the guest hypervisor that the tables shadow, VTTBR_EL2 (with CnP clear) before
+    VTCR_EL2, and by whether its stage 2 was enabled.
+
+    Args:
+        name: The file's name, without its directory.
+
+    Raises:
+        UnreadableInput: It is no such name.
+        TypeError: It is no text.
+
+    Source: Linux v7.1, arch/arm64/kvm/ptdump.c.
+
+    >>> name = "0x0001000040040000-0x0000000080023558-s2-enabled"
+    >>> parse_nested_name(name)[1].geometry().ipa_bits
+    40
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be text, got {name!r}")
+    found = _NESTED_NAME.fullmatch(name)
+    if found is None:
+        raise UnreadableInput(
+            "a nested dump is named like 0x0001000040040000-0x0000000080023558-"
+            f"s2-enabled, by VTTBR_EL2 and VTCR_EL2, got {name!r}"
+        )
+    vttbr, vtcr = (int(word, 16) for word in found.groups())
+    return VTTBR_EL2.from_int(vttbr), VTCR_EL2.from_int(vtcr)

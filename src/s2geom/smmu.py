@@ -1,0 +1,863 @@
+# SPDX-License-Identifier: MIT
+"""`STE`: stage 2 as an Arm SMMUv3 is told about it.
+
+The fields of a stream table entry are those of VTCR_EL2 and VTTBR_EL2 in another
+place, but an SMMU judges them itself: a combination that makes a CPU fault makes the
+whole entry ILLEGAL, and every transaction of the device ends in C_BAD_STE.
+"""
+
+from collections.abc import Iterable, Mapping
+from struct import unpack_from
+from typing import Any, ClassVar
+
+from attrs import frozen
+
+from s2geom._arguments import flag, integer
+from s2geom._public import public
+from s2geom.architecture import PA_BITS
+from s2geom.errors import (
+    InvalidArgument,
+    UnreadableInput,
+    UnsupportedCombination,
+    Violation,
+)
+from s2geom.fields import Reading, Word, bit, bits, rest
+from s2geom.geometry import BASE_FLOOR, MOST_TABLES_SHIFT, Geometry
+from s2geom.granule import Granule
+from s2geom.registers import (
+    NARROW_BITS,
+    SHAREABILITY,
+    WIDE_BITS,
+    WalkFields,
+    geometry_of,
+    pa_bits_of,
+    walks_are,
+)
+from s2geom.rules import Rule, violations
+
+ENTRY_BYTES = 64
+FIRST_BIT = 128
+"""Where stage 2 begins in the entry: with its third 64-bit word."""
+
+START_LEVEL_OAS = {
+    (Granule.K4, 0): 44,
+    (Granule.K16, 1): 42,
+    (Granule.K64, 1): 44,
+}
+"""Fewest output address bits of an SMMU that may start at a level."""
+
+
+def _bits(
+    name: str,
+    high: int,
+    low: int,
+    values: Mapping[int, str] | None = None,
+    *,
+    reads: Reading | None = None,
+    moved: int | None = None,
+) -> Any:
+    """Declare a field by its place in the whole entry, as the manual gives it."""
+    return bits(
+        name, high - FIRST_BIT, low - FIRST_BIT, values, reads=reads, moved=moved
+    )
+
+
+def _bit(
+    name: str, place: int, clear: str, sets: str, *, reads: Reading | None = None
+) -> Any:
+    return bit(name, place - FIRST_BIT, clear, sets, reads=reads)
+
+
+def _says_s2sl0(word: "STE") -> str:
+    walk = word.walk
+    if not word.s2aa64:
+        return "a start level by the rules of other tables, since S2AA64 = 0"
+    if walk.granule is None:
+        return "a start level that S2TG would have to say"
+    shape = walk.geometry
+    if shape is None:
+        return "reserved, " + walk.says_start_level("S2")
+    tables = shape.concatenation
+    side_by_side = f", in {tables} concatenated tables" if 1 < tables <= 16 else ""
+    return f"the walk starts at level {shape.start_level}{side_by_side}"
+
+
+def _says_s2t0sz(word: "STE") -> str:
+    if not word.s2aa64:
+        return "a width by the rules of other tables, since S2AA64 = 0"
+    return f"the IPA has {64 - word.s2t0sz} bits"
+
+
+def _says_s2hd(word: "STE") -> str:
+    if word.s2hd and not word.s2ha:
+        return "reserved with S2HA = 0"
+    return "the SMMU tracks dirty state" if word.s2hd else "software tracks dirty state"
+
+
+def _says_s2affd(word: "STE") -> str:
+    if word.s2ha:
+        return "not looked at, since S2HA = 1"
+    faults = "never faults" if word.s2affd else "faults"
+    return f"memory with the access flag clear {faults}"
+
+
+@public
+@frozen(kw_only=True, repr=False)
+class STE(Word):
+    """Words 2 and 3 of a stream table entry, stage 2's: one attribute a field.
+
+    Every attribute is an `int`, the field's value; ``s2ttb`` is an address, and
+    ``reserved`` holds the bits that have no field, where they are in the two words
+    (word 3 above word 2).
+
+    Raises:
+        InvalidArgument: A value does not fit its field.
+        TypeError: A value is no integer; a bool is none.
+
+    Source: SMMUv3 architecture (IHI 0070) 5.2, STE.
+
+    >>> entry = STE.for_geometry(Geometry(14, 40, 2), 0x4004_0000, vmid=1)
+    >>> [hex(word) for word in entry.words]
+    ['0x4cdb55800000001', '0x40040000']
+    """
+
+    WIDTH: ClassVar[int] = 128
+
+    s2vmid: int = _bits(
+        "S2VMID", 143, 128, reads=lambda _: "what tags the TLB entries of this VM"
+    )
+    impdef: int = _bits("IMPDEF", 159, 144, reads=lambda _: "the implementation's own")
+    s2t0sz: int = _bits("S2T0SZ", 165, 160, reads=_says_s2t0sz)
+    s2sl0: int = _bits("S2SL0", 167, 166, reads=_says_s2sl0)
+    s2ir0: int = _bits("S2IR0", 169, 168, walks_are("inner"))
+    s2or0: int = _bits("S2OR0", 171, 170, walks_are("outer"))
+    s2sh0: int = _bits("S2SH0", 173, 172, SHAREABILITY)
+    s2tg: int = _bits(
+        "S2TG", 175, 174, {0: "pages are 4K", 1: "pages are 64K", 2: "pages are 16K"}
+    )
+    s2ps: int = _bits(
+        "S2PS",
+        178,
+        176,
+        {
+            value: f"physical addresses have {size} bits, or as many as the SMMU has"
+            for value, size in enumerate(PA_BITS)
+        },
+    )
+    s2aa64: int = _bit(
+        "S2AA64",
+        179,
+        "the tables are VMSAv8-32, or VMSAv9-128 if the SMMU has it",
+        "the tables are VMSAv8-64",
+    )
+    s2endi: int = _bit(
+        "S2ENDI", 180, "descriptors are little-endian", "descriptors are big-endian"
+    )
+    s2affd: int = _bit(
+        "S2AFFD",
+        181,
+        "memory with the access flag clear faults",
+        "memory with the access flag clear never faults",
+        reads=_says_s2affd,
+    )
+    s2ptw: int = _bit(
+        "S2PTW",
+        182,
+        "stage-1 tables may be in Device memory",
+        "stage-1 tables in Device memory fault",
+    )
+    s2hd: int = _bit(
+        "S2HD",
+        183,
+        "software tracks dirty state",
+        "the SMMU tracks dirty state, with S2HA = 1",
+        reads=_says_s2hd,
+    )
+    s2ha: int = _bit(
+        "S2HA", 184, "software sets the access flag", "the SMMU sets the access flag"
+    )
+    s2s: int = _bit(
+        "S2S", 185, "a faulting transaction ends", "a faulting transaction may stall"
+    )
+    s2r: int = _bit("S2R", 186, "faults are not recorded", "faults are recorded")
+    s2haft: int = _bit(
+        "S2HAFT",
+        187,
+        "the SMMU leaves the access flag of table descriptors alone",
+        "the SMMU sets the access flag of table descriptors",
+    )
+    s2pie: int = _bit(
+        "S2PIE", 188, "permissions are direct", "permissions are indirect"
+    )
+    s2poe: int = _bit(
+        "S2POE",
+        189,
+        "there is no permission overlay",
+        "there is a permission overlay",
+    )
+    dpt_vmatch: int = _bits(
+        "DPT_VMATCH",
+        191,
+        190,
+        {
+            0: "a device permission entry matches this VM, or allows any",
+            1: "a device permission entry matches this VM, or allows some others",
+            2: "a device permission entry need not match this VM",
+        },
+    )
+    s2nsw: int = _bit(
+        "S2NSW",
+        192,
+        "in Secure state, walks for Non-secure IPAs are to Secure memory",
+        "in Secure state, walks for Non-secure IPAs are to Non-secure memory",
+    )
+    s2nsa: int = _bit(
+        "S2NSA",
+        193,
+        "in Secure state, Non-secure IPAs map to Secure memory",
+        "in Secure state, Non-secure IPAs map to Non-secure memory",
+    )
+    s2sl0_2: int = _bit(
+        "S2SL0_2",
+        194,
+        "S2SL0 alone says where the walk starts",
+        "with S2DS = 1, S2SL0 = 0 and 4K pages, the walk starts at level -1",
+    )
+    s2ds: int = _bit(
+        "S2DS",
+        195,
+        "descriptors of 4K and 16K pages hold 48-bit addresses",
+        "descriptors of 4K and 16K pages hold 52-bit addresses",
+    )
+    s2ttb: int = _bits(
+        "S2TTB", 247, 196, reads=lambda _: "where the tables are", moved=64
+    )
+    s2skl: int = _bits(
+        "S2SKL", 254, 253, reads=lambda _: "levels to skip, for VMSAv9-128 alone"
+    )
+    reserved: int = rest("reserved", "reserved, and must be 0")
+
+    @classmethod
+    def from_words(cls, word2: int, word3: int) -> "STE":
+        """Take an entry's stage 2 apart; every bit of it is kept.
+
+        Args:
+            word2: The entry's bits 191:128.
+            word3: The entry's bits 255:192.
+
+        Raises:
+            InvalidArgument: A word is negative or has more than 64 bits.
+            TypeError: A word is no integer.
+        """
+        whole = 0
+        for name, value in (("word3", word3), ("word2", word2)):
+            word = integer(name, value)
+            if word >> 64:
+                message = f"{name} must be 0..{(1 << 64) - 1:#x}, got {word:#x}"
+                raise InvalidArgument(message)
+            whole = whole << 64 | word
+        return cls.from_int(whole)
+
+    @classmethod
+    def from_bytes(cls, entry: bytes) -> "STE":
+        """Read the stage 2 of a whole entry, as it is in memory.
+
+        Args:
+            entry: The 64 bytes of the entry.
+
+        Raises:
+            TypeError: It is no bytes.
+            UnreadableInput: It is not 64 bytes, not valid (V), or has no stage 2
+                (Config); `from_words` reads the words even so.
+
+        Source: SMMUv3 architecture (IHI 0070) 5.2, STE.V and STE.Config.
+        """
+        if not isinstance(entry, bytes | bytearray | memoryview):
+            raise TypeError(f"entry must be bytes, got {entry!r}")
+        data = bytes(entry)
+        if len(data) != ENTRY_BYTES:
+            message = f"a stream table entry has {ENTRY_BYTES} bytes, got {len(data)}"
+            raise UnreadableInput(message)
+        word0, _, word2, word3 = unpack_from("<4Q", data)
+        if not word0 & 1:
+            raise UnreadableInput("the stream table entry is not valid: V = 0")
+        config = word0 >> 1 & 7
+        if config & 0b110 != 0b110:
+            raise UnreadableInput(
+                f"the stream table entry has no stage 2: Config = {config:#05b}, where "
+                "stage 2 is 0b110 or 0b111"
+            )
+        return cls.from_words(word2, word3)
+
+    @classmethod
+    def for_geometry(
+        cls, geometry: Geometry, root: int, pa_bits: int = 48, vmid: int = 0
+    ) -> "STE":
+        """Return the entry's stage 2 for tables at an address.
+
+        Table walks are inner shareable and write-back, stage-1 tables in Device memory
+        fault, and faults are recorded, as Linux has it on a coherent system.
+
+        Args:
+            geometry: The shape of the tables; ``lpa2`` becomes S2DS.
+            root: Physical address of the first table in bytes, a multiple of the
+                root's size.
+            pa_bits: The S2PS field, as a size: 32, 36, 40, 42, 44, 48, 52 or 56 bits.
+                It bounds output addresses and ``root``, and never the IPA.
+            vmid: 0..65535; above 255 for SMMUs with 16-bit VMIDs.
+
+        Raises:
+            InvalidArgument: A number is outside its range.
+            TypeError: A value has the wrong type.
+            UnsupportedCombination: S2SL0 has no encoding for the start level, or the
+                root is misaligned or outside S2PS.
+
+        Source: SMMUv3 architecture (IHI 0070) 5.2; Linux, arm_smmu_make_s2_domain_ste.
+        """
+        walk = WalkFields.of(geometry_of(geometry))
+        address = integer("root", root)
+        if address < 0 or address >> 64:
+            message = f"root must be 0..{(1 << 64) - 1:#x}, got {address:#x}"
+            raise InvalidArgument(message)
+        entry = cls(
+            s2vmid=vmid,
+            s2t0sz=walk.t0sz,
+            s2sl0=walk.sl0,
+            s2ir0=1,
+            s2or0=1,
+            s2sh0=3,
+            s2tg=walk.tg,
+            s2ps=PA_BITS.index(pa_bits_of(pa_bits)),
+            s2aa64=1,
+            s2ptw=1,
+            s2r=1,
+            s2sl0_2=walk.sl2,
+            s2ds=walk.ds,
+            s2ttb=address & S2TTB_MASK,
+        )
+        broken = violations(ROOT_RULES, _Case(entry, ANY_SMMU, address))
+        if broken:
+            raise UnsupportedCombination(broken)
+        return entry
+
+    @property
+    def words(self) -> tuple[int, int]:
+        """Words 2 and 3 of the entry."""
+        whole = int(self)
+        return whole & (1 << 64) - 1, whole >> 64
+
+    @property
+    def walk(self) -> WalkFields:
+        """The fields that make a shape."""
+        return WalkFields(self.s2t0sz, self.s2sl0, self.s2tg, self.s2ds, self.s2sl0_2)
+
+    @property
+    def pa_bits(self) -> int:
+        """The size that S2PS stands for, in bits; the SMMU may have less."""
+        return PA_BITS[self.s2ps]
+
+    def geometry(self) -> Geometry:
+        """Return the shape that the entry describes.
+
+        It is the shape that the fields name, legal or not: ask `lint`.
+
+        Raises:
+            UnsupportedCombination: No shape can be named: S2TG or the start level is
+                reserved, or the tables are not VMSAv8-64.
+        """
+        broken = violations(SHAPELESS_RULES, _Case(self, ANY_SMMU, self.s2ttb))
+        shape = self.walk.geometry
+        if broken or shape is None:
+            raise UnsupportedCombination(broken)
+        return shape
+
+    def root(self) -> int:
+        """Return the physical address at which the SMMU finds the first table.
+
+        Bits below the root's alignment do not count; `lint` tells of them.
+
+        Raises:
+            UnsupportedCombination: No shape can be named, as for `geometry`.
+        """
+        self.geometry()
+        return _Case(self, ANY_SMMU, self.s2ttb).aligned
+
+    def lint(
+        self,
+        *,
+        oas: int = 52,
+        granules: Iterable[Granule] = frozenset(Granule),
+        ds: bool = True,
+        stt: bool = True,
+        aarch32: bool = True,
+        vmid_bits: int = 16,
+    ) -> tuple[Violation, ...]:
+        """Return everything that is wrong with the entry; empty if nothing is.
+
+        What is asked of is an SMMUv3.1 or later. By default it can do anything, so
+        that only what no SMMU accepts is found. Hardware updates (IDR0.HTTU), stalls
+        and endianness are not judged.
+
+        Args:
+            oas: Output address size in bits, SMMU_IDR5.OAS: 32, 36, 40, 42, 44, 48, 52
+                or 56.
+            granules: Page sizes that it has, SMMU_IDR5.GRAN4K, GRAN16K and GRAN64K.
+            ds: Whether 4K and 16K pages may have 52-bit addresses, SMMU_IDR5.DS.
+            stt: Whether it has small translation tables, SMMU_IDR3.STT.
+            aarch32: Whether it has AArch32 tables (SMMU_IDR0.TTF), which give it at
+                least 40 bits of IPA.
+            vmid_bits: 8, or 16 with SMMU_IDR0.VMID16.
+
+        Raises:
+            InvalidArgument: ``oas`` is no size, or ``vmid_bits`` not 8 or 16.
+            TypeError: A value has the wrong type.
+
+        Source: SMMUv3 architecture (IHI 0070) 5.2, STE.
+
+        >>> entry = STE.for_geometry(Geometry(12, 40, 0), 0x4000_0000)
+        >>> [broken.rule for broken in entry.lint(oas=40)]
+        ['s2sl0-needs-oas']
+        """
+        smmu = Smmu(
+            pa_bits_of(oas),
+            _granules(granules),
+            flag("ds", ds),
+            flag("stt", stt),
+            flag("aarch32", aarch32),
+            integer("vmid_bits", vmid_bits),
+        )
+        if smmu.vmid_bits not in {8, 16}:
+            raise InvalidArgument(f"vmid_bits must be 8 or 16, got {smmu.vmid_bits}")
+        case = _Case(self, smmu, self.s2ttb)
+        found = violations((*SHAPELESS_RULES, *WORD_RULES), case)
+        if self.s2aa64 and self.walk.geometry is not None:
+            found += violations((*SHAPE_RULES, *ROOT_RULES), case)
+        return found
+
+
+S2TTB_MASK = 0xFF_FFFF_FFFF_FFF0
+
+
+def _granules(value: object) -> frozenset[Granule]:
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        members = list(value)
+        if all(isinstance(member, Granule) for member in members):
+            return frozenset(members)
+    raise TypeError(f"granules must be a set of Granule, got {value!r}")
+
+
+# Legality
+
+
+@frozen
+class Smmu:
+    """What the rules depend on; see `STE.lint`."""
+
+    oas: int
+    granules: frozenset[Granule]
+    ds: bool
+    stt: bool
+    aarch32: bool
+    vmid_bits: int
+
+    @property
+    def ias(self) -> int:
+        """Input address size in bits: AArch32 tables have 40."""
+        return max(40, self.oas) if self.aarch32 else self.oas
+
+
+ANY_SMMU = Smmu(56, frozenset(Granule), ds=True, stt=True, aarch32=True, vmid_bits=16)
+
+
+@frozen
+class _Case:
+    """An entry and who looks at it. What needs a shape is asked only if it has one."""
+
+    entry: STE
+    smmu: Smmu
+    address: int  # S2TTB, or the root before it is cut to S2TTB
+
+    @property
+    def shape(self) -> Geometry:
+        shape = self.entry.walk.geometry
+        assert shape is not None  # noqa: S101 - the rules with a shape come after
+        return shape
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether descriptors hold 48-bit addresses."""
+        return not (self.shape.lpa2 or self.shape.granule is Granule.K64)
+
+    @property
+    def t0sz_minimum(self) -> int:
+        return max(16 if self.is_narrow else 12, 64 - self.smmu.ias)
+
+    @property
+    def t0sz_maximum(self) -> int:
+        if not self.smmu.stt:
+            return 39
+        return 47 if self.shape.granule is Granule.K64 else 48
+
+    @property
+    def ipa_range(self) -> tuple[int, int]:
+        """The IPA bits that the start level resolves: 1 to a stride and four more."""
+        shift = self.shape.pgdir_shift
+        return shift + 1, shift + self.shape.stride + MOST_TABLES_SHIFT
+
+    @property
+    def level_oas(self) -> int:
+        level = (self.shape.granule, self.shape.start_level)
+        return START_LEVEL_OAS.get(level, 0)
+
+    @property
+    def ps_bits(self) -> int:
+        """The effective S2PS."""
+        return min(self.entry.pa_bits, self.smmu.oas, WIDE_BITS)
+
+    @property
+    def output_bits(self) -> int:
+        return min(self.ps_bits, NARROW_BITS if self.is_narrow else WIDE_BITS)
+
+    @property
+    def alignment(self) -> int:
+        size = self.shape.pgd_size
+        return max(size, BASE_FLOOR) if self.ps_bits == WIDE_BITS else size
+
+    @property
+    def aligned(self) -> int:
+        return self.address & -self.alignment
+
+    @property
+    def ipa(self) -> str:
+        return f"S2T0SZ = {self.entry.s2t0sz}, {64 - self.entry.s2t0sz} bits of IPA,"
+
+
+ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
+STE_SOURCE = "SMMUv3 architecture (IHI 0070) 5.2, STE"
+
+
+def _sizes(granules: Iterable[Granule]) -> str:
+    return ", ".join(map(str, sorted(granules))) or "none"
+
+
+SHAPELESS_RULES: tuple[Rule[_Case], ...] = (
+    Rule(
+        id="s2aa64-clear",
+        states="the tables are VMSAv8-64; others are recognised, not modelled",
+        limited_by="architecture",
+        breaks=lambda case: not case.entry.s2aa64,
+        given=lambda case: case.entry.s2aa64,
+        limit=lambda _: 1,
+        says=lambda _: (
+            "S2AA64 = 0: the tables are VMSAv8-32, or VMSAv9-128 on an SMMU that has "
+            "it; only the shapes of VMSAv8-64 are modelled here"
+        ),
+        fix=lambda _: "set S2AA64, or read these tables by their own rules",
+        source=f"{STE_SOURCE}.S2AA64",
+    ),
+    Rule(
+        id="s2tg-reserved",
+        states="S2TG is 0 (4K), 1 (64K) or 2 (16K)",
+        limited_by="architecture",
+        breaks=lambda case: case.entry.walk.granule is None,
+        given=lambda case: case.entry.s2tg,
+        limit=lambda _: "0, 1, 2",
+        says=lambda _: (
+            f"S2TG = 3 is reserved, so {ILLEGAL}; 0 is 4K, 1 is 64K and 2 is 16K"
+        ),
+        fix=lambda _: "set S2TG to 0, 1 or 2",
+        source=f"{STE_SOURCE}.S2TG",
+    ),
+    Rule(
+        id="s2sl0-reserved",
+        states="S2SL0 and S2SL0_2 encode a start level that the granule has",
+        limited_by="architecture",
+        breaks=lambda case: (
+            bool(case.entry.s2aa64)
+            and case.entry.walk.granule is not None
+            and case.entry.walk.start_level is None
+        ),
+        given=lambda case: case.entry.s2sl0,
+        limit=lambda case: 0 if case.entry.walk.granule is Granule.K4 else 2,
+        says=lambda case: f"{case.entry.walk.says_start_level('S2')}, so {ILLEGAL}",
+        fix=lambda case: case.entry.walk.fixes_start_level("S2"),
+        source=f"{STE_SOURCE}.S2SL0",
+    ),
+)
+"""Entries that name no shape."""
+
+
+SHAPE_RULES: tuple[Rule[_Case], ...] = (
+    Rule(
+        id="s2tg-not-implemented",
+        states="the SMMU has the page size",
+        limited_by="smmu",
+        breaks=lambda case: case.shape.granule not in case.smmu.granules,
+        given=lambda case: str(case.shape.granule),
+        limit=lambda case: _sizes(case.smmu.granules),
+        says=lambda case: (
+            f"the SMMU has no {case.shape.granule} pages, so {ILLEGAL}; it has "
+            f"{_sizes(case.smmu.granules)}"
+        ),
+        fix=lambda case: f"use a page size that it has: {_sizes(case.smmu.granules)}",
+        source=f"{STE_SOURCE}.S2TG; SMMU_IDR5",
+    ),
+    Rule(
+        id="s2t0sz-above-maximum",
+        states="S2T0SZ is at most 39, or with small translation tables 48 (64K: 47)",
+        limited_by="smmu",
+        breaks=lambda case: case.entry.s2t0sz > case.t0sz_maximum,
+        given=lambda case: case.entry.s2t0sz,
+        limit=lambda case: case.t0sz_maximum,
+        says=lambda case: (
+            f"{case.ipa} is above the maximum of {case.t0sz_maximum}, so {ILLEGAL}; "
+            f"the smallest IPA has {64 - case.t0sz_maximum} bits"
+        ),
+        fix=lambda case: f"use S2T0SZ of at most {case.t0sz_maximum}",
+        source=f"{STE_SOURCE}.S2T0SZ; SMMU_IDR3.STT",
+    ),
+    Rule(
+        id="s2t0sz-below-minimum",
+        states="S2T0SZ is at least 64 - IAS, and 16 with 48-bit descriptors, else 12",
+        limited_by="smmu",
+        breaks=lambda case: case.entry.s2t0sz < case.t0sz_minimum,
+        given=lambda case: case.entry.s2t0sz,
+        limit=lambda case: case.t0sz_minimum,
+        says=lambda case: (
+            f"{case.ipa} is below the minimum of {case.t0sz_minimum}, so {ILLEGAL}; "
+            f"the largest IPA has {64 - case.t0sz_minimum} bits"
+        ),
+        fix=lambda case: f"use S2T0SZ of at least {case.t0sz_minimum}",
+        source=f"{STE_SOURCE}.S2T0SZ; SMMU_IDR5.OAS",
+    ),
+    Rule(
+        id="s2sl0-needs-oas",
+        states="4K start level 0 and 64K level 1 take 44 bits of output address, 16K "
+        "level 1 takes 42",
+        limited_by="smmu",
+        breaks=lambda case: case.smmu.oas < case.level_oas,
+        given=lambda case: case.smmu.oas,
+        limit=lambda case: case.level_oas,
+        says=lambda case: (
+            f"start level {case.shape.start_level} with {case.shape.granule} pages "
+            f"takes an output address size of {case.level_oas} bits, but the SMMU has "
+            f"{case.smmu.oas}, so {ILLEGAL}"
+        ),
+        fix=lambda case: (
+            f"start at level {case.shape.start_level + 1}, with concatenated tables "
+            "if need be"
+        ),
+        source=f"{STE_SOURCE}.S2SL0; pseudocode AArch64.S2InvalidSL",
+    ),
+    Rule(
+        id="s2sl0-needs-stt",
+        states="4K pages start at level 3 only with small translation tables",
+        limited_by="smmu",
+        breaks=lambda case: (
+            case.shape.granule is Granule.K4
+            and case.shape.start_level == 3
+            and not case.smmu.stt
+        ),
+        given=lambda case: case.shape.start_level,
+        limit=lambda _: 2,
+        says=lambda _: (
+            "start level 3 with 4K pages takes small translation tables, which the "
+            f"SMMU does not have (IDR3.STT), so {ILLEGAL}"
+        ),
+        fix=lambda _: "start at level 2",
+        source=f"{STE_SOURCE}.S2SL0; SMMU_IDR3.STT",
+    ),
+    Rule(
+        id="s2sl0-does-not-fit",
+        states="the start level resolves one bit of the IPA up to four more than a "
+        "full table does",
+        limited_by="architecture",
+        breaks=lambda case: (
+            not case.ipa_range[0] <= case.shape.ipa_bits <= case.ipa_range[1]
+        ),
+        given=lambda case: case.shape.ipa_bits,
+        limit=lambda case: "{}..{}".format(*case.ipa_range),
+        says=lambda case: (
+            f"{case.ipa} does not fit S2SL0 = {case.entry.s2sl0}, so {ILLEGAL}; start "
+            f"level {case.shape.start_level} with {case.shape.granule} pages is for "
+            "{} to {} bits".format(*case.ipa_range)
+        ),
+        fix=lambda case: "use S2T0SZ of {1} to {0}, or another start level".format(
+            *(64 - bits for bits in case.ipa_range)
+        ),
+        source=f"{STE_SOURCE}.S2T0SZ; pseudocode AArch64.S2InconsistentSL",
+    ),
+    Rule(
+        id="s2ds-not-implemented",
+        states="S2DS is set only on an SMMU with 52-bit addresses for 4K and 16K",
+        limited_by="smmu",
+        breaks=lambda case: case.shape.lpa2 and not case.smmu.ds,
+        given=lambda case: case.entry.s2ds,
+        limit=lambda _: 0,
+        says=lambda case: (
+            f"S2DS = 1 is reserved, since the SMMU has no 52-bit addresses for "
+            f"{case.shape.granule} pages (IDR5.DS)"
+        ),
+        fix=lambda _: "clear S2DS",
+        source=f"{STE_SOURCE}.S2DS; SMMU_IDR5.DS",
+    ),
+    Rule(
+        id="s2ds-with-64k",
+        states="S2DS is for 4K and 16K pages; 64K pages have 52 bits without it",
+        limited_by="architecture",
+        breaks=lambda case: bool(case.entry.s2ds) and case.shape.granule is Granule.K64,
+        given=lambda case: case.entry.s2ds,
+        limit=lambda _: 0,
+        says=lambda _: (
+            "S2DS = 1 is reserved with 64K pages, whose descriptors have 52-bit "
+            "addresses without it"
+        ),
+        fix=lambda _: "clear S2DS",
+        source=f"{STE_SOURCE}.S2DS",
+    ),
+    Rule(
+        id="s2sl0-2-without-ds",
+        states="S2SL0_2 is set only with S2DS = 1 and 4K pages",
+        limited_by="architecture",
+        breaks=lambda case: bool(case.entry.s2sl0_2) and not case.entry.walk.uses_sl2,
+        given=lambda case: case.entry.s2sl0_2,
+        limit=lambda _: 0,
+        says=lambda _: (
+            "S2SL0_2 = 1 has no effect, since it takes S2DS = 1 and 4K pages"
+        ),
+        fix=lambda _: "clear S2SL0_2",
+        source=f"{STE_SOURCE}.S2SL0_2",
+    ),
+)
+"""What makes a shape illegal."""
+
+
+ROOT_RULES: tuple[Rule[_Case], ...] = (
+    Rule(
+        id="s2ttb-outside-output-size",
+        states="the base is within the effective S2PS, and within 48 bits for 4K and "
+        "16K pages without S2DS",
+        limited_by="architecture",
+        breaks=lambda case: bool(case.address >> case.output_bits),
+        given=lambda case: f"{case.address:#x}",
+        limit=lambda case: f"{(1 << case.output_bits) - 1:#x}",
+        says=lambda case: (
+            f"S2TTB = {case.address:#x} is outside the {case.output_bits}-bit output "
+            f"addresses, so {ILLEGAL}"
+        ),
+        fix=lambda case: f"put the root below {1 << case.output_bits:#x}",
+        source=f"{STE_SOURCE}.S2TTB",
+    ),
+    Rule(
+        id="s2ttb-misaligned",
+        states="the base is a multiple of the size of the root, and of 64 bytes where "
+        "the effective S2PS is 52 bits",
+        limited_by="architecture",
+        breaks=lambda case: case.address != case.aligned,
+        given=lambda case: f"{case.address:#x}",
+        limit=lambda case: case.alignment,
+        says=lambda case: (
+            f"a root at {case.address:#x} is not a multiple of {case.alignment:#x} "
+            f"bytes, and the SMMU walks from {case.aligned:#x} instead"
+        ),
+        fix=lambda case: (
+            f"use {case.aligned:#x}, or align to {case.alignment:#x} bytes"
+        ),
+        source=f"{STE_SOURCE}.S2TTB",
+    ),
+)
+"""Where a root may be."""
+
+
+WORD_RULES: tuple[Rule[_Case], ...] = (
+    Rule(
+        id="s2vmid-above-8-bits",
+        states="S2VMID has 8 bits on an SMMU without 16-bit VMIDs",
+        limited_by="smmu",
+        breaks=lambda case: bool(case.entry.s2vmid >> case.smmu.vmid_bits),
+        given=lambda case: case.entry.s2vmid,
+        limit=lambda case: (1 << case.smmu.vmid_bits) - 1,
+        says=lambda case: (
+            f"S2VMID = {case.entry.s2vmid} has more than the 8 bits of this SMMU's "
+            f"VMIDs, so {ILLEGAL}"
+        ),
+        fix=lambda _: "use a VMID up to 255",
+        source=f"{STE_SOURCE}.S2VMID; SMMU_IDR0.VMID16",
+    ),
+    Rule(
+        id="s2sh0-reserved",
+        states="S2SH0 is 0 (non-shareable), 2 (outer) or 3 (inner shareable)",
+        limited_by="architecture",
+        breaks=lambda case: case.entry.s2sh0 not in SHAREABILITY,
+        given=lambda case: case.entry.s2sh0,
+        limit=lambda _: "0, 2, 3",
+        says=lambda _: "S2SH0 = 1 is reserved, and acts as 0, non-shareable",
+        fix=lambda _: "set S2SH0 to 0, 2 or 3",
+        source=f"{STE_SOURCE}.S2SH0",
+    ),
+    Rule(
+        id="s2hd-without-s2ha",
+        states="S2HD is set only with S2HA",
+        limited_by="architecture",
+        breaks=lambda case: bool(case.entry.s2hd) and not case.entry.s2ha,
+        given=lambda case: case.entry.s2hd,
+        limit=lambda _: 0,
+        says=lambda _: "S2HD = 1 is reserved with S2HA = 0, and acts as 0",
+        fix=lambda _: "set S2HA, or clear S2HD",
+        source=f"{STE_SOURCE}.S2HA",
+    ),
+    Rule(
+        id="s2haft-without-s2ha",
+        states="S2HAFT is set only with S2HA",
+        limited_by="architecture",
+        breaks=lambda case: bool(case.entry.s2haft) and not case.entry.s2ha,
+        given=lambda case: case.entry.s2haft,
+        limit=lambda _: 0,
+        says=lambda _: f"S2HAFT = 1 with S2HA = 0, so {ILLEGAL}",
+        fix=lambda _: "set S2HA, or clear S2HAFT",
+        source=f"{STE_SOURCE}.S2HAFT",
+    ),
+    Rule(
+        id="s2poe-without-s2pie",
+        states="S2POE is set only with indirect permissions",
+        limited_by="architecture",
+        breaks=lambda case: (
+            bool(case.entry.s2aa64 and case.entry.s2poe) and not case.entry.s2pie
+        ),
+        given=lambda case: case.entry.s2poe,
+        limit=lambda _: 0,
+        says=lambda _: f"S2POE = 1 with S2PIE = 0, so {ILLEGAL}",
+        fix=lambda _: "set S2PIE, or clear S2POE",
+        source=f"{STE_SOURCE}.S2POE",
+    ),
+    Rule(
+        id="s2skl-set",
+        states="S2SKL is RES0 with VMSAv8-64 tables",
+        limited_by="architecture",
+        breaks=lambda case: bool(case.entry.s2aa64 and case.entry.s2skl),
+        given=lambda case: case.entry.s2skl,
+        limit=lambda _: 0,
+        says=lambda case: (
+            f"S2SKL = {case.entry.s2skl} is reserved, since only VMSAv9-128 tables "
+            "skip levels"
+        ),
+        fix=lambda _: "clear S2SKL",
+        source=f"{STE_SOURCE}.S2SKL",
+    ),
+    Rule(
+        id="ste-res0-set",
+        states="bits 252:248 and 255 of the entry are RES0",
+        limited_by="architecture",
+        breaks=lambda case: bool(case.entry.reserved),
+        given=lambda case: f"{case.entry.reserved >> 64:#x}",
+        limit=lambda _: 0,
+        says=lambda case: (
+            f"bits {case.entry.reserved >> 64:#x} of word 3 are RES0, but they are set"
+        ),
+        fix=lambda case: (
+            f"use {case.entry.words[1] ^ case.entry.reserved >> 64:#x} as word 3"
+        ),
+        source=STE_SOURCE,
+    ),
+)
+"""What is wrong with an entry whatever its shape is."""
