@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+"""Violations are values; exceptions carry all of them."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from s2geom import (
+    InvalidArgument,
+    MemoryReadError,
+    S2GeomError,
+    UnreadableInput,
+    UnsupportedCombination,
+    Violation,
+    check,
+    stage2,
+)
+from s2geom.errors import article
+
+
+def violation(
+    message: str | Callable[[], str] = "too wide", **changes: Any
+) -> Violation:
+    """Return a violation, made by hand."""
+    facts: dict[str, Any] = {
+        "rule": "some-rule",
+        "message": message,
+        "limited_by": "cpu",
+        "given": 41,
+        "limit": 40,
+        "fix": "use less",
+        "source": "Arm ARM D8.2",
+    }
+    return Violation(**facts | changes)
+
+
+@pytest.mark.parametrize(
+    ("expected", "number"),
+    [
+        ("a", 0),
+        ("a", 1),
+        ("an", 8),
+        ("a", 10),
+        ("an", 11),
+        ("an", 18),
+        ("a", 40),
+        ("a", 41),
+        ("an", 80),
+        ("an", 89),
+        ("a", 110),
+        ("a", 180),
+        ("an", 800),
+        ("a", 1100),
+        ("an", 11000),
+        ("an", 18000),
+    ],
+)
+def test_a_number_has_the_article_that_is_spoken(expected: str, number: int) -> None:
+    """A 41-bit, an 8-bit, an 11-bit, a 110-bit IPA."""
+    assert expected == article(number)
+
+
+def test_a_sentence_is_made_when_it_is_read() -> None:
+    """Most violations are only counted, so no text is made for them."""
+    made = []
+
+    def sentence() -> str:
+        made.append(1)
+        return "a sentence"
+
+    lazy = violation(sentence, fix=sentence)
+    lazy.rule, lazy.given, lazy.limit  # noqa: B018
+
+    assert [] == made
+    assert "a sentence" == lazy.message
+    assert "a sentence" == lazy.fix
+    assert [1, 1] == made
+
+
+def test_a_lazy_violation_equals_the_one_in_words() -> None:
+    """How the sentence would be made is not part of the value."""
+    words = violation("too wide", fix="use less")
+    lazy = violation(lambda: "too wide", fix=lambda: "use less")
+
+    assert words == lazy
+    assert hash(words) == hash(lazy)
+    assert repr(words) == repr(lazy)
+    assert {words} == {words, lazy}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rule": "x"},
+        {"message": "x"},
+        {"limited_by": "x"},
+        {"given": 1},
+        {"limit": 1},
+        {"fix": "x"},
+        {"source": "x"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_each_part_of_a_violation_counts(change: dict[str, Any]) -> None:
+    """Two violations are equal only if every part is."""
+    assert violation() != violation(**change)
+    assert violation(**change) == evolve(violation(), **change)
+
+
+def test_a_violation_is_no_exception() -> None:
+    """It is a fact about machines, and nothing else compares to it."""
+    assert not isinstance(violation(), BaseException)
+    assert violation() != object()
+
+
+def test_a_violation_cannot_be_changed() -> None:
+    """Values, not state."""
+    with pytest.raises(AttributeError):
+        violation().rule = "another"  # type: ignore[misc]
+
+
+def test_a_violation_as_plain_data() -> None:
+    """The keys are the names of the arguments, in their order."""
+    expected = {
+        "rule": "some-rule",
+        "message": "too wide",
+        "limited_by": "cpu",
+        "given": 41,
+        "limit": 40,
+        "fix": "use less",
+        "source": "Arm ARM D8.2",
+    }
+
+    assert expected == violation(lambda: "too wide").to_dict()
+    assert list(expected) == list(violation().to_dict())
+    assert violation() == Violation(**violation().to_dict())  # type: ignore[arg-type]
+
+
+def test_a_violation_reads_back_from_its_repr() -> None:
+    """`repr` gives the words, however they were made."""
+    expected = (
+        "Violation(rule='some-rule', message='too wide', limited_by='cpu', given=41, "
+        "limit=40, fix='use less', source='Arm ARM D8.2')"
+    )
+    lazy = violation(lambda: "too wide")
+
+    assert expected == repr(lazy)
+    assert lazy == eval(repr(lazy))  # noqa: S307
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_lazy_violation_can_be_pickled(protocol: int) -> None:
+    """It is stored by its words, since a closure cannot be."""
+    lazy = violation(lambda: "too wide")
+    stored = pickle.dumps(lazy, protocol)
+
+    assert lazy == pickle.loads(stored)  # noqa: S301
+    assert b"kvm" not in stored
+
+
+def test_a_lazy_violation_can_be_copied() -> None:
+    """Both ways of the copy module."""
+    lazy = violation(lambda: "too wide")
+
+    assert lazy == copy.copy(lazy)
+    assert lazy == copy.deepcopy(lazy)
+
+
+@pytest.mark.parametrize(
+    ("summary", "message"),
+    [
+        ("too wide", "too wide"),
+        ("too wide", "too wide (Linux v4.7-v5.9; not since v5.10)"),
+        ("too wide", "too wide (Linux before v4.7)"),
+        ("too wide (PARange)", "too wide (PARange)"),
+    ],
+)
+def test_the_summary_leaves_the_kernels_out(summary: str, message: str) -> None:
+    """In a traceback the range of releases would be noise."""
+    assert summary == violation(message).summary
+
+
+@pytest.mark.parametrize(
+    ("error", "parent"),
+    [
+        (S2GeomError, ValueError),
+        (InvalidArgument, S2GeomError),
+        (UnsupportedCombination, S2GeomError),
+        (UnreadableInput, S2GeomError),
+        (MemoryReadError, UnreadableInput),
+    ],
+)
+def test_the_family_of_errors(error: type, parent: type) -> None:
+    """Code that knows nothing of this package can catch `ValueError`."""
+    assert (parent,) == error.__bases__
+    assert "s2geom" == error.__module__
+
+
+def test_a_refusal_carries_every_violation() -> None:
+    """Not only the first; and `str` is one sentence a line."""
+    both = (violation("first (Linux before v4.7)"), violation("second"))
+    error = UnsupportedCombination(list(both))
+
+    assert both == error.violations
+    assert "first\nalso: second" == str(error)
+
+
+def test_a_refusal_can_be_pickled_copied_and_read_back() -> None:
+    """An exception crosses process boundaries with all it carries."""
+    error = UnsupportedCombination([violation(lambda: "too wide")])
+
+    for other in (
+        pickle.loads(pickle.dumps(error)),  # noqa: S301
+        copy.copy(error),
+        copy.deepcopy(error),
+        eval(repr(error)),  # noqa: S307
+    ):
+        assert type(other) is UnsupportedCombination
+        assert error.violations == other.violations
+        assert str(error) == str(other)
+
+
+def test_a_real_refusal_can_be_pickled() -> None:
+    """The rows of the rules are functions, and none of them is stored."""
+    with pytest.raises(UnsupportedCombination) as caught:
+        stage2(14, 41, 36)
+
+    assert (
+        check(14, 41, 36)
+        == pickle.loads(  # noqa: S301
+            pickle.dumps(caught.value)
+        ).violations
+    )
+
+
+@pytest.mark.parametrize("error", [InvalidArgument, UnreadableInput, MemoryReadError])
+def test_the_other_errors_are_plain(error: type[S2GeomError]) -> None:
+    """A message, and nothing to unpack."""
+    other = pickle.loads(pickle.dumps(error("why")))  # noqa: S301
+
+    assert (error, "why") == (type(other), str(other))
