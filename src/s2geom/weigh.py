@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from attrs import frozen
 
 from s2geom._arguments import flag, integer
+from s2geom._cover import Run, cover, leaf_levels, page_multiple, page_range, span
 from s2geom._public import public
-from s2geom.cover import Run, cover, leaf_levels, page_multiple, page_range, span
 from s2geom.errors import InvalidArgument
 from s2geom.geometry import Geometry, Level
 
