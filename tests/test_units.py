@@ -34,7 +34,8 @@ def test_reads_what_people_write(expected: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "G", "1.5G", "-1", "0x", "1__0", "1_", "12X", "\u0661K", "1 0", "9" * 40]
+    "text",
+    ["", "G", "1.5G", "-1", "0x", "1__0", "1_", "12X", "\u0661K", "1 0", "9" * 40],
 )
 def test_refuses_anything_else_with_the_text_in_the_message(text: str) -> None:
     """A mistake in a size names the text, and shows the form."""
