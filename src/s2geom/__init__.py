@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from s2geom.kconfig import IpaSizes, KernelConfig
     from s2geom.leaf import leaf_size
     from s2geom.macros import kernel_macros
+    from s2geom.memory import Memory
     from s2geom.policies import (
         POLICIES,
         Policy,
@@ -50,12 +51,14 @@ if TYPE_CHECKING:
     )
     from s2geom.registers import VTCR_EL2, VTTBR_EL2, parse_nested_name
     from s2geom.smmu import STE
+    from s2geom.walker import Fault, Mapping, Translation, scan, walk
     from s2geom.weigh import Footprint, LevelCount, TableCount, footprint
 
 _LATER = {
     "AddressLayout": "descriptor",
     "Attributes": "descriptor",
     "Descriptor": "descriptor",
+    "Fault": "walker",
     "Footprint": "weigh",
     "ID_AA64MMFR0_EL1": "id_registers",
     "ID_AA64MMFR1_EL1": "id_registers",
@@ -64,12 +67,15 @@ _LATER = {
     "IpaSizes": "kconfig",
     "KernelConfig": "kconfig",
     "LevelCount": "weigh",
+    "Mapping": "walker",
+    "Memory": "memory",
     "POLICIES": "policies",
     "Policy": "policies",
     "PolicyChoice": "policies",
     "PolicyRow": "policies",
     "STE": "smmu",
     "TableCount": "weigh",
+    "Translation": "walker",
     "VTCR_EL2": "registers",
     "VTTBR_EL2": "registers",
     "compare_policies": "policies",
@@ -77,6 +83,8 @@ _LATER = {
     "kernel_macros": "macros",
     "leaf_size": "leaf",
     "parse_nested_name": "registers",
+    "scan": "walker",
+    "walk": "walker",
 }
 """Names whose module is loaded at first use: an import stays about as quick as attrs's,
 and a debugger that only asks for a shape never pays for a parser."""
@@ -95,6 +103,7 @@ __all__ = [
     "Cpu",
     "Descriptor",
     "FakePgd",
+    "Fault",
     "Footprint",
     "Geometry",
     "Granule",
@@ -105,6 +114,8 @@ __all__ = [
     "KernelConfig",
     "Level",
     "LevelCount",
+    "Mapping",
+    "Memory",
     "MemoryReadError",
     "Policy",
     "PolicyChoice",
@@ -112,6 +123,7 @@ __all__ = [
     "S2GeomError",
     "Scheme",
     "TableCount",
+    "Translation",
     "UnreadableInput",
     "UnsupportedCombination",
     "Violation",
@@ -124,7 +136,9 @@ __all__ = [
     "kernel_macros",
     "leaf_size",
     "parse_nested_name",
+    "scan",
     "stage2",
+    "walk",
 ]
 
 

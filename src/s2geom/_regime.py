@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""`Regime`: everything about a walk that does not depend on the address walked.
+
+A geometry says the shape; the CPU and VTCR_EL2 say how wide an output address may be,
+where blocks are allowed and who sets the access flag. It is put together once for each
+combination and remembered, so that a walk is left with nothing but lookups.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from attrs import frozen
+
+from s2geom._arguments import integer_within
+from s2geom.architecture import Cpu
+from s2geom.descriptor import AddressLayout
+from s2geom.errors import InvalidArgument, Violation
+from s2geom.geometry import Geometry
+from s2geom.granule import LAST_LEVEL, Granule
+from s2geom.registers import ANY_CPU, VTCR_EL2
+
+WIDEST_OUTPUT = 52
+"""VMSAv8-64 has no wider output address, whatever PS and PARange say."""
+
+BLOCK = 0b01
+TABLE_OR_PAGE = 0b11
+NO_LEAF = -1
+"""The two lowest bits of a leaf, by what a level has."""
+
+
+class Step(NamedTuple):
+    """One level of a walk; a tuple, as walks take it apart."""
+
+    level: int
+    shift: int  # log2 of the bytes that one entry maps
+    entries: int  # that the index selects from, over all concatenated tables
+    leaf: int  # the two lowest bits of a leaf here, or `NO_LEAF`
+
+
+@frozen
+class Regime:
+    """How tables are walked.
+
+    Args:
+        geometry: The shape.
+        violations: Why the CPU refuses it; a walk then never begins.
+        layout: Where descriptors keep addresses.
+        output_bits: Width of an output address.
+        root_mask: The bits of the root's address that count.
+        steps: Every level, start level first.
+        sets_access_flag: Whether hardware sets it (VTCR_EL2.HA).
+        sets_dirty: Whether hardware makes DBM leaves writable (HA and HD).
+    """
+
+    geometry: Geometry
+    violations: tuple[Violation, ...]
+    layout: AddressLayout
+    output_bits: int
+    root_mask: int
+    steps: tuple[Step, ...]
+    sets_access_flag: bool
+    sets_dirty: bool
+
+
+def regime_of(geometry: object, cpu: object, vtcr: object) -> Regime:
+    """Return the regime of a geometry on a CPU.
+
+    Raises:
+        InvalidArgument: ``vtcr`` is out of range, contradicts the geometry, or asks for
+            a format that is not read here.
+        TypeError: A value has the wrong type.
+    """
+    if not isinstance(geometry, Geometry):
+        raise TypeError(f"geometry must be a Geometry, got {geometry!r}")
+    if cpu is not None and not isinstance(cpu, Cpu):
+        raise TypeError(f"cpu must be a Cpu or None, got {cpu!r}")
+    word = None
+    if vtcr is not None:
+        word = integer_within("vtcr", vtcr, 0, (1 << 64) - 1)
+    return _regime(geometry, cpu, word)
+
+
+@lru_cache(maxsize=64)
+def _regime(geometry: Geometry, cpu: Cpu | None, word: int | None) -> Regime:
+    vtcr = None if word is None else _vtcr(geometry, word)
+    machine = ANY_CPU if cpu is None else cpu
+
+    output_bits = min(machine.pa_bits, WIDEST_OUTPUT)
+    if vtcr is not None:
+        output_bits = min(output_bits, vtcr.pa_bits)
+    # 64K descriptors follow FEAT_LPA. Where nobody says that a CPU lacks it the wide
+    # layout is right for narrow tables too, as what it adds is zero there.
+    layout = AddressLayout.of(geometry, lpa=machine.lpa)
+    output_bits = min(output_bits, layout.address_bits)
+
+    # Blocks and alignment that only 52-bit outputs bring: as the geometry guesses,
+    # unless it is known.
+    blocks, alignment = geometry.block_levels, geometry.pgd_alignment
+    if cpu is not None or (vtcr is not None and output_bits > 48):
+        blocks = machine.block_levels(geometry)
+    if cpu is not None or vtcr is not None:
+        alignment = machine.pgd_alignment(geometry, output_bits)
+    steps = tuple(
+        Step(
+            level=level.number,
+            shift=level.shift,
+            entries=level.entries,
+            leaf=_leaf_bits(level.number, blocks),
+        )
+        for level in geometry.table_levels
+    )
+    return Regime(
+        geometry=geometry,
+        violations=machine.check(geometry),
+        layout=layout,
+        output_bits=output_bits,
+        root_mask=-alignment,
+        steps=steps,
+        sets_access_flag=vtcr is not None and bool(vtcr.ha),
+        sets_dirty=vtcr is not None and bool(vtcr.ha and vtcr.hd),
+    )
+
+
+def _leaf_bits(level: int, blocks: frozenset[int]) -> int:
+    if level == LAST_LEVEL:
+        return TABLE_OR_PAGE
+    return BLOCK if level in blocks else NO_LEAF
+
+
+OTHER_FORMATS = {
+    "d128": "descriptors of 128 bits (VMSAv9-128)",
+    "s2pie": "permissions that are indices into S2PIR_EL2",
+}
+"""Bits of VTCR_EL2 under which a descriptor's bits mean something else."""
+
+
+def _vtcr(geometry: Geometry, word: int) -> VTCR_EL2:
+    vtcr = VTCR_EL2.from_int(word)
+    for name, means in OTHER_FORMATS.items():
+        if getattr(vtcr, name):
+            raise InvalidArgument(
+                f"vtcr has {name.upper()}=1, which makes {means}; only VMSAv8-64 "
+                "tables with direct permissions are read here"
+            )
+    if geometry.granule is not Granule.K64 and bool(vtcr.ds) != geometry.lpa2:
+        raise InvalidArgument(
+            f"vtcr has DS={vtcr.ds}, but the geometry has lpa2={geometry.lpa2}: they "
+            "must agree on the descriptors' layout"
+        )
+    return vtcr

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""`Memory`: pieces of physical memory that a table walk can read.
+
+A dump is seldom one piece. `Memory` holds the pieces as they came, without copying
+them, and reads across the seam of two that touch.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+from s2geom._arguments import integer, integer_within
+from s2geom._public import public
+from s2geom.errors import InvalidArgument, MemoryReadError, UnreadableInput
+
+ADDRESS_MASK = (1 << 64) - 1
+
+Read: TypeAlias = Callable[[int, int], bytes | bytearray | memoryview]
+"""Takes physical address and size; raises `MemoryReadError` where there is nothing."""
+
+
+def _view(address: int, chunk: object) -> bytes | memoryview:
+    if type(chunk) is bytes:  # quicker to slice than a view of it
+        return chunk
+    try:
+        return memoryview(chunk).cast("B")  # type: ignore[arg-type]
+    except TypeError:
+        message = f"what is at {address:#x} must be bytes, got {type(chunk).__name__}"
+        raise TypeError(message) from None
+
+
+def _chunks(value: object) -> tuple[tuple[int, bytes | memoryview], ...]:
+    """Sort the chunks, leave out the empty ones, and refuse what overlaps."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"chunks must be a mapping of address to bytes, got {value!r}")
+    found = []
+    for key, chunk in value.items():
+        address = integer_within("address", key, 0, ADDRESS_MASK)
+        view = _view(address, chunk)
+        if address + len(view) > ADDRESS_MASK + 1:
+            raise InvalidArgument(
+                f"chunk at {address:#x} must end within 64 bits of address, but it "
+                f"has {len(view):#x} bytes"
+            )
+        if len(view):
+            found.append((address, view))
+    found.sort(key=lambda chunk: chunk[0])
+    for (below, view), (above, _) in pairwise(found):
+        if below + len(view) > above:
+            raise InvalidArgument(
+                f"chunks must not overlap, but the one at {below:#x} ends at "
+                f"{below + len(view):#x}, after the one at {above:#x} begins"
+            )
+    return tuple(found)
+
+
+@public
+@frozen(repr=False, eq=False)
+class Memory:
+    """Chunks of physical memory, by address.
+
+    The chunks are not copied: one that changes changes what is read. `Memory.read` is
+    what `walk` and `scan` want as their ``read``.
+
+    Args:
+        chunks: Bytes by the physical address of their first; anything with the buffer
+            protocol will do, so a dump can be mapped instead of read.
+
+    Raises:
+        InvalidArgument: Two chunks overlap, or one leaves the 64-bit address space.
+        TypeError: An address is no integer or a chunk no bytes.
+
+    >>> memory = Memory({0x1000: b"table", 0x1005: b"s"})
+    >>> memory.read(0x1002, 4)
+    b'bles'
+    >>> memory.read(0x1004, 4)
+    Traceback (most recent call last):
+    s2geom.MemoryReadError: nothing at 0x1006: 2 of the 4 bytes at 0x1004 are there
+    """
+
+    _chunks: tuple[tuple[int, bytes | memoryview], ...] = field(
+        alias="chunks", converter=_chunks
+    )
+    _starts: list[int] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        starts = [address for address, _ in self._chunks]
+        object.__setattr__(self, "_starts", starts)
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return bytes of memory.
+
+        Args:
+            address: Physical address of the first byte.
+            size: How many, 0 or more.
+
+        Raises:
+            MemoryReadError: A byte is in no chunk; the message names the first.
+            InvalidArgument: The address or the size is negative.
+            TypeError: One of them is no integer.
+        """
+        if type(address) is not int or type(size) is not int:
+            address, size = integer("address", address), integer("size", size)
+        if address < 0 or size < 0:
+            raise InvalidArgument(
+                f"address and size must not be negative, got {address} and {size}"
+            )
+        at = bisect_right(self._starts, address) - 1
+        if at >= 0:  # nearly every read is inside one chunk
+            start, chunk = self._chunks[at]
+            found = chunk[address - start : address - start + size]
+            if len(found) == size:
+                return bytes(found)
+        return self._read_across(at, address, size)
+
+    def _read_across(self, at: int, address: int, size: int) -> bytes:
+        pieces = []
+        missing, end = address, address + size
+        for start, chunk in self._chunks[max(at, 0) :]:
+            if start > missing or missing >= end:
+                break
+            piece = bytes(chunk[missing - start : end - start])
+            pieces.append(piece)
+            missing += len(piece)
+        if missing < end:
+            raise MemoryReadError(
+                f"nothing at {missing:#x}: {missing - address} of the {size} bytes "
+                f"at {address:#x} are there"
+            )
+        return b"".join(pieces)
+
+    def __repr__(self) -> str:
+        ranges = ", ".join(
+            f"{start:#x}: {len(chunk):#x} bytes" for start, chunk in self._chunks[:4]
+        )
+        more = len(self._chunks) - 4
+        return f"<Memory {ranges}{f', {more} more' if more > 0 else ''}>"
+
+
+def read_exactly(read: Read, address: int, size: int) -> bytes:
+    """Ask a caller's ``read`` for bytes, and hold it to its word.
+
+    Raises:
+        UnreadableInput: It returned another number of bytes.
+        TypeError: It returned something that is no bytes.
+    """
+    found = read(address, size)
+    if type(found) is not bytes:
+        found = bytes(_view(address, found))
+    if len(found) != size:
+        raise UnreadableInput(
+            f"read({address:#x}, {size}) must return {size} bytes, got {len(found)}"
+        )
+    return found
