@@ -13,6 +13,7 @@ from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 GENERATED = HERE / "_generated"
+(GENERATED / "static").mkdir(parents=True, exist_ok=True)  # Sphinx asks before we write
 
 sys.path.insert(0, str(HERE))
 
@@ -37,9 +38,13 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+default_role = "py:obj"  # a name in single backquotes of a docstring is a link
 # Names of other projects, Python's included, are not looked up: a build needs no
-# network. Every name of ours must be there.
-nitpick_ignore_regex = [(r"py:.*", r"(?!s2geom).*")]
+# network. Every public name of ours must be there; one with a module in it is private.
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!s2geom).*"),
+    (r"py:.*", r"s2geom\.[a-z_]+\.\w+"),
+]
 
 
 def write_what_is_generated(_: Sphinx) -> None:
