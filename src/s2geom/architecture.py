@@ -10,7 +10,7 @@ Where implementations and the manual's own text disagree, the pseudocode is foll
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from attrs import define, evolve, field, frozen
 
@@ -96,6 +96,11 @@ def _lpa2(value: object) -> frozenset[Granule]:
     return granules
 
 
+def _lpa(value: object) -> bool:
+    # None stays until the physical addresses are known, in __attrs_post_init__.
+    return cast(bool, None) if value is None else flag("lpa", value)
+
+
 @public
 @frozen
 class Cpu:
@@ -121,7 +126,7 @@ class Cpu:
     granules: frozenset[Granule] = field(
         default=frozenset(Granule), converter=_all_granules, kw_only=True
     )
-    lpa: bool = field(default=None, kw_only=True)
+    lpa: bool = field(default=None, converter=_lpa, kw_only=True)
     lpa2: frozenset[Granule] = field(default=False, converter=_lpa2, kw_only=True)
     ttst: bool = field(default=False, kw_only=True)
     aarch32_el1: bool = field(default=False, kw_only=True)
@@ -129,7 +134,7 @@ class Cpu:
     def __attrs_post_init__(self) -> None:
         if self.lpa is None:
             object.__setattr__(self, "lpa", self.pa_bits > 48)
-        elif not flag("lpa", self.lpa) and self.pa_bits > 48:
+        elif not self.lpa and self.pa_bits > 48:
             message = f"lpa=False contradicts pa_bits={self.pa_bits}: FEAT_LPA is what "
             raise InvalidArgument(message + "gives more than 48 bits")
         flag("ttst", self.ttst)
