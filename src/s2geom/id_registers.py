@@ -173,7 +173,7 @@ class ID_AA64MMFR2_EL1(Word):  # noqa: N801 - the register's name
 
     Source: Arm ARM D24, ID_AA64MMFR2_EL1.
 
-    >>> print(ID_AA64MMFR2_EL1.from_int(0x1000_0000).explain()[1])
+    >>> print(ID_AA64MMFR2_EL1.from_int(0x1000_0000).explain()[2])
     ST = 1: T0SZ is at most 48, with 64K pages 47.
     """
 
@@ -182,12 +182,6 @@ class ID_AA64MMFR2_EL1(Word):  # noqa: N801 - the register's name
         0,
         {0: "CPUs share no translations", 1: "CPUs may share translations"},
         "FEAT_TTCNP",
-    )
-    st: int = _four(
-        "ST",
-        28,
-        {0: "T0SZ is at most 39", 1: "T0SZ is at most 48, with 64K pages 47"},
-        "FEAT_TTST",
     )
     nv: int = _four(
         "NV",
@@ -198,6 +192,12 @@ class ID_AA64MMFR2_EL1(Word):  # noqa: N801 - the register's name
             2: "a hypervisor may run at EL1, its registers kept in memory",
         },
         "FEAT_NV; FEAT_NV2 for 2",
+    )
+    st: int = _four(
+        "ST",
+        28,
+        {0: "T0SZ is at most 39", 1: "T0SZ is at most 48, with 64K pages 47"},
+        "FEAT_TTST",
     )
     fwb: int = _four(
         "FWB",

@@ -10,11 +10,17 @@ them: as if they were clear.
 import re
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from s2geom._arguments import flag, integer, integer_within
+from s2geom._arguments import flag, integer
 from s2geom._public import public
-from s2geom.architecture import PA_BITS, Cpu
+from s2geom.architecture import (
+    IPA_MAXIMUM,
+    IPA_WITHOUT_LPA2,
+    LPA2_START_LEVELS,
+    PA_BITS,
+    Cpu,
+)
 from s2geom.errors import (
     InvalidArgument,
     UnreadableInput,
@@ -22,7 +28,7 @@ from s2geom.errors import (
     Violation,
 )
 from s2geom.fields import Word, bit, bits, rest
-from s2geom.geometry import BASE_FLOOR, Geometry
+from s2geom.geometry import Geometry
 from s2geom.granule import Granule
 from s2geom.rules import Rule, violations
 
@@ -36,27 +42,47 @@ START_LEVELS = {
 }
 """The start level by SL0, with SL2 above it as bit 2. 4K does not count in order."""
 
-LEVELS_WITH_DS = frozenset({(Granule.K4, -1), (Granule.K16, 0)})
-"""Start levels that have an encoding only with DS."""
-
-WIDE_BITS = 52
-NARROW_BITS = 48
-
-ANY_CPU = Cpu(52, lpa2=True, ttst=True, aarch32_el1=True)
-"""What no CPU refuses, this one does not refuse: every rule is a lower bound on it."""
+ANY_CPU = Cpu(56, lpa2=True, ttst=True, aarch32_el1=True)
+"""A CPU that can do anything: it refuses what every CPU refuses."""
 
 
-def pa_bits_of(value: object) -> int:
-    """Return a size that PS can hold.
+def address_bits(name: str, value: object) -> int:
+    """Return a size of physical addresses in bits, one that PS can hold.
 
     Raises:
         InvalidArgument: It is none of the sizes.
         TypeError: It is no integer.
     """
-    number = integer("pa_bits", value)
+    number = integer(name, value)
     if number not in PA_BITS:
         sizes = ", ".join(map(str, PA_BITS))
-        raise InvalidArgument(f"pa_bits must be one of {sizes}, got {number}")
+        raise InvalidArgument(f"{name} must be one of {sizes}, got {number}")
+    return number
+
+
+def vmid_bits_of(value: object) -> int:
+    """Return a size of VMIDs in bits.
+
+    Raises:
+        InvalidArgument: It is not 8 or 16.
+        TypeError: It is no integer.
+    """
+    number = integer("vmid_bits", value)
+    if number not in {8, 16}:
+        raise InvalidArgument(f"vmid_bits must be 8 or 16, got {number}")
+    return number
+
+
+def root_address(value: object) -> int:
+    """Return a physical address in bytes; whether it will do is another question.
+
+    Raises:
+        InvalidArgument: It is not 0 to 2^64 - 1.
+        TypeError: It is no integer.
+    """
+    number = integer("root", value)
+    if number >> 64:  # a negative number has such bits too
+        raise InvalidArgument(f"root must be 0..{(1 << 64) - 1:#x}, got {number:#x}")
     return number
 
 
@@ -110,7 +136,7 @@ class WalkFields:
             return None
         encoded = self.sl0 | (self.sl2 << 2 if self.uses_sl2 else 0)
         level = START_LEVELS[self.granule].get(encoded)
-        if (self.granule, level) in LEVELS_WITH_DS and not self.lpa2:
+        if (self.granule, level) in LPA2_START_LEVELS and not self.lpa2:
             return None
         return level
 
@@ -128,7 +154,11 @@ class WalkFields:
         Raises:
             UnsupportedCombination: The fields have no encoding for it.
         """
-        broken = violations(ENCODING_RULES, geometry)
+        broken = [
+            violation
+            for violation in ANY_CPU.check(geometry)
+            if violation.rule in ENCODING_RULES
+        ]
         if broken:
             raise UnsupportedCombination(broken)
         (tg,) = (tg for tg, known in GRANULES.items() if known is geometry.granule)
@@ -138,21 +168,27 @@ class WalkFields:
 
     # Phrases of the messages
 
-    @property
-    def pages(self) -> str:
-        """``"16K pages"``."""
-        return f"{self.granule} pages"
-
     def says_start_level(self, prefix: str = "") -> str:
+        """Return where the walk starts, or why that cannot be said."""
+        shape = self.geometry
+        if shape is not None:
+            tables = shape.concatenation
+            more = f", in {tables} concatenated tables" if 1 < tables <= 16 else ""
+            return f"the walk starts at level {shape.start_level}{more}"
+        if self.granule is None:
+            return "a start level that takes a page size to say"
+        return f"reserved, as {self.says_reserved(prefix)}"
+
+    def says_reserved(self, prefix: str = "") -> str:
         """Return why the start level is reserved."""
         sl0, sl2, ds = f"{prefix}SL0", f"{prefix}SL{_sl2(prefix)}", f"{prefix}DS"
         if self.granule is Granule.K16:
             return f"{sl0} = 3 with 16K pages is start level 0, which needs {ds} = 1"
         if self.granule is Granule.K64:
-            return f"{sl0} = 3 is reserved with 64K pages, which have no start level 0"
+            return f"64K pages have no start level 0, which {sl0} = 3 would be"
         return (
-            f"{sl0} = {self.sl0} is reserved with {sl2} = 1, which is for start "
-            f"level -1 and {sl0} = 0"
+            f"{sl2} = 1 is for start level -1, which is {sl0} = 0, not {sl0} = "
+            f"{self.sl0}"
         )
 
     def fixes_start_level(self, prefix: str = "") -> str:
@@ -167,61 +203,10 @@ def _sl2(prefix: str) -> str:
     return "0_2" if prefix else "2"  # S2SL0_2 is the SMMU's spelling of SL2
 
 
-def _levels(granule: Granule) -> str:
-    levels = sorted(START_LEVELS[granule].values())
-    return f"{levels[0]} to {levels[-1]}"
-
-
-ENCODING_RULES: tuple[Rule[Geometry], ...] = (
-    Rule(
-        id="ds-with-64k",
-        states="DS is for 4K and 16K pages; 64K pages have 52 bits without it",
-        limited_by="architecture",
-        breaks=lambda shape: shape.lpa2 and shape.granule is Granule.K64,
-        given=lambda _: 1,
-        limit=lambda _: 0,
-        says=lambda _: (
-            "DS is reserved with 64K pages, whose descriptors have 52-bit addresses "
-            "without LPA2"
-        ),
-        fix=lambda _: "use lpa2=False with 64K pages",
-        source="Arm ARM D24, VTCR_EL2.DS",
-    ),
-    Rule(
-        id="start-level-not-encodable",
-        states="SL0 and SL2 have an encoding for the start level",
-        limited_by="architecture",
-        breaks=lambda shape: (
-            shape.start_level not in START_LEVELS[shape.granule].values()
-        ),
-        given=lambda shape: shape.start_level,
-        limit=lambda shape: min(START_LEVELS[shape.granule].values()),
-        says=lambda shape: (
-            f"SL0 has no encoding for start level {shape.start_level} with "
-            f"{shape.granule} pages; it has levels {_levels(shape.granule)}"
-        ),
-        fix=lambda shape: f"start at a level from {_levels(shape.granule)}",
-        source="Arm ARM D24, VTCR_EL2.SL0 and VTCR_EL2.SL2",
-    ),
-    Rule(
-        id="start-level-needs-ds",
-        states="4K pages start at level -1, and 16K pages at level 0, only with DS",
-        limited_by="architecture",
-        breaks=lambda shape: (
-            (shape.granule, shape.start_level) in LEVELS_WITH_DS and not shape.lpa2
-        ),
-        given=lambda shape: shape.start_level,
-        limit=lambda shape: shape.start_level + 1,
-        says=lambda shape: (
-            f"start level {shape.start_level} with {shape.granule} pages needs DS, "
-            f"which only LPA2 has; without it the first is level "
-            f"{shape.start_level + 1}"
-        ),
-        fix=lambda shape: f"use lpa2=True, or start at level {shape.start_level + 1}",
-        source="Arm ARM D24, VTCR_EL2.SL0 and VTCR_EL2.SL2",
-    ),
+ENCODING_RULES = frozenset(
+    {"lpa2-with-64k", "start-level-does-not-exist", "start-level-needs-lpa2"}
 )
-"""What no word can say."""
+"""The architecture's rules that leave a shape without an encoding."""
 
 
 # VTCR_EL2
@@ -248,17 +233,9 @@ SHAREABILITY = {
 
 
 def _says_sl0(word: "VTCR_EL2") -> str:
-    walk = word.walk
     if word.d128:
-        return "not looked at, since VMSAv9-128 takes the start level from T0SZ"
-    if walk.granule is None:
-        return "a start level that TG0 would have to say"
-    shape = walk.geometry
-    if shape is None:
-        return "reserved, " + walk.says_start_level()
-    tables = shape.concatenation
-    side_by_side = f", in {tables} concatenated tables" if 1 < tables <= 16 else ""
-    return f"the walk starts at level {shape.start_level}{side_by_side}"
+        return "not looked at, since D128 = 1"
+    return word.walk.says_start_level()
 
 
 def _says_sh0(word: "VTCR_EL2") -> str:
@@ -272,9 +249,9 @@ def _says_tg0(word: "VTCR_EL2") -> str:
 
 
 def _says_ps(word: "VTCR_EL2") -> str:
-    limit = 56 if word.d128 else WIDE_BITS
+    limit = 56 if word.d128 else IPA_MAXIMUM
     if not (word.d128 or word.walk.lpa2 or word.walk.granule is Granule.K64):
-        limit = NARROW_BITS
+        limit = IPA_WITHOUT_LPA2
     if word.pa_bits <= limit:
         return f"physical addresses have {word.pa_bits} bits"
     return (
@@ -510,7 +487,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
             orgn0=1,
             sh0=3,
             tg0=walk.tg,
-            ps=PA_BITS.index(pa_bits_of(pa_bits)),
+            ps=PA_BITS.index(address_bits("pa_bits", pa_bits)),
             vs=int(flag("vs", vs)),
             ha=int(flag("ha", ha)),
             ds=walk.ds,
@@ -566,11 +543,15 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
         ['vtcr-res1-clear']
         """
         found = violations((*SHAPELESS_RULES, *VTCR_RULES), self)
-        return found + _shape_violations(self, cpu_of(cpu))
+        return found + _shape_violations(self, cpu)
 
 
 def cpu_of(value: object) -> Cpu:
-    """Return a CPU, the most capable one for None, or raise a `TypeError`."""
+    """Return a CPU, or for None the one that can do anything.
+
+    Raises:
+        TypeError: It is anything else.
+    """
     if value is None:
         return ANY_CPU
     if isinstance(value, Cpu):
@@ -578,9 +559,16 @@ def cpu_of(value: object) -> Cpu:
     raise TypeError(f"cpu must be a Cpu or None, got {value!r}")
 
 
-def _shape_violations(word: VTCR_EL2, cpu: Cpu) -> tuple[Violation, ...]:
+def _shape_violations(word: VTCR_EL2, cpu: Cpu | None) -> tuple[Violation, ...]:
     shape = word.walk.geometry
-    return () if word.d128 or shape is None else cpu.check(shape)
+    known = cpu_of(cpu)
+    if word.d128 or shape is None:
+        return ()
+    found = known.check(shape)
+    if cpu is not None:
+        return found
+    # Whatever is still the CPU's limit is not worth saying: there is none to speak of.
+    return tuple(broken for broken in found if broken.limited_by == "architecture")
 
 
 UPPER_HALF = 0xFFFF_FFFF << 32
@@ -648,8 +636,7 @@ SHAPELESS_RULES: tuple[Rule[VTCR_EL2], ...] = (
         given=lambda word: word.sl0,
         limit=lambda word: 0 if word.walk.granule is Granule.K4 else 2,
         says=lambda word: (
-            f"{word.walk.says_start_level()}; an access gives a Translation fault, "
-            "level 0"
+            f"{word.walk.says_reserved()}; an access gives a Translation fault, level 0"
         ),
         fix=lambda word: word.walk.fixes_start_level(),
         source="Arm ARM D24, VTCR_EL2.SL0; pseudocode AArch64.S2InvalidSL",
@@ -698,8 +685,8 @@ VTCR_RULES: tuple[Rule[VTCR_EL2], ...] = (
         source="Arm ARM D24, VTCR_EL2.SH0",
     ),
     Rule(
-        id="ds-with-64k",
-        states=ENCODING_RULES[0].states,
+        id="lpa2-with-64k",
+        states="DS is for 4K and 16K pages; 64K pages have 52 bits without it",
         limited_by="architecture",
         breaks=lambda word: (
             not word.d128 and bool(word.ds) and word.walk.granule is Granule.K64
@@ -771,34 +758,37 @@ class Base:
         address: The address as it is asked for, or as the register has it, in bytes.
         geometry: The tables that it is the base of.
         pa_bits: The size that PS stands for.
-        cpu_bits: The CPU's own, where it is known: PS beyond it acts as it.
-        bit_1: Bit 1 of the register.
+        cpu: Who walks from it.
     """
 
     address: int
     geometry: Geometry
     pa_bits: int
-    cpu_bits: int = 56
-    bit_1: bool = False
+    cpu: Cpu = ANY_CPU
 
     @property
-    def wide(self) -> bool:
+    def ps_bits(self) -> int:
+        """The size that PS stands for here: VMSAv8-64 has no more than 52 bits."""
+        return min(self.pa_bits, IPA_MAXIMUM)
+
+    @property
+    def is_wide(self) -> bool:
         """Whether BADDR holds 52-bit addresses (AArch64.S2TTBaseAddress)."""
-        if self.geometry.granule is Granule.K64:
-            return min(self.pa_bits, self.cpu_bits) >= WIDE_BITS
-        return self.geometry.lpa2
+        granule = self.geometry.granule
+        if granule is Granule.K64:
+            return self.cpu.lpa and self.ps_bits == IPA_MAXIMUM
+        return self.geometry.lpa2 and granule in self.cpu.lpa2
 
     @property
     def output_bits(self) -> int:
         """Bits that an address may have before it faults."""
-        form = WIDE_BITS if self.wide else NARROW_BITS
-        return min(self.pa_bits, self.cpu_bits, form)
+        form = IPA_MAXIMUM if self.is_wide else IPA_WITHOUT_LPA2
+        return min(self.ps_bits, self.cpu.pa_bits, form)
 
     @property
     def alignment(self) -> int:
         """Bytes that it is a multiple of: here PS is known, so 64K needs no guess."""
-        size = self.geometry.pgd_size
-        return max(size, BASE_FLOOR) if self.wide else size
+        return self.cpu.pgd_alignment(self.geometry, self.ps_bits)
 
     @property
     def aligned(self) -> int:
@@ -807,20 +797,18 @@ class Base:
 
     @property
     def baddr(self) -> int:
-        """The register's bits for it."""
-        low = self.address & (BADDR_MASK if not self.wide else WIDE_BADDR_MASK)
-        return low | self.address >> 48 << 2
+        """The register's bits for it, if it is aligned."""
+        return self.address & BADDR_MASK | self.address >> 48 << 2
 
     @classmethod
     def read(
-        cls, baddr: int, geometry: Geometry, pa_bits: int, cpu_bits: int = 56
+        cls, baddr: int, geometry: Geometry, pa_bits: int, cpu: Cpu = ANY_CPU
     ) -> "Base":
         """Return what the register's bits say."""
-        base = cls(baddr, geometry, pa_bits, cpu_bits)
-        if not base.wide:
+        base = cls(baddr, geometry, pa_bits, cpu)
+        if not base.is_wide:
             return base
-        address = baddr & WIDE_BADDR_MASK | (baddr >> 2 & 0xF) << 48
-        return cls(address, geometry, pa_bits, cpu_bits, bit_1=bool(baddr & 2))
+        return evolve(base, address=baddr & WIDE_BADDR_MASK | (baddr >> 2 & 0xF) << 48)
 
     # Phrases of the messages
 
@@ -836,11 +824,13 @@ class Base:
 
     @property
     def nearest(self) -> str:
-        """The addresses that would do."""
-        down, up = self.aligned, self.aligned + self.alignment
-        if up >> self.output_bits:
-            return f"the nearest that fits is {down:#x}"
-        return f"the nearest that fit are {down:#x} and {up:#x}"
+        """The addresses that would do, as the end of a sentence."""
+        below, above = self.aligned, self.aligned + self.alignment
+        if above >> self.output_bits == 0:
+            return f"; the nearest that fit are {below:#x} and {above:#x}"
+        if below >> self.output_bits == 0:
+            return f"; the nearest that fits is {below:#x}"
+        return ""
 
 
 BASE_RULES: tuple[Rule[Base], ...] = (
@@ -854,7 +844,7 @@ BASE_RULES: tuple[Rule[Base], ...] = (
         limit=lambda base: base.alignment,
         says=lambda base: (
             f"a root at {base.address:#x} is not a multiple of {base.alignment:#x} "
-            f"bytes, {base.size}; {base.nearest}"
+            f"bytes, {base.size}{base.nearest}"
         ),
         fix=lambda base: (
             f"use {base.aligned:#x}, or align to {base.alignment:#x} bytes"
@@ -989,11 +979,8 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
 
         Source: Arm ARM D24, VTTBR_EL2.BADDR; pseudocode AArch64.S2TTBaseAddress.
         """
-        address = integer("root", root)
-        if address < 0 or address >> 64:
-            message = f"root must be 0..{(1 << 64) - 1:#x}, got {address:#x}"
-            raise InvalidArgument(message)
-        base = Base(address, geometry_of(geometry), pa_bits_of(pa_bits))
+        shape, size = geometry_of(geometry), address_bits("pa_bits", pa_bits)
+        base = Base(root_address(root), shape, size)
         broken = violations(BASE_RULES, base)
         if broken:
             raise UnsupportedCombination(broken)
@@ -1022,7 +1009,7 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         >>> hex(VTTBR_EL2.from_int(0x4000_2040).root(Geometry(12, 40, 1)))
         '0x40002000'
         """
-        shape, size = geometry_of(geometry), pa_bits_of(pa_bits)
+        shape, size = geometry_of(geometry), address_bits("pa_bits", pa_bits)
         return Base.read(self.baddr, shape, size).aligned
 
     def lint(
@@ -1052,18 +1039,12 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         a root at 0x40001000 is not a multiple of 0x2000 bytes, the size of its 2 \
 concatenated tables; the nearest that fit are 0x40000000 and 0x40002000
         """
-        cpu_bits = cpu_of(cpu).pa_bits
-        size, vmid_size = (
-            pa_bits_of(pa_bits),
-            integer_within("vmid_bits", vmid_bits, 8, 16),
-        )
-        if vmid_size not in {8, 16}:
-            raise InvalidArgument(f"vmid_bits must be 8 or 16, got {vmid_size}")
-        found = violations(VTTBR_RULES, _Vttbr(self, vmid_size))
+        known, size = cpu_of(cpu), address_bits("pa_bits", pa_bits)
+        found = violations(VTTBR_RULES, _Vttbr(self, vmid_bits_of(vmid_bits)))
         if geometry is None:
             return found
         baddr = self.baddr & ~2  # bit 1 has a rule of its own
-        base = Base.read(baddr, geometry_of(geometry), size, cpu_bits)
+        base = Base.read(baddr, geometry_of(geometry), size, known)
         return found + violations(BASE_RULES, base)
 
 

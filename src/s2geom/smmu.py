@@ -8,13 +8,23 @@ whole entry ILLEGAL, and every transaction of the device ends in C_BAD_STE.
 
 from collections.abc import Iterable, Mapping
 from struct import unpack_from
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from attrs import frozen
 
 from s2geom._arguments import flag, integer
 from s2geom._public import public
-from s2geom.architecture import PA_BITS
+from s2geom.architecture import (
+    IPA_AARCH32,
+    IPA_MAXIMUM,
+    IPA_WITHOUT_LPA2,
+    PA_BITS,
+    START_LEVEL_PA_BITS,
+    T0SZ_MAXIMUM,
+    T0SZ_MAXIMUM_TTST,
+    Cpu,
+    page_sizes,
+)
 from s2geom.errors import (
     InvalidArgument,
     UnreadableInput,
@@ -25,12 +35,13 @@ from s2geom.fields import Reading, Word, bit, bits, rest
 from s2geom.geometry import BASE_FLOOR, MOST_TABLES_SHIFT, Geometry
 from s2geom.granule import Granule
 from s2geom.registers import (
-    NARROW_BITS,
+    ANY_CPU,
     SHAREABILITY,
-    WIDE_BITS,
     WalkFields,
+    address_bits,
     geometry_of,
-    pa_bits_of,
+    root_address,
+    vmid_bits_of,
     walks_are,
 )
 from s2geom.rules import Rule, violations
@@ -38,13 +49,6 @@ from s2geom.rules import Rule, violations
 ENTRY_BYTES = 64
 FIRST_BIT = 128
 """Where stage 2 begins in the entry: with its third 64-bit word."""
-
-START_LEVEL_OAS = {
-    (Granule.K4, 0): 44,
-    (Granule.K16, 1): 42,
-    (Granule.K64, 1): 44,
-}
-"""Fewest output address bits of an SMMU that may start at a level."""
 
 
 def _bits(
@@ -69,17 +73,9 @@ def _bit(
 
 
 def _says_s2sl0(word: "STE") -> str:
-    walk = word.walk
     if not word.s2aa64:
         return "a start level by the rules of other tables, since S2AA64 = 0"
-    if walk.granule is None:
-        return "a start level that S2TG would have to say"
-    shape = walk.geometry
-    if shape is None:
-        return "reserved, " + walk.says_start_level("S2")
-    tables = shape.concatenation
-    side_by_side = f", in {tables} concatenated tables" if 1 < tables <= 16 else ""
-    return f"the walk starts at level {shape.start_level}{side_by_side}"
+    return word.walk.says_start_level("S2")
 
 
 def _says_s2t0sz(word: "STE") -> str:
@@ -118,7 +114,7 @@ class STE(Word):
 
     >>> entry = STE.for_geometry(Geometry(14, 40, 2), 0x4004_0000, vmid=1)
     >>> [hex(word) for word in entry.words]
-    ['0x4cdb55800000001', '0x40040000']
+    ['0x44db55800000001', '0x40040000']
     """
 
     WIDTH: ClassVar[int] = 128
@@ -315,10 +311,7 @@ class STE(Word):
         Source: SMMUv3 architecture (IHI 0070) 5.2; Linux, arm_smmu_make_s2_domain_ste.
         """
         walk = WalkFields.of(geometry_of(geometry))
-        address = integer("root", root)
-        if address < 0 or address >> 64:
-            message = f"root must be 0..{(1 << 64) - 1:#x}, got {address:#x}"
-            raise InvalidArgument(message)
+        address = root_address(root)
         entry = cls(
             s2vmid=vmid,
             s2t0sz=walk.t0sz,
@@ -327,7 +320,7 @@ class STE(Word):
             s2or0=1,
             s2sh0=3,
             s2tg=walk.tg,
-            s2ps=PA_BITS.index(pa_bits_of(pa_bits)),
+            s2ps=PA_BITS.index(address_bits("pa_bits", pa_bits)),
             s2aa64=1,
             s2ptw=1,
             s2r=1,
@@ -335,7 +328,7 @@ class STE(Word):
             s2ds=walk.ds,
             s2ttb=address & S2TTB_MASK,
         )
-        broken = violations(ROOT_RULES, _Case(entry, ANY_SMMU, address))
+        broken = violations(ROOT_RULES, _Case(entry, address))
         if broken:
             raise UnsupportedCombination(broken)
         return entry
@@ -365,7 +358,7 @@ class STE(Word):
             UnsupportedCombination: No shape can be named: S2TG or the start level is
                 reserved, or the tables are not VMSAv8-64.
         """
-        broken = violations(SHAPELESS_RULES, _Case(self, ANY_SMMU, self.s2ttb))
+        broken = violations(SHAPELESS_RULES, _Case(self, self.s2ttb))
         shape = self.walk.geometry
         if broken or shape is None:
             raise UnsupportedCombination(broken)
@@ -380,7 +373,7 @@ class STE(Word):
             UnsupportedCombination: No shape can be named, as for `geometry`.
         """
         self.geometry()
-        return _Case(self, ANY_SMMU, self.s2ttb).aligned
+        return _Case(self, self.s2ttb).aligned
 
     def lint(
         self,
@@ -418,17 +411,14 @@ class STE(Word):
         >>> [broken.rule for broken in entry.lint(oas=40)]
         ['s2sl0-needs-oas']
         """
-        smmu = Smmu(
-            pa_bits_of(oas),
-            _granules(granules),
-            flag("ds", ds),
-            flag("stt", stt),
-            flag("aarch32", aarch32),
-            integer("vmid_bits", vmid_bits),
+        smmu = Cpu(
+            address_bits("oas", oas),
+            granules=frozenset(granules),
+            lpa2=flag("ds", ds),
+            ttst=flag("stt", stt),
+            aarch32_el1=flag("aarch32", aarch32),
         )
-        if smmu.vmid_bits not in {8, 16}:
-            raise InvalidArgument(f"vmid_bits must be 8 or 16, got {smmu.vmid_bits}")
-        case = _Case(self, smmu, self.s2ttb)
+        case = _Case(self, self.s2ttb, smmu, vmid_bits_of(vmid_bits))
         found = violations((*SHAPELESS_RULES, *WORD_RULES), case)
         if self.s2aa64 and self.walk.geometry is not None:
             found += violations((*SHAPE_RULES, *ROOT_RULES), case)
@@ -438,50 +428,24 @@ class STE(Word):
 S2TTB_MASK = 0xFF_FFFF_FFFF_FFF0
 
 
-def _granules(value: object) -> frozenset[Granule]:
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        members = list(value)
-        if all(isinstance(member, Granule) for member in members):
-            return frozenset(members)
-    raise TypeError(f"granules must be a set of Granule, got {value!r}")
-
-
 # Legality
 
 
 @frozen
-class Smmu:
-    """What the rules depend on; see `STE.lint`."""
-
-    oas: int
-    granules: frozenset[Granule]
-    ds: bool
-    stt: bool
-    aarch32: bool
-    vmid_bits: int
-
-    @property
-    def ias(self) -> int:
-        """Input address size in bits: AArch32 tables have 40."""
-        return max(40, self.oas) if self.aarch32 else self.oas
-
-
-ANY_SMMU = Smmu(56, frozenset(Granule), ds=True, stt=True, aarch32=True, vmid_bits=16)
-
-
-@frozen
 class _Case:
-    """An entry and who looks at it. What needs a shape is asked only if it has one."""
+    """An entry and the SMMU that it is for.
+
+    What depends on the shape is asked only of an entry that has one.
+    """
 
     entry: STE
-    smmu: Smmu
-    address: int  # S2TTB, or the root before it is cut to S2TTB
+    address: int  # S2TTB, or a root before it is cut to S2TTB
+    smmu: Cpu = ANY_CPU  # what an SMMU has are a CPU's capabilities
+    vmid_bits: int = 16
 
     @property
     def shape(self) -> Geometry:
-        shape = self.entry.walk.geometry
-        assert shape is not None  # noqa: S101 - the rules with a shape come after
-        return shape
+        return cast(Geometry, self.entry.walk.geometry)
 
     @property
     def is_narrow(self) -> bool:
@@ -490,13 +454,15 @@ class _Case:
 
     @property
     def t0sz_minimum(self) -> int:
-        return max(16 if self.is_narrow else 12, 64 - self.smmu.ias)
+        # AArch32 tables have 40 bits of IPA, so an SMMU that has them takes as many.
+        ias = max(IPA_AARCH32 if self.smmu.aarch32_el1 else 0, self.smmu.pa_bits)
+        return 64 - min(ias, IPA_WITHOUT_LPA2 if self.is_narrow else IPA_MAXIMUM)
 
     @property
     def t0sz_maximum(self) -> int:
-        if not self.smmu.stt:
-            return 39
-        return 47 if self.shape.granule is Granule.K64 else 48
+        if not self.smmu.ttst:
+            return T0SZ_MAXIMUM
+        return T0SZ_MAXIMUM_TTST[self.shape.granule]
 
     @property
     def ipa_range(self) -> tuple[int, int]:
@@ -506,22 +472,21 @@ class _Case:
 
     @property
     def level_oas(self) -> int:
-        level = (self.shape.granule, self.shape.start_level)
-        return START_LEVEL_OAS.get(level, 0)
+        return START_LEVEL_PA_BITS.get((self.shape.granule, self.shape.start_level), 0)
 
     @property
     def ps_bits(self) -> int:
         """The effective S2PS."""
-        return min(self.entry.pa_bits, self.smmu.oas, WIDE_BITS)
+        return min(self.entry.pa_bits, self.smmu.pa_bits, IPA_MAXIMUM)
 
     @property
     def output_bits(self) -> int:
-        return min(self.ps_bits, NARROW_BITS if self.is_narrow else WIDE_BITS)
+        return min(self.ps_bits, IPA_WITHOUT_LPA2 if self.is_narrow else IPA_MAXIMUM)
 
     @property
     def alignment(self) -> int:
         size = self.shape.pgd_size
-        return max(size, BASE_FLOOR) if self.ps_bits == WIDE_BITS else size
+        return max(size, BASE_FLOOR) if self.ps_bits == IPA_MAXIMUM else size
 
     @property
     def aligned(self) -> int:
@@ -534,10 +499,6 @@ class _Case:
 
 ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
 STE_SOURCE = "SMMUv3 architecture (IHI 0070) 5.2, STE"
-
-
-def _sizes(granules: Iterable[Granule]) -> str:
-    return ", ".join(map(str, sorted(granules))) or "none"
 
 
 SHAPELESS_RULES: tuple[Rule[_Case], ...] = (
@@ -579,7 +540,7 @@ SHAPELESS_RULES: tuple[Rule[_Case], ...] = (
         ),
         given=lambda case: case.entry.s2sl0,
         limit=lambda case: 0 if case.entry.walk.granule is Granule.K4 else 2,
-        says=lambda case: f"{case.entry.walk.says_start_level('S2')}, so {ILLEGAL}",
+        says=lambda case: f"{case.entry.walk.says_reserved('S2')}, so {ILLEGAL}",
         fix=lambda case: case.entry.walk.fixes_start_level("S2"),
         source=f"{STE_SOURCE}.S2SL0",
     ),
@@ -594,12 +555,14 @@ SHAPE_RULES: tuple[Rule[_Case], ...] = (
         limited_by="smmu",
         breaks=lambda case: case.shape.granule not in case.smmu.granules,
         given=lambda case: str(case.shape.granule),
-        limit=lambda case: _sizes(case.smmu.granules),
+        limit=lambda case: page_sizes(case.smmu.granules),
         says=lambda case: (
             f"the SMMU has no {case.shape.granule} pages, so {ILLEGAL}; it has "
-            f"{_sizes(case.smmu.granules)}"
+            f"{page_sizes(case.smmu.granules)}"
         ),
-        fix=lambda case: f"use a page size that it has: {_sizes(case.smmu.granules)}",
+        fix=lambda case: (
+            f"use a page size that it has: {page_sizes(case.smmu.granules)}"
+        ),
         source=f"{STE_SOURCE}.S2TG; SMMU_IDR5",
     ),
     Rule(
@@ -635,13 +598,13 @@ SHAPE_RULES: tuple[Rule[_Case], ...] = (
         states="4K start level 0 and 64K level 1 take 44 bits of output address, 16K "
         "level 1 takes 42",
         limited_by="smmu",
-        breaks=lambda case: case.smmu.oas < case.level_oas,
-        given=lambda case: case.smmu.oas,
+        breaks=lambda case: case.smmu.pa_bits < case.level_oas,
+        given=lambda case: case.smmu.pa_bits,
         limit=lambda case: case.level_oas,
         says=lambda case: (
             f"start level {case.shape.start_level} with {case.shape.granule} pages "
             f"takes an output address size of {case.level_oas} bits, but the SMMU has "
-            f"{case.smmu.oas}, so {ILLEGAL}"
+            f"{case.smmu.pa_bits}, so {ILLEGAL}"
         ),
         fix=lambda case: (
             f"start at level {case.shape.start_level + 1}, with concatenated tables "
@@ -656,7 +619,7 @@ SHAPE_RULES: tuple[Rule[_Case], ...] = (
         breaks=lambda case: (
             case.shape.granule is Granule.K4
             and case.shape.start_level == 3
-            and not case.smmu.stt
+            and not case.smmu.ttst
         ),
         given=lambda case: case.shape.start_level,
         limit=lambda _: 2,
@@ -691,7 +654,9 @@ SHAPE_RULES: tuple[Rule[_Case], ...] = (
         id="s2ds-not-implemented",
         states="S2DS is set only on an SMMU with 52-bit addresses for 4K and 16K",
         limited_by="smmu",
-        breaks=lambda case: case.shape.lpa2 and not case.smmu.ds,
+        breaks=lambda case: (
+            case.shape.lpa2 and case.shape.granule not in case.smmu.lpa2
+        ),
         given=lambda case: case.entry.s2ds,
         limit=lambda _: 0,
         says=lambda case: (
@@ -774,9 +739,9 @@ WORD_RULES: tuple[Rule[_Case], ...] = (
         id="s2vmid-above-8-bits",
         states="S2VMID has 8 bits on an SMMU without 16-bit VMIDs",
         limited_by="smmu",
-        breaks=lambda case: bool(case.entry.s2vmid >> case.smmu.vmid_bits),
+        breaks=lambda case: bool(case.entry.s2vmid >> case.vmid_bits),
         given=lambda case: case.entry.s2vmid,
-        limit=lambda case: (1 << case.smmu.vmid_bits) - 1,
+        limit=lambda case: (1 << case.vmid_bits) - 1,
         says=lambda case: (
             f"S2VMID = {case.entry.s2vmid} has more than the 8 bits of this SMMU's "
             f"VMIDs, so {ILLEGAL}"
