@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The ``s2geom`` command: arguments in, a report out.
 
-What each command answers is in `commands`; here stands only how it is asked. Exit code
-0 means supported, 1 not supported (with the reason), 2 that the question could not be
-understood or the input not read.
+Here stands only how a question is asked; what answers is in the ``ask_`` modules. Exit
+code 0 means supported, 1 not supported (with the reason), 2 that the question could not
+be understood or the input not read.
 """
 
 import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 from attrs import frozen
 
-from s2geom import commands
 from s2geom.architecture import Cpu
 from s2geom.errors import InvalidArgument, S2GeomError, UnsupportedCombination
 from s2geom.granule import Granule
@@ -23,6 +23,9 @@ from s2geom.scheme import Scheme
 from s2geom.units import parse_size
 
 USAGE_ERROR = 2
+
+KINDS = ("vtcr", "vttbr", "ste", "mmfr0", "mmfr1", "mmfr2", "mmfr3", "nested")
+"""What can be decoded."""
 
 
 def _number(text: str) -> int:
@@ -116,6 +119,18 @@ KERNEL = _option(
 JSON = _option("--json", action="store_true", help="print JSON")
 
 CPU = (PA, LPA2)
+ANY_CPU = (
+    _option(
+        "--pa",
+        read=_number,
+        required=True,
+        metavar="BITS",
+        help="the CPU's physical address size (PARange)",
+    ),
+    LPA2,
+    _option("--ttst", action="store_true", help="the CPU has FEAT_TTST"),
+    _option("--aarch32", action="store_true", help="EL1 can be AArch32"),
+)
 HOST = (PAGE_SIZE, VA, HOST_PA, SCHEME, KERNEL, *CPU)
 
 
@@ -127,13 +142,20 @@ class Command:
         name: What is typed.
         help: One line about it.
         options: What it takes.
-        run: What answers.
+        runs: What answers: a module of ours and a function. Named and not imported, so
+            that a question about a shape does not wait for the walker to load.
     """
 
     name: str
     help: str
     options: tuple[Option, ...]
-    run: Callable[[argparse.Namespace], Report]
+    runs: str
+
+    def run(self, asked: argparse.Namespace) -> Report:
+        """Answer."""
+        module, function = self.runs.split(".")
+        report: Report = getattr(import_module(f"s2geom.{module}"), function)(asked)
+        return report
 
 
 COMMANDS = (
@@ -141,7 +163,7 @@ COMMANDS = (
         "show",
         "the shape of stage 2 for a configuration, or why there is none",
         (*HOST, IPA),
-        commands.show,
+        "ask_kernel.show",
     ),
     Command(
         "config",
@@ -151,19 +173,72 @@ COMMANDS = (
             _option("--kernel", metavar="RELEASE", help="release, where it has none"),
             *CPU,
         ),
-        commands.config,
+        "ask_kernel.config",
     ),
     Command(
         "split",
         "which table, indices and offset an IPA uses",
         (*HOST, IPA, _option("address", read=parse_size, help="an IPA")),
-        commands.split,
+        "ask_kernel.split",
+    ),
+    Command(
+        "fit",
+        "the narrowest IPA that a guest's memory fits in, and whether it costs a level",
+        (
+            *HOST,
+            _option(
+                "--ram-base",
+                read=parse_size,
+                required=True,
+                metavar="ADDRESS",
+                help="where the memory begins: 1G, 0x4000_0000",
+            ),
+            _option(
+                "--ram",
+                read=parse_size,
+                required=True,
+                metavar="SIZE",
+                help="how much there is: 64G",
+            ),
+        ),
+        "ask_kernel.fit",
     ),
     Command(
         "macros",
         "the kernel's own macros: the fake levels beside the static scheme",
         (PAGE_SIZE, IPA, VA),
-        commands.macros,
+        "ask_kernel.macros",
+    ),
+    Command(
+        "choices",
+        "every shape that the architecture allows on a CPU",
+        (PAGE_SIZE, IPA, *ANY_CPU),
+        "ask_cpu.choices",
+    ),
+    Command(
+        "compare",
+        "what KVM, io-pgtable, Xen, Hafnium and m1n1 choose on a CPU",
+        (PAGE_SIZE, IPA, *ANY_CPU),
+        "ask_cpu.compare",
+    ),
+    Command(
+        "decode",
+        "what a register word means, and what is wrong with it",
+        (
+            _option(
+                "kind",
+                choices=KINDS,
+                help="which word; nested is the name of a dump in KVM's debugfs",
+            ),
+            _option(
+                "words", nargs="+", metavar="WORD", help="hexadecimal; STE takes two"
+            ),
+            _option(
+                "--vtcr", metavar="WORD", help="the VTCR_EL2 that goes with a vttbr"
+            ),
+            *CPU,
+        ),
+        "ask_cpu.decode",
     ),
 )
 
@@ -207,7 +282,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _cpu(asked: argparse.Namespace) -> Cpu | None:
     bits = getattr(asked, "pa", None)
     if bits is not None:
-        return Cpu(bits, lpa2=asked.lpa2)
+        return Cpu(
+            bits,
+            lpa2=asked.lpa2,
+            ttst=getattr(asked, "ttst", False),
+            aarch32_el1=getattr(asked, "aarch32", False),
+        )
     if getattr(asked, "lpa2", False):
         raise InvalidArgument("--lpa2 is a fact about a CPU: give its --pa too")
     return None

@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What each command of ``s2geom`` answers: parsed arguments in, a report out.
-
-A command asks the library, and lays its answer out as text and as plain data. It knows
-no exit codes but the report's, and prints nothing.
-"""
+"""The commands about a kernel: show, config, split, macros, fit."""
 
 from argparse import Namespace
-from typing import Any
 
+from s2geom.asking import host_of, question, scheme_of, scheme_text
 from s2geom.errors import UnreadableInput
 from s2geom.fake import fake_pgd
 from s2geom.geometry import Geometry
 from s2geom.kconfig import IpaSizes, KernelConfig
-from s2geom.kvm import Host
+from s2geom.kvm import IPA_MAXIMUM, IPA_MINIMUM, Host
 from s2geom.macros import kernel_macros
 from s2geom.report import (
     NOT_SUPPORTED,
@@ -23,54 +19,10 @@ from s2geom.report import (
 from s2geom.scheme import Scheme
 from s2geom.units import size_text
 
-# Asking
-
-
-def _scheme(asked: Namespace) -> Scheme:
-    # STATIC is the library's default too: the design this project starts from.
-    return Scheme.STATIC if asked.scheme is None else Scheme(asked.scheme)
-
-
-def _host(asked: Namespace) -> Host:
-    return Host(asked.page_size, asked.va, asked.host_pa)
-
-
-def _title(host: Host, ipa_bits: int, scheme: Scheme) -> str:
-    return (
-        f"{host.granule} pages, {ipa_bits}-bit IPA, {host.va_bits}-bit host VA; "
-        f"{_scheme_text(scheme)}"
-    )
-
-
-def _scheme_text(scheme: Scheme) -> str:
-    return f"scheme {scheme.value} (Linux {scheme.releases})"
-
-
-def _question(asked: Namespace) -> tuple[Report, Geometry | None]:
-    """Ask for a shape; the report begins with the question or ends in the refusal."""
-    scheme, host = _scheme(asked), _host(asked)
-    data: dict[str, Any] = {
-        "supported": True,
-        "scheme": scheme.value,
-        "host": host.to_dict(),
-        "ipa_bits": asked.ipa,
-    }
-    report = Report(data)
-    broken = host.check(asked.ipa, scheme=scheme, cpu=asked.cpu)
-    if broken:
-        report.refuse(broken)
-        report.say(_title(host, asked.ipa, scheme))
-        return report, None
-    report.say(_title(host, asked.ipa, scheme))
-    return report, host.stage2(asked.ipa, scheme=scheme, cpu=asked.cpu)
-
-
-# The kernel's side
-
 
 def show(asked: Namespace) -> Report:
     """Answer with the shape of stage 2, or why there is none."""
-    report, shape = _question(asked)
+    report, shape = question(asked, asked.ipa)
     if shape is not None:
         report.data["geometry"] = geometry_data(shape)
         report.facts(geometry_facts(shape))
@@ -106,7 +58,7 @@ def _level_table(report: Report, shape: Geometry) -> None:
 
 def split(asked: Namespace) -> Report:
     """Answer with the way of an IPA through the tables."""
-    report, shape = _question(asked)
+    report, shape = question(asked, asked.ipa)
     if shape is None:
         return report
     index = shape.split(asked.address)
@@ -230,7 +182,7 @@ def config(asked: Namespace) -> Report:
             },
         }
     )
-    report.say(f"Linux {release}; {_scheme_text(scheme)}")
+    report.say(f"Linux {release}; {scheme_text(scheme)}")
     report.facts({name: str(origin) for name, origin in read.origins.items()})
     if not sizes.widths:
         report.status = NOT_SUPPORTED
@@ -277,3 +229,54 @@ def _why_none(read: KernelConfig) -> str:
     if not read.kvm:
         return "KVM is off in this configuration"
     return f"this release has no KVM for {read.host.granule} pages on this CPU"
+
+
+def fit(asked: Namespace) -> Report:
+    """Answer with the narrowest IPA that a memory map fits in, and what it costs."""
+    end = asked.ram_base + asked.ram
+    needed = max(IPA_MINIMUM, (end - 1).bit_length())
+    report, shape = question(asked, needed)
+    report.data["fit"] = {
+        "ram_base": asked.ram_base,
+        "ram": asked.ram,
+        "end": end,
+        "ipa_bits": needed,
+        "headroom": (1 << needed) - end,
+    }
+    facts: dict[str, object] = {
+        "memory": f"{asked.ram_base:#x} to {end - 1:#x}, {size_text(asked.ram)}",
+        "IPA needed": f"{needed} bits",
+        "headroom": f"{size_text((1 << needed) - end)} to the end of the IPA space",
+    }
+    if shape is not None:
+        same = [
+            width
+            for width in range(IPA_MINIMUM, IPA_MAXIMUM + 1)
+            if not host_of(asked).check(width, scheme=scheme_of(asked), cpu=asked.cpu)
+            and _levels(asked, width) == shape.levels
+        ]
+        report.data["fit"]["same_levels"] = [same[0], same[-1]]
+        report.data["geometry"] = geometry_data(shape)
+        facts["levels"] = (
+            f"{shape.levels}, as for every IPA from {same[0]} to {same[-1]} bits"
+        )
+        facts["root"] = (
+            f"{shape.concatenation} tables, {size_text(shape.pgd_size)}, at level "
+            f"{shape.start_level}"
+        )
+        narrower = needed - 1
+        costs = narrower >= IPA_MINIMUM and _levels(asked, narrower) < shape.levels
+        report.data["fit"]["costs_a_level"] = costs
+        facts["costs a level"] = (
+            f"yes: {narrower} bits would take {_levels(asked, narrower)}"
+            if costs
+            else "no: one bit less would not save one"
+        )
+    report.facts(facts)
+    return report
+
+
+def _levels(asked: Namespace, ipa_bits: int) -> int:
+    return (
+        host_of(asked).stage2(ipa_bits, scheme=scheme_of(asked), cpu=asked.cpu).levels
+    )

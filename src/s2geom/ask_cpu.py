@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""The commands about the architecture: choices, compare, decode."""
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from s2geom.architecture import Cpu
+from s2geom.errors import InvalidArgument, UnsupportedCombination, Violation
+from s2geom.fields import Word
+from s2geom.geometry import Geometry
+from s2geom.id_registers import (
+    ID_AA64MMFR0_EL1,
+    ID_AA64MMFR1_EL1,
+    ID_AA64MMFR2_EL1,
+    ID_AA64MMFR3_EL1,
+)
+from s2geom.policies import POLICIES, compare_policies
+from s2geom.registers import VTCR_EL2, VTTBR_EL2, parse_nested_name
+from s2geom.report import (
+    NOT_SUPPORTED,
+    Report,
+    geometry_data,
+    geometry_facts,
+)
+from s2geom.smmu import STE
+from s2geom.units import size_text
+
+
+def _title(asked: Namespace) -> str:
+    features = [
+        name
+        for name, there in (
+            ("LPA2", asked.lpa2),
+            ("FEAT_TTST", asked.ttst),
+            ("AArch32 at EL1", asked.aarch32),
+        )
+        if there
+    ]
+    cpu = f"a CPU with {asked.pa} PA bits"
+    return (
+        f"{asked.page_size} pages, {asked.ipa}-bit IPA, {', '.join((cpu, *features))}; "
+        "whatever the scheme"
+    )
+
+
+def _cpu_data(cpu: Cpu) -> dict[str, Any]:
+    return {
+        "pa_bits": cpu.pa_bits,
+        "granules": sorted(map(str, cpu.granules)),
+        "lpa": cpu.lpa,
+        "lpa2": sorted(map(str, cpu.lpa2)),
+        "ttst": cpu.ttst,
+        "aarch32_el1": cpu.aarch32_el1,
+    }
+
+
+def _root(shape: Geometry) -> tuple[object, ...]:
+    return (
+        shape.levels,
+        shape.start_level,
+        shape.concatenation,
+        shape.pgd_entries,
+        size_text(shape.pgd_size),
+        shape.lpa2,
+    )
+
+
+ROOT = ("levels", "start level", "root tables", "PGD entries", "PGD size", "LPA2")
+
+
+def choices(asked: Namespace) -> Report:
+    """Answer with every legal shape, deepest tree first."""
+    cpu: Cpu = asked.cpu
+    shapes = cpu.choices(asked.page_size, asked.ipa)
+    mandatory = cpu.concatenation_is_mandatory(asked.page_size, asked.ipa)
+    report = Report(
+        {
+            "supported": bool(shapes),
+            "scheme": None,
+            "cpu": _cpu_data(cpu),
+            "choices": [geometry_data(shape) for shape in shapes],
+            "concatenation_is_mandatory": mandatory,
+        }
+    )
+    if not shapes:
+        report.refuse(_why_no_choice(asked, cpu))
+        report.say(_title(asked))
+        return report
+    report.say(_title(asked))
+    chosen = {
+        choice.geometry: []
+        for choice in compare_policies(cpu, asked.page_size, asked.ipa)
+    }
+    for choice in compare_policies(cpu, asked.page_size, asked.ipa):
+        chosen[choice.geometry].append(choice.policy)
+    report.table(
+        (*ROOT, "chosen by"),
+        ((*_root(shape), ", ".join(chosen.get(shape, ()))) for shape in shapes),
+    )
+    report.say(
+        "concatenation is mandatory: no single table may start this IPA here"
+        if mandatory
+        else "concatenation is a choice here"
+    )
+    return report
+
+
+def _why_no_choice(asked: Namespace, cpu: Cpu) -> tuple[Violation, ...]:
+    # The start level that comes nearest: its reasons are the ones to remove.
+    lpa2 = asked.page_size in cpu.lpa2
+    return min(
+        (
+            cpu.check(Geometry(asked.page_size, asked.ipa, level, lpa2))
+            for level in range(-1, 4)
+        ),
+        key=len,
+    )
+
+
+def compare(asked: Namespace) -> Report:
+    """Answer with what each policy chooses, legal or not."""
+    rows = compare_policies(asked.cpu, asked.page_size, asked.ipa)
+    report = Report(
+        {
+            "supported": any(row.legal for row in rows),
+            "scheme": None,
+            "cpu": _cpu_data(asked.cpu),
+            "policies": [
+                {
+                    "policy": row.policy,
+                    "source": POLICIES[row.policy].source,
+                    "legal": row.legal,
+                    "geometry": row.geometry and geometry_data(row.geometry),
+                    "violations": [reason.to_dict() for reason in row.violations],
+                }
+                for row in rows
+            ],
+        }
+    )
+    if not report.data["supported"]:
+        report.status = NOT_SUPPORTED
+    report.say(_title(asked))
+    blank = (None,) * len(ROOT)
+    report.table(
+        ("policy", *ROOT, "legal here"),
+        (
+            (
+                row.policy,
+                *(_root(row.geometry) if row.geometry else blank),
+                row.legal if row.geometry else None,
+            )
+            for row in rows
+        ),
+    )
+    reasons = [
+        # Where there is no shape, the reason names the policy itself.
+        f"{row.policy}: {reason.message}" if row.geometry else reason.message
+        for row in rows
+        for reason in row.violations
+    ]
+    if reasons:
+        report.say(*reasons)
+    return report
+
+
+# Register words
+
+
+def _word(text: str) -> int:
+    digits = text.replace("_", "")
+    try:
+        return int(digits, 16)
+    except ValueError:
+        raise InvalidArgument(
+            f"a register word is hexadecimal, like 0x80023558, got {text!r}"
+        ) from None
+
+
+@frozen
+class Kind:
+    """A kind of word that can be decoded.
+
+    Args:
+        words: How many words make it.
+        read: The words' text to registers, in the order in which they are explained.
+    """
+
+    words: int
+    read: Callable[[Sequence[str]], tuple[Word, ...]]
+
+
+def _register(kind: type[Word]) -> Kind:
+    return Kind(1, lambda texts: (kind.from_int(_word(texts[0])),))
+
+
+KINDS = {
+    "vtcr": _register(VTCR_EL2),
+    "vttbr": _register(VTTBR_EL2),
+    "ste": Kind(2, lambda texts: (STE.from_words(_word(texts[0]), _word(texts[1])),)),
+    "mmfr0": _register(ID_AA64MMFR0_EL1),
+    "mmfr1": _register(ID_AA64MMFR1_EL1),
+    "mmfr2": _register(ID_AA64MMFR2_EL1),
+    "mmfr3": _register(ID_AA64MMFR3_EL1),
+    "nested": Kind(1, lambda texts: parse_nested_name(texts[0])),
+}
+"""What can be decoded, by the name on the command line."""
+
+
+def decode(asked: Namespace) -> Report:
+    """Answer with what words mean, and with what is wrong with them."""
+    kind = KINDS[asked.kind]
+    if len(asked.words) != kind.words:
+        raise InvalidArgument(
+            f"decode {asked.kind} takes {kind.words} word(s), got {len(asked.words)}"
+        )
+    words = kind.read(asked.words)
+    vtcr = next((word for word in words if isinstance(word, VTCR_EL2)), None)
+    if asked.vtcr is not None:
+        vtcr = VTCR_EL2.from_int(_word(asked.vtcr))
+    report = Report({"supported": True, "scheme": None, "words": []})
+    found: dict[Violation, None] = {}  # a set that keeps the order
+    for word in words:
+        said = word.explain()
+        report.data["words"].append(
+            {"register": type(word).__name__, "word": hex(word), "explain": list(said)}
+        )
+        report.say(f"{type(word).__name__} = {int(word):#x}", *said)
+        found |= dict.fromkeys(_lint(word, vtcr, asked.cpu))
+    shape, refused = _shape(vtcr or words[0])
+    found |= dict.fromkeys(refused)
+    if shape is not None:
+        report.data["geometry"] = geometry_data(shape)
+        report.facts({"IPA bits": shape.ipa_bits, **geometry_facts(shape)})
+        for word in words:
+            if isinstance(word, VTTBR_EL2) and vtcr is not None:
+                root = word.root(shape, pa_bits=vtcr.pa_bits)
+                report.data["root"] = root
+                report.say(f"root at {root:#x}")
+    if found:
+        report.refuse(tuple(found))
+    else:
+        report.say("nothing is wrong with it")
+    return report
+
+
+def _lint(word: Word, vtcr: VTCR_EL2 | None, cpu: Cpu | None) -> Sequence[Violation]:
+    if isinstance(word, VTCR_EL2):
+        return word.lint(cpu)
+    if isinstance(word, VTTBR_EL2):
+        if vtcr is None:
+            return word.lint(cpu)
+        try:
+            shape = vtcr.geometry()
+        except UnsupportedCombination:
+            shape = None  # said of VTCR_EL2 itself
+        return word.lint(
+            cpu, geometry=shape, pa_bits=vtcr.pa_bits, vmid_bits=vtcr.vmid_bits
+        )
+    if isinstance(word, STE):
+        if cpu is None:
+            return word.lint()
+        return word.lint(oas=cpu.pa_bits, ds=bool(cpu.lpa2))
+    return ()
+
+
+def _shape(word: Word) -> tuple[Geometry | None, Sequence[Violation]]:
+    """Return the shape a word names, or why it names none."""
+    if not isinstance(word, VTCR_EL2 | STE):
+        return None, ()
+    try:
+        return word.geometry(), ()
+    except UnsupportedCombination as refusal:
+        return None, refusal.violations
