@@ -39,7 +39,8 @@ def hw_pgtable_levels(page_shift: int, va_bits: int) -> int:
     (2, 4)
     """
     granule = granule_of(page_shift)
-    return levels_for(granule.stride, integer_within("va_bits", va_bits, 1, 64))
+    bits = integer_within("va_bits", va_bits, 1, 64)
+    return max(0, levels_for(granule.stride, bits))  # below 4 bits, C rounds up to 0
 
 
 @public
