@@ -188,13 +188,16 @@ class _Case:
 
     @property
     def widths(self) -> str:
-        """Every width that it has with this page size on this CPU."""
-        rows = tuple(self.rows)
-        if not rows:
-            return "none"
-        first = min(row.narrowest for row in rows)
-        last = max(row.widest for row in rows)
-        return str(first) if first == last else f"{first}..{last}"
+        """Every width that it has with this page size on this CPU, in words."""
+        runs: list[list[int]] = []
+        for row in sorted(self.rows, key=lambda row: row.narrowest):
+            if runs and row.narrowest <= runs[-1][1] + 1:
+                runs[-1][1] = max(runs[-1][1], row.widest)
+            else:
+                runs.append([row.narrowest, row.widest])
+        return ", ".join(
+            str(first) if first == last else f"{first}..{last}" for first, last in runs
+        )
 
 
 RULES: tuple[Rule[_Case], ...] = (
@@ -220,13 +223,17 @@ RULES: tuple[Rule[_Case], ...] = (
             case.granule in case.granules and next(case.fitting, None) is None
         ),
         given=lambda case: case.ipa_bits,
-        limit=lambda case: case.widths,
+        limit=lambda case: case.widths or "none",
         says=lambda case: (
             f"{case.policy.name} never programs {article(case.ipa_bits)} "
             f"{case.ipa_bits}-bit IPA on a CPU with {case.cpu.pa_bits}-bit physical "
-            f"addresses; widths it has there: {case.widths}"
+            f"addresses; widths it has there: {case.widths or 'none'}"
         ),
-        fix=lambda case: f"ask for one of these widths: {case.widths}",
+        fix=lambda case: (
+            f"ask for a width of {case.widths} bits"
+            if case.widths
+            else f"ask about a CPU that {case.policy.name} knows"
+        ),
         source="where the policy is written down",
     ),
 )

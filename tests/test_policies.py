@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: MIT
+"""The policies of kernels and hypervisors, against what each program computes."""
+
+import pickle
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+import s2geom
+from s2geom import (
+    POLICIES,
+    Cpu,
+    Geometry,
+    Granule,
+    InvalidArgument,
+    Policy,
+    PolicyChoice,
+    PolicyRow,
+    compare_policies,
+)
+
+PA_SIZES = (32, 36, 40, 42, 44, 48, 52, 56)
+WIDTHS = range(16, 57)
+NAMES = ["kvm", "io_pgtable", "io_pgtable_before_v6_14", "xen", "hafnium", "m1n1"]
+
+
+def root(choice: PolicyChoice) -> tuple[int, int, int] | None:
+    """Return width, start level and tables; None where the policy is silent."""
+    shape = choice.geometry
+    if shape is None:
+        return None
+    return shape.ipa_bits, shape.start_level, shape.concatenation
+
+
+def roots(name: str) -> dict[tuple[int, int, int], tuple[int, int, int]]:
+    """Return every answer of a policy, by page shift, physical bits and IPA bits."""
+    answers = {
+        (int(granule), pa_bits, ipa_bits): root(
+            POLICIES[name].choose(Cpu(pa_bits, lpa2=True), granule, ipa_bits)
+        )
+        for granule, pa_bits, ipa_bits in product(Granule, PA_SIZES, WIDTHS)
+    }
+    return {question: answer for question, answer in answers.items() if answer}
+
+
+def test_the_policies_by_name() -> None:
+    """Each has its name as key, a sentence and a source."""
+    assert NAMES == list(POLICIES)
+    for name, policy in POLICIES.items():
+        assert name == policy.name
+        assert policy.summary
+        assert policy.source
+    with pytest.raises(TypeError):
+        POLICIES["mine"] = POLICIES["kvm"]  # type: ignore[index]
+
+
+# What each program computes
+
+
+def test_kvm_takes_the_levels_of_four_bits_less() -> None:
+    """Start level 4 - max(2, (IPA - 8) div stride), for 32 bits up to PARange."""
+    expected = {}
+    for page, pa_bits, ipa_bits in product((12, 14, 16), PA_SIZES, range(32, 53)):
+        if ipa_bits <= pa_bits:
+            stride = page - 3
+            start = 4 - max(2, -(-(ipa_bits - 4 - page) // stride))
+            index_bits = ipa_bits - (page + stride * (3 - start))
+            tables = 1 << max(0, index_bits - stride)
+            expected[page, pa_bits, ipa_bits] = (ipa_bits, start, tables)
+
+    assert expected == roots("kvm")
+
+
+def unfolded(page: int, ipa_bits: int) -> tuple[int, int]:
+    """Start level and entries of io-pgtable's root before any folding."""
+    stride = page - 3
+    levels = -(-(ipa_bits - page) // stride)
+    return 4 - levels, 1 << (ipa_bits - page - stride * (levels - 1))
+
+
+def test_io_pgtable_folds_where_it_must() -> None:
+    """16K level 0 for 48 bits; 4K level 0 for 40 or 42; 16K level 1 for 40."""
+    expected = {}
+    for page, pa_bits, asked in product((12, 14, 16), PA_SIZES, range(32, 57)):
+        most = 52 if page == 16 else 48
+        ias, oas = min(asked, most), min(pa_bits, most)
+        start, entries = unfolded(page, ias)
+        must = (
+            (page == 14 and start == 0 and 48 in {ias, oas})
+            or (page == 12 and start == 0 and oas in {40, 42})
+            or (page == 14 and start == 1 and oas == 40)
+        )
+        if must and entries > 16:
+            continue  # it warns and gives up
+        expected[page, pa_bits, asked] = (
+            (ias, start + 1, entries) if must else (ias, start, 1)
+        )
+
+    assert expected == roots("io_pgtable")
+
+
+def test_io_pgtable_used_to_fold_a_small_level_0() -> None:
+    """Before v6.14 a level 0 of at most 16 entries was folded, and nothing else."""
+    expected = {}
+    for page, pa_bits, asked in product((12, 14, 16), PA_SIZES, range(32, 57)):
+        ias = min(asked, 52 if page == 16 else 48)
+        start, entries = unfolded(page, ias)
+        folds = start == 0 and entries <= 16
+        expected[page, pa_bits, asked] = (ias, 1, entries) if folds else (ias, start, 1)
+
+    assert expected == roots("io_pgtable_before_v6_14")
+
+
+def test_xen_has_a_row_for_each_parange() -> None:
+    """Physical bits to T0SZ, tables and SL0, as its own table has them."""
+    table = {
+        32: (32, 1, 1),
+        36: (28, 1, 1),
+        40: (24, 2, 1),
+        42: (22, 8, 1),
+        44: (20, 1, 2),
+        48: (16, 1, 2),
+        52: (12, 16, 2),
+    }
+
+    assert {
+        (12, pa_bits, pa_bits): (64 - t0sz, 2 - sl0, tables)
+        for pa_bits, (t0sz, tables, sl0) in table.items()
+    } == roots("xen")
+
+
+def test_hafnium_uses_as_many_tables_as_it_can() -> None:
+    """Level 0 from 44 bits, 1 from 35, else 2; tables by the remainder of nine."""
+    expected = {}
+    for pa_bits in (32, 36, 40, 42, 44, 48, 52):
+        bits = min(pa_bits, 48)
+        start = 0 if bits >= 44 else 1 if bits >= 35 else 2
+        rest = (bits - 12) % 9
+        expected[12, pa_bits, bits] = (bits, start, 1 << rest if rest <= 4 else 1)
+
+    assert expected == roots("hafnium")
+
+
+def test_m1n1_never_concatenates() -> None:
+    """At most 44 bits of 16K pages, from level 2 up to 36 bits, else from level 1."""
+    expected = {}
+    for pa_bits in (32, 36, 40, 42, 44, 48, 52):
+        bits = min(44, pa_bits)
+        expected[14, pa_bits, bits] = (bits, 2 if bits <= 36 else 1, 1)
+
+    assert expected == roots("m1n1")
+
+
+def test_only_kvm_uses_lpa2() -> None:
+    """No other policy sets VTCR_EL2.DS."""
+    cpu = Cpu(52, lpa2=True)
+    users = {
+        choice.policy
+        for granule, ipa_bits in product(Granule, WIDTHS)
+        for choice in compare_policies(cpu, granule, ipa_bits)
+        if choice.geometry and choice.geometry.lpa2
+    }
+
+    assert {"kvm"} == users
+
+
+# What the architecture says to it
+
+
+def test_kvm_is_always_legal() -> None:
+    """Whatever the CPU, KVM refuses or its shape is legal."""
+    for pa_bits, lpa2, granule, ipa_bits in product(
+        PA_SIZES, (False, True), Granule, WIDTHS
+    ):
+        choice = POLICIES["kvm"].choose(Cpu(pa_bits, lpa2=lpa2), granule, ipa_bits)
+
+        assert (choice.geometry is not None) is choice.legal
+
+
+# Where a policy is illegal although the IPA is no wider than the physical addresses:
+# page shift, physical bits and IPA bits.
+ILLEGAL: dict[str, set[tuple[int, int, int]]] = {
+    "kvm": set(),
+    "io_pgtable": set(),
+    "io_pgtable_before_v6_14": {
+        (14, 40, 37),
+        (14, 40, 38),
+        (14, 40, 39),
+        (14, 40, 40),
+    },
+    "xen": {(12, 52, 52)},
+    "hafnium": set(),
+    "m1n1": {(14, 40, 40)},
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_a_policy_is_illegal(name: str) -> None:
+    """These are all its illegal shapes on CPUs with every page size and LPA2."""
+    found = {
+        (int(granule), pa_bits, ipa_bits)
+        for granule, pa_bits in product(Granule, PA_SIZES)
+        for ipa_bits in range(32, min(pa_bits, 52) + 1)
+        for choice in [
+            POLICIES[name].choose(Cpu(pa_bits, lpa2=True), granule, ipa_bits)
+        ]
+        if choice.geometry and not choice.legal
+    }
+
+    assert ILLEGAL[name] == found
+
+
+def test_the_verdict_is_the_cpus_own() -> None:
+    """A shape's violations are what Cpu.check says, whatever the CPU lacks."""
+    for cpu in (Cpu(36, aarch32_el1=True), Cpu(44, granules={Granule.K64})):
+        for granule, ipa_bits in product(Granule, (32, 40, 44)):
+            for choice in compare_policies(cpu, granule, ipa_bits):
+                if choice.geometry:
+                    assert cpu.check(choice.geometry) == choice.violations
+
+
+def test_io_pgtable_with_an_input_wider_than_the_output() -> None:
+    """40 bits for AArch32 on a 36-bit SMMU: level 0, which such a CPU lacks."""
+    choice = POLICIES["io_pgtable"].choose(Cpu(36, aarch32_el1=True), 12, 40)
+
+    assert Geometry(Granule.K4, 40, 0) == choice.geometry
+    assert ["start-level-needs-pa"] == [v.rule for v in choice.violations]
+    assert Cpu(36, aarch32_el1=True).concatenation_is_mandatory(12, 40)
+
+
+# Silence
+
+
+@pytest.mark.parametrize(
+    ("name", "pa_bits", "granule", "ipa_bits", "data", "message", "fix"),
+    [
+        (
+            "xen",
+            44,
+            14,
+            44,
+            ("policy-without-granule", "16K", "4K"),
+            "xen has no 16K pages at stage 2; it has 4K",
+            "ask for 4K pages",
+        ),
+        (
+            "xen",
+            44,
+            12,
+            40,
+            ("policy-without-width", 40, "44"),
+            (
+                "xen never programs a 40-bit IPA on a CPU with 44-bit physical "
+                "addresses; widths it has there: 44"
+            ),
+            "ask for a width of 44 bits",
+        ),
+        (
+            "io_pgtable",
+            40,
+            14,
+            44,
+            ("policy-without-width", 44, "32..40, 48..56"),
+            (
+                "io_pgtable never programs a 44-bit IPA on a CPU with 40-bit physical "
+                "addresses; widths it has there: 32..40, 48..56"
+            ),
+            "ask for a width of 32..40, 48..56 bits",
+        ),
+        (
+            "m1n1",
+            56,
+            14,
+            18,
+            ("policy-without-width", 18, "none"),
+            (
+                "m1n1 never programs an 18-bit IPA on a CPU with 56-bit physical "
+                "addresses; widths it has there: none"
+            ),
+            "ask about a CPU that m1n1 knows",
+        ),
+    ],
+)
+def test_why_a_policy_is_silent(
+    name: str,
+    pa_bits: int,
+    granule: int,
+    ipa_bits: int,
+    data: tuple[object, ...],
+    message: str,
+    fix: str,
+) -> None:
+    """A policy without a shape says what its software has instead, and where."""
+    choice = POLICIES[name].choose(Cpu(pa_bits), granule, ipa_bits)
+    [why] = choice.violations
+
+    assert choice.geometry is None
+    assert not choice.legal
+    assert data == (why.rule, why.given, why.limit)
+    assert message == why.message
+    assert fix == why.fix
+    assert "host kernel" == why.limited_by
+    assert POLICIES[name].source == why.source
+
+
+def test_the_widths_in_a_reason_are_the_ones_it_takes() -> None:
+    """Each width in the limit of a silent policy has a shape, and no other has."""
+    for name, pa_bits, granule in product(NAMES[1:], PA_SIZES, Granule):
+        policy, cpu = POLICIES[name], Cpu(pa_bits)
+        choices = {i: policy.choose(cpu, granule, i) for i in WIDTHS}
+        taken = {i for i, choice in choices.items() if choice.geometry}
+        for ipa_bits in set(WIDTHS) - taken:
+            [why] = choices[ipa_bits].violations
+            if why.rule == "policy-without-width" and taken:
+                runs = [run.split("..") for run in str(why.limit).split(", ")]
+
+                assert taken == {
+                    i for run in runs for i in range(int(run[0]), int(run[-1]) + 1)
+                }
+
+
+def test_kvm_refuses_in_its_own_words() -> None:
+    """Where KVM has no shape, its reasons are those of s2geom.check()."""
+    cpu = Cpu(44)
+    choice = POLICIES["kvm"].choose(cpu, 12, 45)
+
+    assert choice.geometry is None
+    assert s2geom.check(12, 45, scheme=s2geom.Scheme.LPA2, cpu=cpu) == choice.violations
+    assert ["ipa-above-parange"] == [why.rule for why in choice.violations]
+
+
+# The comparison
+
+
+def test_every_policy_has_a_row() -> None:
+    """For any input there is one answer a policy, in the order of POLICIES."""
+    for granule, ipa_bits in product(Granule, WIDTHS):
+        rows = compare_policies(Cpu(44), granule, ipa_bits)
+
+        assert NAMES == [row.policy for row in rows]
+        assert all(row.geometry or row.violations for row in rows)
+
+
+def test_four_answers_to_the_same_question() -> None:
+    """40 bits of 4K pages on a CPU with 44: one may fold, and one never asks."""
+    answers = {row.policy: root(row) for row in compare_policies(Cpu(44), 12, 40)}
+
+    assert {
+        "kvm": (40, 1, 2),
+        "io_pgtable": (40, 0, 1),
+        "io_pgtable_before_v6_14": (40, 1, 2),
+        "xen": None,
+        "hafnium": None,
+        "m1n1": None,
+    } == answers
+
+
+@pytest.mark.parametrize("ipa_bits", [15, 57, -1])
+def test_widths_out_of_the_question(ipa_bits: int) -> None:
+    """Policies are compared for 16..56 bits."""
+    with pytest.raises(InvalidArgument, match=r"ipa_bits must be 16\.\.56"):
+        compare_policies(Cpu(48), 12, ipa_bits)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (48, 12, 40),
+        (None, 12, 40),
+        (Cpu(48), 12.0, 40),
+        (Cpu(48), 12, 40.0),
+        (Cpu(48), 12, True),
+    ],
+)
+def test_wrong_types(arguments: tuple[Any, Any, Any]) -> None:
+    """A CPU and two integers are needed."""
+    with pytest.raises(TypeError):
+        compare_policies(*arguments)
+
+
+def test_numpy_integers() -> None:
+    """Whatever has __index__ is a number."""
+    assert compare_policies(Cpu(48), 12, 40) == compare_policies(
+        Cpu(48),
+        np.int64(12),  # type: ignore[arg-type]
+        np.uint8(40),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_policy_is_a_value(name: str) -> None:
+    """Policies and their answers evaluate from their repr, pickle, hash and compare."""
+    policy = POLICIES[name]
+    names = {each: getattr(s2geom, each) for each in ("Policy", "PolicyRow", "Granule")}
+    names["Scheme"] = s2geom.Scheme
+    choice = policy.choose(Cpu(44), 12, 44)
+
+    assert policy == eval(repr(policy), names)  # noqa: S307
+    assert policy == pickle.loads(pickle.dumps(policy))  # noqa: S301
+    assert choice == pickle.loads(pickle.dumps(choice))  # noqa: S301
+    assert hash(policy) == hash(pickle.loads(pickle.dumps(policy)))  # noqa: S301
+    assert {"s2geom"} == {
+        kind.__module__ for kind in (Policy, PolicyChoice, PolicyRow, compare_policies)
+    }
+
+
+def test_a_policy_of_ones_own() -> None:
+    """Rows are enough: the first that fits decides."""
+    mine = Policy(
+        name="mine",
+        summary="level 2 up to 34 bits of 4K pages, else level 1",
+        source="a notebook",
+        rows=(
+            PolicyRow(Granule.K4, 25, 34, start_level=2),
+            PolicyRow(Granule.K4, 25, 48, start_level=1),
+        ),
+    )
+
+    assert (34, 2, 16) == root(mine.choose(Cpu(48), 12, 34))
+    assert (35, 1, 1) == root(mine.choose(Cpu(48), 12, 35))
+    assert not mine.choose(Cpu(48), 12, 44).legal
