@@ -305,8 +305,8 @@ def test_a_shape_without_an_encoding_is_refused() -> None:
         ),
         (
             (
-                "64K pages have no LPA2: VTCR_EL2.DS is RES0, and 52-bit addresses come "
-                "with FEAT_LPA; LPA2 is for 4K and 16K pages"
+                "64K pages have no LPA2: VTCR_EL2.DS is RES0, and 52-bit addresses "
+                "come with FEAT_LPA; LPA2 is for 4K and 16K pages"
             ),
             Geometry(K64, 52, 1, lpa2=True),
         ),
@@ -477,8 +477,8 @@ def test_a_word_explains_itself() -> None:
         ),
         (
             (
-                "SL0 = 1: reserved, as SL2 = 1 is for start level -1, which is SL0 = 0, "
-                "not SL0 = 1."
+                "SL0 = 1: reserved, as SL2 = 1 is for start level -1, which is SL0 = "
+                "0, not SL0 = 1."
             ),
             {"sl0": 1, "ds": 1, "sl2": 1},
         ),
@@ -492,15 +492,15 @@ def test_a_word_explains_itself() -> None:
         ("PS = 6: physical addresses have 52 bits.", {"ps": 6, "ds": 1}),
         (
             (
-                "PS = 6: physical addresses have 48 of 52 bits, as these descriptors hold "
-                "no more."
+                "PS = 6: physical addresses have 48 of 52 bits, as these descriptors "
+                "hold no more."
             ),
             {"ps": 6},
         ),
         (
             (
-                "PS = 7: physical addresses have 52 of 56 bits, as these descriptors hold "
-                "no more."
+                "PS = 7: physical addresses have 52 of 56 bits, as these descriptors "
+                "hold no more."
             ),
             {"ps": 7, "tg0": 1},
         ),
@@ -560,8 +560,8 @@ def test_a_base_word_explains_itself() -> None:
     assert VTTBR_EL2.from_int(0x1_0000_4004_0001).explain() == (
         "CnP = 1: the tables are common to CPUs of the inner shareable domain.",
         (
-            "BADDR = 0x40040000: the base of the tables, with address bits 51:48 in bits "
-            "5:2 where addresses have 52."
+            "BADDR = 0x40040000: the base of the tables, with address bits 51:48 in "
+            "bits 5:2 where addresses have 52."
         ),
         "VMID = 1: what tags the TLB entries of this VM.",
     )
@@ -635,8 +635,9 @@ def test_low_bits_of_a_base_do_not_count() -> None:
         (
             ["root-misaligned"],
             (
-                "a root at 0x40001000 is not a multiple of 0x2000 bytes, the size of its 2 "
-                "concatenated tables; the nearest that fit are 0x40000000 and 0x40002000"
+                "a root at 0x40001000 is not a multiple of 0x2000 bytes, the size of "
+                "its 2 concatenated tables; the nearest that fit are 0x40000000 and "
+                "0x40002000"
             ),
             Geometry(K4, 40, 1),
             0x4000_1000,
@@ -655,8 +656,9 @@ def test_low_bits_of_a_base_do_not_count() -> None:
         (
             ["root-misaligned"],
             (
-                "a root at 0x40000020 is not a multiple of 0x40 bytes, the least alignment "
-                "of a 52-bit base; the nearest that fit are 0x40000000 and 0x40000040"
+                "a root at 0x40000020 is not a multiple of 0x40 bytes, the least "
+                "alignment of a 52-bit base; the nearest that fit are 0x40000000 and "
+                "0x40000040"
             ),
             Geometry(K64, 31, 2),
             0x4000_0020,
@@ -665,8 +667,8 @@ def test_low_bits_of_a_base_do_not_count() -> None:
         (
             ["root-misaligned"],
             (
-                "a root at 0xfffff000 is not a multiple of 0x2000 bytes, the size of its 2 "
-                "concatenated tables; the nearest that fits is 0xffffe000"
+                "a root at 0xfffff000 is not a multiple of 0x2000 bytes, the size of "
+                "its 2 concatenated tables; the nearest that fits is 0xffffe000"
             ),
             Geometry(K4, 40, 1),
             0xFFFF_F000,
@@ -675,8 +677,8 @@ def test_low_bits_of_a_base_do_not_count() -> None:
         (
             ["root-above-output-size"],
             (
-                "a root at 0x10000000000 is outside the 40-bit output addresses; an access "
-                "gives an Address size fault, level 0"
+                "a root at 0x10000000000 is outside the 40-bit output addresses; an "
+                "access gives an Address size fault, level 0"
             ),
             Geometry(K4, 40, 1),
             1 << 40,
@@ -695,10 +697,10 @@ def test_low_bits_of_a_base_do_not_count() -> None:
         (
             ["root-misaligned", "root-above-output-size"],
             (
-                "a root at 0x1000000000000008 is not a multiple of 0x1000 bytes, the size "
-                "of its table\nalso: a root "
-                "at 0x1000000000000008 is outside the 52-bit output addresses; an access "
-                "gives an Address size fault, level 0"
+                "a root at 0x1000000000000008 is not a multiple of 0x1000 bytes, the "
+                "size of its table\nalso: a root "
+                "at 0x1000000000000008 is outside the 52-bit output addresses; an "
+                "access gives an Address size fault, level 0"
             ),
             Geometry(K4, 48, 0, lpa2=True),
             (1 << 60) + 8,
