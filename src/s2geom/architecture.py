@@ -215,9 +215,8 @@ class Cpu:
         AArch64.S2InconsistentSL.
 
         >>> [why] = Cpu(40).check(Geometry(Granule.K4, 40, 0))
-        >>> why.rule, why.fix
-        ('start-level-needs-pa', 'start at level 1 with 2 tables, or use a CPU with 44 \
-or more bits of physical address')
+        >>> why.rule, why.given, why.limit
+        ('start-level-needs-pa', 0, 1)
         """
         return violations(RULES, _Case(self, _geometry(geometry)))
 
