@@ -143,7 +143,7 @@ class WalkFields:
     @property
     def geometry(self) -> Geometry | None:
         """The shape; None if an encoding is reserved."""
-        if self.granule is None or self.start_level is None:
+        if self.start_level is None or self.granule is None:
             return None
         return Geometry(self.granule, 64 - self.t0sz, self.start_level, self.lpa2)
 
