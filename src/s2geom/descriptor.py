@@ -56,7 +56,7 @@ class AddressLayout(Enum):
     def __init__(self, in_place: int, word: int, address: int, width: int) -> None:
         self.address_bits = address + width
         self.moved_mask = ((1 << width) - 1) << word
-        self._in_place = (2 << in_place) - 1
+        self.in_place_mask = (2 << in_place) - 1
         self._move_up = address - word
 
     def word_mask(self, shift: int) -> int:
@@ -66,7 +66,7 @@ class AddressLayout(Enum):
             shift: log2 of the address's alignment: the size that a leaf maps, or the
                 page size for a table.
         """
-        return self._in_place & -(1 << shift) | self.moved_mask
+        return self.in_place_mask & -(1 << shift) | self.moved_mask
 
     def decode(self, word: int, shift: int) -> int:
         """Return the address that a word holds.
@@ -76,7 +76,7 @@ class AddressLayout(Enum):
             shift: log2 of the address's alignment; bits below are not the address's.
         """
         moved = (word & self.moved_mask) << self._move_up
-        return word & self._in_place & -(1 << shift) | moved
+        return word & self.in_place_mask & -(1 << shift) | moved
 
     def encode(self, address: int, shift: int) -> int:
         """Return the bits of a word that hold an address.
@@ -96,7 +96,9 @@ class AddressLayout(Enum):
             raise InvalidArgument(
                 f"address must be a multiple of {1 << shift:#x}, got {address:#x}"
             )
-        return address & self._in_place | (address >> self._move_up & self.moved_mask)
+        return address & self.in_place_mask | (
+            address >> self._move_up & self.moved_mask
+        )
 
     @classmethod
     def of(cls, geometry: Geometry, *, lpa: bool = False) -> "AddressLayout":

@@ -339,7 +339,7 @@ def scan(
         MemoryReadError: ``read`` raised it for a table; it passes through.
         UnreadableInput: ``read`` returned another number of bytes; the root is beyond
             the output size; or the tables are no tree, as entries point at tables
-            reached before, and more than 2**17 descriptors would be read again.
+            reached before, and more than 2**16 descriptors would be read again.
         TypeError: A value has the wrong type.
 
     Source: Arm ARM D8.2 and D8.3; pseudocode AArch64.S2Walk.
@@ -394,28 +394,28 @@ def _merged(
 ) -> Iterator[Mapping]:
     """Join the runs that touch, and cut what they have outside the range."""
     ipa = address = ipa_end = address_end = bits = level = -2  # continues nothing
-
-    def mapping() -> Mapping:
-        before, after = max(start - ipa, 0), max(ipa_end - end, 0)
-        return Mapping(
-            ipa + before,
-            address + before,
-            ipa_end - ipa - before - after,
-            _attributes(bits, has_sh),
-            level,
-        )
-
-    for run in runs:
-        if run[0] == ipa_end and run[1] == address_end and run[3:] == (bits, level):
-            ipa_end += run[2]
-            address_end += run[2]
+    for run_ipa, run_address, size, run_bits, run_level in runs:
+        if (
+            run_ipa == ipa_end
+            and run_address == address_end
+            and run_bits == bits
+            and run_level == level
+        ):
+            ipa_end += size
+            address_end += size
             continue
         if ipa_end > 0:
-            yield mapping()
-        ipa, address, size, bits, level = run
+            if ipa < start:
+                ipa, address = start, address + start - ipa
+            found = _attributes(bits, has_sh)
+            yield Mapping(ipa, address, ipa_end - ipa, found, level)
+        ipa, address, bits, level = run_ipa, run_address, run_bits, run_level
         ipa_end, address_end = ipa + size, address + size
     if ipa_end > 0:
-        yield mapping()
+        if ipa < start:
+            ipa, address = start, address + start - ipa
+        found = _attributes(bits, has_sh)
+        yield Mapping(ipa, address, min(ipa_end, end) - ipa, found, level)
 
 
 @lru_cache(maxsize=256)
