@@ -9,7 +9,7 @@ there are a few runs a range however long it is, and both who lays tables out
 
 from collections.abc import Iterator, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from s2geom._arguments import integer
 from s2geom.descriptor import AddressLayout, is_block_level
@@ -52,11 +52,26 @@ class Run:
         group = self.level.contiguous if self.contiguous else 1
         return group << self.level.shift
 
+    @property
+    def whole(self) -> "Run":
+        """The whole leaf, or the whole contiguous group, that the first is in."""
+        ipa = self.ipa & -self.unit
+        count = self.unit >> self.level.shift
+        return evolve(self, ipa=ipa, pa=self.pa & -self.unit, count=count)
+
+    def goes_on_with(self, other: "Run") -> bool:
+        """Return whether both together are one run."""
+        return (
+            self.level == other.level
+            and self.contiguous == other.contiguous
+            and self.end == other.ipa
+            and self.pa + self.size == other.pa
+        )
+
     def part(self, start: int, end: int) -> "Run":
         """Return the leaves from one input address to another, both between leaves."""
         count = (end - start) >> self.level.shift
-        pa = self.pa + start - self.ipa
-        return Run(self.level, start, pa, count, self.contiguous)
+        return evolve(self, ipa=start, pa=self.pa + start - self.ipa, count=count)
 
 
 def leaf_levels(geometry: Geometry, *, lpa: bool = False) -> tuple[Level, ...]:
@@ -124,8 +139,7 @@ def _grouped(run: Run) -> Iterator[Run]:
     first, last = inside
     if run.ipa < first:
         yield run.part(run.ipa, first)
-    group = run.part(first, last)
-    yield Run(group.level, group.ipa, group.pa, group.count, contiguous=True)
+    yield evolve(run.part(first, last), contiguous=True)
     if last < run.end:
         yield run.part(last, run.end)
 
