@@ -413,7 +413,7 @@ class STE(Word):
         """
         smmu = Cpu(
             address_bits("oas", oas),
-            granules=frozenset(granules),
+            granules=granules,
             lpa2=flag("ds", ds),
             ttst=flag("stt", stt),
             aarch32_el1=flag("aarch32", aarch32),
