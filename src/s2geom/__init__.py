@@ -31,6 +31,7 @@ from s2geom.kvm import Host, check, stage2
 from s2geom.scheme import Scheme
 
 if TYPE_CHECKING:
+    from s2geom.builder import Step, TableBuilder
     from s2geom.descriptor import AddressLayout, Attributes, Descriptor
     from s2geom.id_registers import (
         ID_AA64MMFR0_EL1,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
         ID_AA64MMFR2_EL1,
         ID_AA64MMFR3_EL1,
     )
-    from s2geom.kconfig import IpaSizes, KernelConfig
+    from s2geom.kconfig import IpaSizes, KernelConfig, Origin
     from s2geom.leaf import leaf_size
     from s2geom.macros import kernel_macros
     from s2geom.memory import Memory
@@ -69,11 +70,14 @@ _LATER = {
     "LevelCount": "weigh",
     "Mapping": "walker",
     "Memory": "memory",
+    "Origin": "kconfig",
     "POLICIES": "policies",
     "Policy": "policies",
     "PolicyChoice": "policies",
     "PolicyRow": "policies",
     "STE": "smmu",
+    "Step": "builder",
+    "TableBuilder": "builder",
     "TableCount": "weigh",
     "Translation": "walker",
     "VTCR_EL2": "registers",
@@ -117,11 +121,14 @@ __all__ = [
     "Mapping",
     "Memory",
     "MemoryReadError",
+    "Origin",
     "Policy",
     "PolicyChoice",
     "PolicyRow",
     "S2GeomError",
     "Scheme",
+    "Step",
+    "TableBuilder",
     "TableCount",
     "Translation",
     "UnreadableInput",
