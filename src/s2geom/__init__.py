@@ -51,7 +51,9 @@ if TYPE_CHECKING:
         compare_policies,
     )
     from s2geom.registers import VTCR_EL2, VTTBR_EL2, parse_nested_name
+    from s2geom.render import bit_ruler, register_word, table_tree
     from s2geom.smmu import STE
+    from s2geom.tabulate import diff, survey, survey_chart
     from s2geom.walker import Fault, Mapping, Translation, scan, walk
     from s2geom.weigh import Footprint, LevelCount, TableCount, footprint
 
@@ -82,12 +84,18 @@ _LATER = {
     "Translation": "walker",
     "VTCR_EL2": "registers",
     "VTTBR_EL2": "registers",
+    "bit_ruler": "render",
     "compare_policies": "policies",
+    "diff": "tabulate",
     "footprint": "weigh",
     "kernel_macros": "macros",
     "leaf_size": "leaf",
     "parse_nested_name": "registers",
+    "register_word": "render",
     "scan": "walker",
+    "survey": "tabulate",
+    "survey_chart": "tabulate",
+    "table_tree": "render",
     "walk": "walker",
 }
 """Names whose module is loaded at first use: an import stays about as quick as attrs's,
@@ -134,8 +142,10 @@ __all__ = [
     "UnreadableInput",
     "UnsupportedCombination",
     "Violation",
+    "bit_ruler",
     "check",
     "compare_policies",
+    "diff",
     "fake_pgd",
     "footprint",
     "hw_pgtable_level_shift",
@@ -143,8 +153,12 @@ __all__ = [
     "kernel_macros",
     "leaf_size",
     "parse_nested_name",
+    "register_word",
     "scan",
     "stage2",
+    "survey",
+    "survey_chart",
+    "table_tree",
     "walk",
 ]
 

@@ -18,6 +18,7 @@ import attrs
 from attrs import frozen
 
 from s2geom._arguments import integer
+from s2geom._display import Displayed
 from s2geom.errors import InvalidArgument
 
 Reading = Callable[[Any], str]
@@ -189,7 +190,7 @@ def _layout(register: type["Word"]) -> _Layout:
 
 
 @frozen(repr=False)
-class Word:
+class Word(Displayed):
     """A register's word: what the declared fields of a class have in common."""
 
     WIDTH: ClassVar[int] = 64

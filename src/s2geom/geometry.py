@@ -12,6 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from s2geom._arguments import flag, integer, integer_within
+from s2geom._display import Displayed
 from s2geom._public import public
 from s2geom.errors import InvalidArgument
 from s2geom.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule, granule_of
@@ -99,7 +100,7 @@ class Level:
 
 @public
 @frozen
-class Geometry:
+class Geometry(Displayed):
     """The shape of a stage-2 table tree.
 
     A shape may be held that no machine allows, as long as the arithmetic means
@@ -350,7 +351,7 @@ class Geometry:
 
 @public
 @frozen
-class IpaIndex:
+class IpaIndex(Displayed):
     """An IPA, taken apart by a `Geometry`.
 
     Args:

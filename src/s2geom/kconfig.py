@@ -25,6 +25,7 @@ from typing import Any
 from attrs import field, frozen
 
 from s2geom._arguments import flag
+from s2geom._display import Displayed
 from s2geom._public import public
 from s2geom.architecture import IPA_MAXIMUM, IPA_WITHOUT_LPA2, Cpu
 from s2geom.errors import InvalidArgument, UnreadableInput, UnsupportedCombination
@@ -833,7 +834,7 @@ def _pairs(
 
 @public
 @frozen(repr=False)
-class KernelConfig:
+class KernelConfig(Displayed):
     r"""What a kernel's configuration says about stage 2.
 
     Args:

@@ -12,6 +12,7 @@ from typing import cast
 from attrs import define, field, frozen
 
 from s2geom._arguments import integer, integer_within
+from s2geom._display import Displayed
 from s2geom._public import public
 from s2geom.architecture import (
     IPA_MAXIMUM,
@@ -652,7 +653,7 @@ def check(
 
 @public
 @frozen
-class Host:
+class Host(Displayed):
     """A host kernel, as far as stage 2 depends on it.
 
     Args:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from attrs import evolve, field, frozen
 
 from s2geom._arguments import integer_within
+from s2geom._display import Displayed
 from s2geom._public import public
 from s2geom.architecture import CHOICE_IPA_BITS, Cpu, page_sizes
 from s2geom.errors import Violation, article
@@ -49,7 +50,7 @@ class PolicyRow:
 
 @public
 @frozen
-class PolicyChoice:
+class PolicyChoice(Displayed):
     """What a policy makes of a width, and what the architecture says to that.
 
     Args:

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from s2geom._arguments import flag, integer
 from s2geom._cover import Run, cover, leaf_levels, page_multiple, page_range, span
+from s2geom._display import Displayed
 from s2geom._public import public
 from s2geom.errors import InvalidArgument
 from s2geom.geometry import Geometry, Level
@@ -72,7 +73,7 @@ class TableCount:
 
 @public
 @frozen
-class Footprint:
+class Footprint(Displayed):
     """What the tables for a set of ranges weigh.
 
     Args:
