@@ -5,6 +5,7 @@ What the pages take from the library is written first, on every build: see `gene
 (the calculator's answers) and `tables` (rules, fields, commands and pictures).
 """
 
+import re
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -56,6 +57,12 @@ def write_what_is_generated(_: Sphinx) -> None:
     generate.write(GENERATED / "static")
 
 
+def tidy(_: Sphinx, __: str, source: list[str]) -> None:
+    """Drop the blank line that ends a session for doctest, but for no reader."""
+    source[0] = re.sub(r"\n\n```$", "\n```", source[0], flags=re.MULTILINE)
+
+
 def setup(app: Sphinx) -> None:
     """Register what happens before the pages are read."""
     app.connect("builder-inited", write_what_is_generated)
+    app.connect("source-read", tidy)

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import s2geom as s2
-from s2geom import architecture, cli, descriptor, kvm, policies, registers, smmu
+from s2geom import (
+    architecture,
+    cli,
+    descriptor,
+    kconfig,
+    kvm,
+    policies,
+    registers,
+    smmu,
+)
 from s2geom.fields import Word
 from s2geom.rules import Rule
 
@@ -62,17 +71,14 @@ class Rules:
         """Return every page of rules by its name."""
         pages = {
             "rules-kvm": table(
-                ("rule", "states", "limited by", "kernels", "source"),
-                (
-                    [*self._row(row.rule), _kernels(row), row.rule.source]
-                    for row in kvm.RULES
-                ),
+                ("rule", "what it states, and where", "limited by", "kernels"),
+                ([*self._row(row.rule), _kernels(row)] for row in kvm.RULES),
             )
         }
         for name, rules in PLAIN_RULES.items():
             pages[name] = table(
-                ("rule", "states", "limited by", "source"),
-                ([*self._row(rule), rule.source] for rule in rules),
+                ("rule", "what it states, and where", "limited by"),
+                (self._row(rule) for rule in rules),
             )
         return pages
 
@@ -80,7 +86,8 @@ class Rules:
         # Two tables may know a limit by the same id, but a page has it once.
         anchor = "" if rule.id in self._anchored else f'<span id="{rule.id}"></span>'
         self._anchored.add(rule.id)
-        return [f"{anchor}`{rule.id}`", rule.states, rule.limited_by]
+        states = f"{rule.states}<br>*{rule.source}*"
+        return [f"{anchor}`{rule.id}`", states, rule.limited_by]
 
 
 def _kernels(row: kvm.KvmRule) -> str:
@@ -136,6 +143,52 @@ def _meaning(row: descriptor.Field) -> str:
     return "; ".join(f"{value}: {text}" for value, text in enumerate(row.says) if text)
 
 
+# Kernel configurations
+
+
+def config_options() -> str:
+    """Return the options that a fact is read from, in the order of belief."""
+    return table(
+        ("fact", "options, the first that is there", "otherwise"),
+        (
+            [
+                fact.words,
+                ", ".join(f"`{row.option}`" for row in fact.rows + fact.last_resort),
+                _otherwise(fact),
+            ]
+            for fact in kconfig.FACTS
+        ),
+    )
+
+
+def _otherwise(fact: kconfig.Fact) -> str:
+    if fact.default is not None:
+        return fact.shown(fact.default)
+    return f"from {fact.derived_from}" if fact.derived_from else "an error"
+
+
+def config_limits() -> str:
+    """Return the limits on a guest's width, with the releases that apply them."""
+    return table(
+        ("limit", "from", "until", "source"),
+        (
+            [
+                f"{limit.states}{', with a CPU' if limit.needs_cpu else ''}",
+                _since(limit.since),
+                _since(limit.until) if limit.until else "today",
+                limit.since.source,
+            ]
+            for limit in kconfig.LIMITS
+        ),
+    )
+
+
+def _since(change: kconfig.Change) -> str:
+    releases = [f"v{change.mainline[0]}.{change.mainline[1]}"]
+    releases += [f"v{'.'.join(map(str, first))}" for first in change.stable]
+    return ", ".join(releases)
+
+
 # Schemes, policies, commands
 
 
@@ -178,13 +231,29 @@ def commands() -> str:
 
 def _spelling(option: cli.Option) -> str:
     name = ", ".join(option.flags)
-    metavar = option.settings.get("metavar")
+    settings = option.settings
+    if "choices" in settings:
+        return f"{name}: {' | '.join(settings['choices'])}"
+    metavar = settings.get("metavar")
     return f"{name} {metavar}" if metavar else name
 
 
 def _help(option: cli.Option) -> str:
     text = str(option.settings["help"])
     return f"{text} (required)" if option.settings.get("required") else text
+
+
+# Pictures
+
+
+def pictures() -> dict[str, str]:
+    """Return the pictures that the pages show, by file name."""
+    seed = s2.stage2(page_shift=14, ipa_bits=40, va_bits=36)
+    return {
+        "ruler-16k-40": s2.bit_ruler(seed, ipa=seed.ipa_size - seed.page_size),
+        "tree-16k-40": s2.table_tree(seed),
+        "ruler-4k-40": s2.bit_ruler(s2.stage2(page_shift=12, ipa_bits=40)),
+    }
 
 
 # All of it
@@ -196,6 +265,8 @@ def pages() -> dict[str, str]:
         **Rules().pages(),
         **{name: register_fields(register) for name, register in REGISTERS.items()},
         "fields-descriptor": descriptor_fields(),
+        "config-options": config_options(),
+        "config-limits": config_limits(),
         "schemes": schemes(),
         "policies": known_policies(),
         "commands": commands(),
@@ -203,7 +274,9 @@ def pages() -> dict[str, str]:
 
 
 def write(folder: Path) -> None:
-    """Write every generated page into a folder."""
+    """Write every generated page and picture into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    for name, picture in pictures().items():
+        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
