@@ -2,6 +2,7 @@
 """The commands about the architecture: choices, compare, decode."""
 
 from argparse import Namespace
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -90,15 +91,12 @@ def choices(asked: Namespace) -> Report:
         report.say(_title(asked))
         return report
     report.say(_title(asked))
-    chosen = {
-        choice.geometry: []
-        for choice in compare_policies(cpu, asked.page_size, asked.ipa)
-    }
+    chosen = defaultdict[Geometry | None, list[str]](list)
     for choice in compare_policies(cpu, asked.page_size, asked.ipa):
         chosen[choice.geometry].append(choice.policy)
     report.table(
         (*ROOT, "chosen by"),
-        ((*_root(shape), ", ".join(chosen.get(shape, ()))) for shape in shapes),
+        ((*_root(shape), ", ".join(chosen[shape])) for shape in shapes),
     )
     report.say(
         "concatenation is mandatory: no single table may start this IPA here"
@@ -169,7 +167,12 @@ def compare(asked: Namespace) -> Report:
 # Register words
 
 
-def _word(text: str) -> int:
+def register_word(text: str) -> int:
+    """Read a register word as logs print it: hexadecimal, with or without 0x.
+
+    Raises:
+        InvalidArgument: It is no such word.
+    """
     digits = text.replace("_", "")
     try:
         return int(digits, 16)
@@ -193,13 +196,18 @@ class Kind:
 
 
 def _register(kind: type[Word]) -> Kind:
-    return Kind(1, lambda texts: (kind.from_int(_word(texts[0])),))
+    return Kind(1, lambda texts: (kind.from_int(register_word(texts[0])),))
 
 
 KINDS = {
     "vtcr": _register(VTCR_EL2),
     "vttbr": _register(VTTBR_EL2),
-    "ste": Kind(2, lambda texts: (STE.from_words(_word(texts[0]), _word(texts[1])),)),
+    "ste": Kind(
+        2,
+        lambda texts: (
+            STE.from_words(register_word(texts[0]), register_word(texts[1])),
+        ),
+    ),
     "mmfr0": _register(ID_AA64MMFR0_EL1),
     "mmfr1": _register(ID_AA64MMFR1_EL1),
     "mmfr2": _register(ID_AA64MMFR2_EL1),
@@ -219,7 +227,7 @@ def decode(asked: Namespace) -> Report:
     words = kind.read(asked.words)
     vtcr = next((word for word in words if isinstance(word, VTCR_EL2)), None)
     if asked.vtcr is not None:
-        vtcr = VTCR_EL2.from_int(_word(asked.vtcr))
+        vtcr = VTCR_EL2.from_int(register_word(asked.vtcr))
     report = Report({"supported": True, "scheme": None, "words": []})
     found: dict[Violation, None] = {}  # a set that keeps the order
     for word in words:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from s2geom.architecture import Cpu
 from s2geom.errors import InvalidArgument, S2GeomError, UnsupportedCombination
@@ -76,6 +76,10 @@ def _option(
     return Option(flags, settings)
 
 
+def _optional(option: Option) -> Option:
+    return evolve(option, settings=option.settings | {"required": False})
+
+
 PAGE_SIZE = _option(
     "--page-size",
     read=Granule.parse,
@@ -132,6 +136,32 @@ ANY_CPU = (
     _option("--aarch32", action="store_true", help="EL1 can be AArch32"),
 )
 HOST = (PAGE_SIZE, VA, HOST_PA, SCHEME, KERNEL, *CPU)
+
+MAP = _option("map", help="memory map: lines of ADDRESS, LENGTH, TYPE, LABEL")
+IMAGE = (
+    _option("image", help="memory that holds the tables, as a plain file"),
+    _option(
+        "--load",
+        read=parse_size,
+        required=True,
+        metavar="ADDRESS",
+        help="physical address of the file's first byte",
+    ),
+    _option(
+        "--root",
+        read=parse_size,
+        metavar="ADDRESS",
+        help="physical address of the start level's table (default: --load)",
+    ),
+    _option("--vtcr", metavar="WORD", help="the VTCR_EL2 that goes with them"),
+    _optional(PAGE_SIZE),
+    _optional(IPA),
+    VA,
+    HOST_PA,
+    SCHEME,
+    KERNEL,
+    *CPU,
+)
 
 
 @frozen
@@ -240,6 +270,78 @@ COMMANDS = (
         ),
         "ask_cpu.decode",
     ),
+    Command(
+        "build",
+        "tables for a memory map, with the VTCR_EL2 and VTTBR_EL2 that go with them",
+        (
+            MAP,
+            *HOST,
+            IPA,
+            _option(
+                "--base",
+                read=parse_size,
+                required=True,
+                metavar="ADDRESS",
+                help="where the tables are: the PGD first, the others above it",
+            ),
+            _option(
+                "--pages", action="store_true", help="pages alone, no blocks or groups"
+            ),
+            _option("--vmid", read=_number, default=0, metavar="N", help="VMID"),
+            _option("--out", metavar="FILE", help="write the image of the tables"),
+        ),
+        "ask_tables.build",
+    ),
+    Command(
+        "walk",
+        "where an IPA lands in an image of tables, or the fault",
+        (
+            *IMAGE,
+            _option("address", read=parse_size, help="an IPA"),
+            _option(
+                "--access",
+                choices=("read", "write", "execute"),
+                default="read",
+                help="the kind of access (default read)",
+            ),
+        ),
+        "ask_tables.walk_one",
+    ),
+    Command(
+        "dump",
+        "everything that an image of tables maps",
+        (
+            *IMAGE,
+            _option(
+                "--from",
+                dest="start",
+                read=parse_size,
+                metavar="IPA",
+                help="where to begin",
+            ),
+            _option(
+                "--to", dest="end", read=parse_size, metavar="IPA", help="where to end"
+            ),
+            _option("--csv", action="store_true", help="print CSV"),
+        ),
+        "ask_tables.dump",
+    ),
+    Command(
+        "footprint",
+        "the memory that the tables for a memory map take",
+        (
+            MAP,
+            *HOST,
+            IPA,
+            _option(
+                "--backing",
+                read=parse_size,
+                metavar="SIZE",
+                help="how the host maps the guest's memory: 4K, 2M, 1G",
+            ),
+        ),
+        "ask_tables.weigh",
+    ),
 )
 
 
@@ -269,14 +371,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = Report({})
         report.refuse(refusal.violations)
     except S2GeomError as error:
-        print(f"s2geom: error: {error}", file=sys.stderr)
-        return USAGE_ERROR
+        return _failed(error)
     try:
-        print(report.json() if asked.json else report.text(), flush=True)
+        _print(report, as_json=asked.json)
     except BrokenPipeError:
         # The reader has seen enough; Python must not complain at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except S2GeomError as error:  # found while lines were already printed
+        return _failed(error)
     return int(report.status)
+
+
+def _print(report: Report, *, as_json: bool) -> None:
+    if report.lines is not None:
+        for line in report.lines:
+            print(line)
+    else:
+        print(report.json() if as_json else report.text())
+    sys.stdout.flush()
+
+
+def _failed(error: S2GeomError) -> int:
+    print(f"s2geom: error: {error}", file=sys.stderr)
+    return USAGE_ERROR
 
 
 def _cpu(asked: argparse.Namespace) -> Cpu | None:

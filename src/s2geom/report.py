@@ -6,7 +6,7 @@ header. Text is aligned with spaces and nothing else, so it survives a pipe and 
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field
@@ -27,11 +27,13 @@ class Report:
         data: The answer as plain JSON types.
         status: Exit code: 0 supported, 1 not supported.
         paragraphs: The answer as text.
+        lines: An answer that is printed line by line instead, as it is found.
     """
 
     data: dict[str, Any]
     status: int = SUPPORTED
     paragraphs: list[str] = field(factory=list)
+    lines: Iterator[str] | None = None
 
     def say(self, *lines: str) -> None:
         """Add a paragraph of lines."""
