@@ -83,8 +83,8 @@ def test_a_refusal_begins_with_the_reason(run: Any) -> None:
         ),
         "  limit   host kernel: 2, given 3",
         (
-            "  fix     use an IPA of at most 40 bits, or a host kernel with a 47-bit VA, "
-            "or Linux v5.10 or later"
+            "  fix     use an IPA of at most 40 bits, or a host kernel with a 47-bit "
+            "VA, or Linux v5.10 or later"
         ),
         "  rule    levels-exceed-host",
         (

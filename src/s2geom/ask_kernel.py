@@ -3,12 +3,13 @@
 
 from argparse import Namespace
 
+from s2geom.architecture import IPA_MAXIMUM
 from s2geom.asking import host_of, question, scheme_of, scheme_text
 from s2geom.errors import UnreadableInput
 from s2geom.fake import fake_pgd
 from s2geom.geometry import Geometry
 from s2geom.kconfig import IpaSizes, KernelConfig
-from s2geom.kvm import IPA_MAXIMUM, IPA_MINIMUM, Host
+from s2geom.kvm import IPA_MINIMUM, Host
 from s2geom.macros import kernel_macros
 from s2geom.report import (
     NOT_SUPPORTED,
