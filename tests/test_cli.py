@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The command: what it prints, what it returns, and how it refuses."""
 
+import io
 import json
 import os
 import subprocess
@@ -522,6 +523,34 @@ def test_a_mistake_is_explained_in_our_words(run: Any, line: str, said: str) -> 
 
     assert (2, "") == (ran.status, ran.out)
     assert said in ran.err
+
+
+class ClosedPipe(io.StringIO):
+    """Standard output whose reader has gone."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self.descriptor = descriptor
+
+    def write(self, _: str) -> int:
+        """Fail as a pipe does."""
+        raise BrokenPipeError
+
+    def fileno(self) -> int:
+        """Give the descriptor that must not be written to at exit."""
+        return self.descriptor
+
+
+def test_a_closed_pipe_is_pointed_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What Python still flushes at exit goes nowhere, and nobody complains."""
+    with (tmp_path / "pipe").open("wb") as stands_for_pipe:
+        monkeypatch.setattr("sys.stdout", ClosedPipe(stands_for_pipe.fileno()))
+        status = cli.main(["show", "--page-size", "4K", "--ipa", "40"])
+        os.write(stands_for_pipe.fileno(), b"late")
+
+    assert (0, b"") == (status, (tmp_path / "pipe").read_bytes())
 
 
 def test_it_runs_as_a_module_and_ends_quietly_in_a_closed_pipe() -> None:

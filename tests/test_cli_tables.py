@@ -268,6 +268,18 @@ def test_a_long_dump_draws_a_bar_on_a_terminal(
     assert sorted(set(lengths)) == lengths
 
 
+def test_the_bar_is_drawn_only_when_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand reports are forty frames."""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    draw = ask_tables._progress_bar()  # noqa: SLF001 - a terminal cannot be typed
+    assert draw is not None
+    for done in range(1000):
+        draw(done, 1000)
+
+    assert 40 == terminal.getvalue().count("[")
+
+
 def test_the_bar_of_an_empty_range_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing to do is done."""
     terminal = Terminal()
