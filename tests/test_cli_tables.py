@@ -200,6 +200,16 @@ def test_walk_needs_a_shape(run: Any, image: str) -> None:
     assert "give the shape: --vtcr, or --page-size and --ipa" in err
 
 
+def test_a_shape_that_there_is_not_is_a_refusal(run: Any, image: str) -> None:
+    """The reason stands first, as for show."""
+    line = ("dump", image, LOAD, "--page-size 16K --ipa 41 --va 36")
+    status, out, _ = run(*line)
+
+    assert 1 == status
+    assert out.startswith("not supported: a 41-bit IPA needs 3 stage-2 levels")
+    assert False is json.loads(run(*line, "--json")[1])["supported"]
+
+
 def test_dump_prints_every_mapping(run: Any, image: str) -> None:
     """In IPA order, merged."""
     status, out, _ = run("dump", image, LOAD, VTCR)
