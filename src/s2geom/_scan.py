@@ -196,7 +196,7 @@ class Scan:
         top = self._shapes[0]
         span = top.entries << top.shift
         for ipa in range(0, self.regime.geometry.ipa_size, span):
-            if ipa < self.end and self.start < ipa + span:
+            if max(ipa, self.start) < min(ipa + span, self.end):
                 self._reached.add(root)
                 yield from self._table(0, root, ipa, again=False)
             root += top.entries << DESCRIPTOR_SHIFT
