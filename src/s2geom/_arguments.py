@@ -15,6 +15,7 @@ MOST_BITS = 2048
 be able to name what was given."""
 
 _TOO_LARGE = 1 << MOST_BITS
+_TOO_SMALL = -_TOO_LARGE
 
 
 def integer(name: str, value: object) -> int:
@@ -25,7 +26,7 @@ def integer(name: str, value: object) -> int:
         InvalidArgument: It is too large to be written out.
     """
     number = value if type(value) is int else _number(name, value)
-    if -_TOO_LARGE < number < _TOO_LARGE:
+    if _TOO_SMALL < number < _TOO_LARGE:
         return number
     raise InvalidArgument(
         f"{name} must have at most {MOST_BITS} bits, got a number of "
@@ -50,6 +51,8 @@ def integer_within(name: str, value: object, lowest: int, highest: int) -> int:
         TypeError: It is no integer.
         InvalidArgument: It is outside the range.
     """
+    if type(value) is int and lowest <= value <= highest:
+        return value  # nearly always
     number = integer(name, value)
     if lowest <= number <= highest:
         return number

@@ -64,13 +64,8 @@ class _Case:
     pa_bits: int
     scheme: Scheme
     cpu: Cpu | None
-    host_levels: int = field(init=False)
-    levels: int = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        stride = self.granule.stride
-        self.host_levels = levels_for(stride, self.va_bits)
-        self.levels = levels_for(stride, self.ipa_bits - MOST_TABLES_SHIFT)
+    host_levels: int
+    levels: int
 
     @property
     def va_limit(self) -> int:
@@ -499,12 +494,23 @@ def _case(
     ipa_bits = integer("ipa_bits", ipa_bits)
     if ipa_bits < 0:
         raise InvalidArgument(f"ipa_bits must not be negative, got {ipa_bits}")
-    va_bits = _va_bits(va_bits)
-    if not isinstance(scheme, Scheme):
+    va_bits = integer_within("va_bits", va_bits, VA_MINIMUM, VA_MAXIMUM)
+    if type(scheme) is not Scheme:
         raise TypeError(f"scheme must be a Scheme, got {scheme!r}")
     if cpu is not None and not isinstance(cpu, Cpu):
         raise TypeError(f"cpu must be a Cpu or None, got {cpu!r}")
-    return _Case(granule, ipa_bits, va_bits, kernel_pa_bits(pa_bits), scheme, cpu)
+    pa_bits = kernel_pa_bits(pa_bits)
+    stride = granule.stride
+    return _Case(
+        granule,
+        ipa_bits,
+        va_bits,
+        pa_bits,
+        scheme,
+        cpu,
+        levels_for(stride, va_bits),
+        levels_for(stride, ipa_bits - MOST_TABLES_SHIFT),
+    )
 
 
 def _page_shift(value: object) -> int:
@@ -532,7 +538,7 @@ def _shape(case: _Case) -> Geometry:
     """Return the shape of a case that no rule refuses."""
     if case.scheme is Scheme.FAKE_PGD:
         return case.fake.geometry
-    levels = max(case.levels, case.scheme.minimum_levels)
+    levels = max(case.levels, _MINIMUM_LEVELS[case.scheme])
     lpa2 = (
         case.scheme is Scheme.LPA2
         and case.granule is not Granule.K64
@@ -540,6 +546,8 @@ def _shape(case: _Case) -> Geometry:
     )
     return _geometry(case.granule, case.ipa_bits, LAST_LEVEL + 1 - levels, lpa2)
 
+
+_MINIMUM_LEVELS = {scheme: scheme.minimum_levels for scheme in Scheme}
 
 # Many hosts and schemes share a shape, so one value serves them all.
 _geometry = lru_cache(maxsize=None)(Geometry)
