@@ -4,20 +4,14 @@
 Over twelve years Kconfig has spelled the same few facts in several ways. Each fact is a
 row of `FACTS`: its options in the order in which they are believed, and what their
 values mean. The first one that is there gives the fact; a later one may only agree.
-Which guests a release then accepts is a second table, `LIMITS`, with a row for each
-limit and the commits that brought it and took it away.
 
 A damaged file must not give a wrong answer: whatever contradicts itself, belongs to
 another architecture or ends too early is an `UnreadableInput` that names the option and
 the line.
 """
 
-import gzip
 import os
-import re
-import zlib
 from collections.abc import Callable, Iterable, Mapping
-from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,286 +21,22 @@ from attrs import field, frozen
 from s2geom._arguments import flag
 from s2geom._display import Displayed
 from s2geom._public import public
-from s2geom.architecture import IPA_MAXIMUM, IPA_WITHOUT_LPA2, Cpu
+from s2geom.architecture import Cpu
+from s2geom.dotconfig import (
+    MOST_BYTES,
+    File,
+    Setting,
+    decoded,
+    parsed,
+    refuse_cut,
+    refuse_foreign,
+    shown,
+)
 from s2geom.errors import InvalidArgument, UnreadableInput, UnsupportedCombination
 from s2geom.granule import Granule
-from s2geom.kvm import IPA_MINIMUM, KCONFIG_VA_BITS, Host
+from s2geom.kvm import KCONFIG_VA_BITS, Host
+from s2geom.releases import LPA2_GUESTS, WIDTH_PER_VM, widths_of
 from s2geom.scheme import Scheme, parse_release
-
-MOST_BYTES = 16 << 20
-"""A configuration has some 300 KiB: more than this is something else, or a bomb."""
-
-KVM_PHYS_SHIFT = 40
-"""The IPA width of every guest before v4.20, and since then of one that asks for 0."""
-
-HEADER = "# Linux/arm64"
-"""How the header line begins, which names the release."""
-
-# What the file says
-
-
-@frozen
-class _Setting:
-    """One option as the file has it; ``n`` is what "is not set" says.
-
-    The header line is held as one too, with the release as its value.
-    """
-
-    option: str
-    value: str
-    line: int
-
-    @property
-    def text(self) -> str:
-        if self.option == HEADER:
-            return f"{HEADER} {_shown(self.value)} Kernel Configuration"
-        if self.value == "n":
-            return f"# {_shown(self.option)} is not set"
-        return f"{_shown(self.option)}={_shown(self.value)}"
-
-    def __str__(self) -> str:
-        return f"{self.text} (line {self.line})"
-
-
-def _shown(text: str) -> str:
-    """Return what a message can show of a text from the file."""
-    short = text if len(text) <= 60 else text[:57] + "..."
-    return short if short.isprintable() else ascii(short)
-
-
-@frozen
-class _File:
-    """A file's settings by option, its header line, and how many lines it has."""
-
-    settings: Mapping[str, _Setting]
-    header: _Setting | None
-    lines: int
-
-
-_NAME = re.compile(r"CONFIG_\w+", re.ASCII)
-# Possessive, so that a string of megabytes takes neither time nor memory.
-_QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"(?:[ \t]*+#.*|[ \t]*+)')
-_REMARK = re.compile(r"[ \t]#")
-_UNSET = re.compile(r"# (CONFIG_\w+) is not set", re.ASCII)
-_HEADER_LINE = re.compile(r"# Linux/(\S+)[ \t]+(?:(\S+)[ \t]+)?Kernel Configuration")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-
-_GZIP = b"\x1f\x8b"
-
-
-def _decoded(given: str | bytes) -> str:
-    """Return the text of a configuration, unpacked where it is packed.
-
-    Raises:
-        UnreadableInput: It is too much, damaged, or no text.
-        TypeError: It is neither text nor bytes.
-    """
-    if not isinstance(given, str | bytes):
-        raise TypeError(f"text must be str or bytes, got {type(given).__name__}")
-    if isinstance(given, bytes) and given.startswith(_GZIP):
-        given = _unpacked(given)
-    if len(given) > MOST_BYTES:
-        raise UnreadableInput(
-            f"a kernel's .config has at most {MOST_BYTES >> 20} MiB, unpacked; "
-            "this has more"
-        )
-    text = given if isinstance(given, str) else _text_of(given)
-    found = _CONTROL.search(text)
-    if found:
-        line = text.count("\n", 0, found.start()) + 1
-        raise UnreadableInput(
-            f"line {line} has the control character {ord(found[0]):#04x}: "
-            "this is binary, not a kernel's .config"
-        )
-    return text
-
-
-def _unpacked(packed: bytes) -> bytes:
-    try:
-        # One byte more than is allowed, so that a bomb is never unpacked further.
-        return gzip.GzipFile(fileobj=BytesIO(packed)).read(MOST_BYTES + 1)
-    except EOFError as error:
-        message = f"the gzip data are cut short after {len(packed)} bytes"
-        raise UnreadableInput(message) from error
-    except (OSError, zlib.error) as error:
-        raise UnreadableInput(f"the gzip data are damaged: {error}") from error
-
-
-def _text_of(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UnreadableInput(
-            f"byte {data[error.start]:#04x} at offset {error.start}, line {line}, is "
-            "no UTF-8: this is binary, not a kernel's .config"
-        ) from error
-
-
-def _parsed(text: str) -> _File:
-    """Read the lines of a configuration.
-
-    Raises:
-        UnreadableInput: A line is malformed or cut short, or an option or the header
-            is given twice and differently.
-    """
-    settings: dict[str, _Setting] = {}
-    header = None
-    # Not splitlines: it also ends a line at characters that a value may hold.
-    lines = text.split("\n")
-    for number, raw in enumerate(lines, 1):
-        line = raw.strip(" \t\r")
-        is_last = number == len(lines)  # a whole file ends in a newline, before this
-        if not line:
-            continue
-        if line.startswith("#"):
-            found = _HEADER_LINE.fullmatch(line)
-            if found:
-                _refuse_other_architecture(found[1], line, number)
-                setting = _Setting(HEADER, found[2] or "", number)
-                header = _same(header, setting)
-            unset = _UNSET.fullmatch(line)
-            if unset is None:
-                if is_last:
-                    _refuse_cut_remark(line, number)
-                continue
-            setting = _Setting(unset[1], "n", number)
-        else:
-            setting = _assignment(line, number, is_last)
-        settings[setting.option] = _same(settings.get(setting.option), setting)
-    return _File(settings, header, len(lines) - (not lines[-1]))
-
-
-def _assignment(line: str, number: int, is_last: bool) -> _Setting:
-    """Read ``CONFIG_X=value``."""
-    option, equals, value = line.partition("=")
-    trouble = None
-    if not equals or not _NAME.fullmatch(option):
-        trouble = "is neither CONFIG_X=value nor a comment"
-    elif value.startswith('"') and not _QUOTED.fullmatch(value):
-        trouble = "has a quotation that does not end"
-    elif not value and is_last:
-        trouble = "has no value"
-    if trouble:
-        end = "; the text ends there and seems to be cut short" if is_last else ""
-        raise UnreadableInput(f"line {number} {trouble}: {_shown(line)!r}{end}")
-    if not value.startswith('"'):
-        value = _REMARK.split(value, maxsplit=1)[0].rstrip(" \t")
-    return _Setting(option, value, number)
-
-
-def _refuse_cut_remark(line: str, number: int) -> None:
-    """Refuse a last line that may have been a whole "# CONFIG_X is not set"."""
-    option = re.match(r"# CONFIG_\w*", line, re.ASCII)
-    if option and " is not set".startswith(line[option.end() :]):
-        raise UnreadableInput(
-            f"line {number} is cut short: {_shown(line)!r} is where the text ends"
-        )
-
-
-def _same(before: _Setting | None, now: _Setting) -> _Setting:
-    """Return a setting, the earlier one where it is there twice."""
-    if before is None:
-        return now
-    if before.value != now.value:
-        raise UnreadableInput(f"{now} contradicts {before}: it is given twice")
-    return before
-
-
-# Whose file it is, and whether it is whole
-
-_FOREIGN = (
-    "CONFIG_ALPHA",
-    "CONFIG_ARC",
-    "CONFIG_ARM",
-    "CONFIG_AVR32",
-    "CONFIG_BLACKFIN",
-    "CONFIG_C6X",
-    "CONFIG_CRIS",
-    "CONFIG_CSKY",
-    "CONFIG_FRV",
-    "CONFIG_H8300",
-    "CONFIG_HEXAGON",
-    "CONFIG_IA64",
-    "CONFIG_LOONGARCH",
-    "CONFIG_M32R",
-    "CONFIG_M68K",
-    "CONFIG_METAG",
-    "CONFIG_MICROBLAZE",
-    "CONFIG_MIPS",
-    "CONFIG_MN10300",
-    "CONFIG_NIOS2",
-    "CONFIG_OPENRISC",
-    "CONFIG_PARISC",
-    "CONFIG_PPC",
-    "CONFIG_PPC32",
-    "CONFIG_PPC64",
-    "CONFIG_RISCV",
-    "CONFIG_S390",
-    "CONFIG_SCORE",
-    "CONFIG_SPARC",
-    "CONFIG_SPARC32",
-    "CONFIG_SPARC64",
-    "CONFIG_SUPERH",
-    "CONFIG_TILE",
-    "CONFIG_UML",
-    "CONFIG_UNICORE32",
-    "CONFIG_X86",
-    "CONFIG_X86_32",
-    "CONFIG_X86_64",
-    "CONFIG_XTENSA",
-)
-"""Options that are set in the configurations of one other architecture each."""
-
-_GENERATED_OPTIONS = 200
-"""From so many options on, a file that has the marks of Kconfig's own is its own."""
-
-
-def _refuse_other_architecture(name: str, line: str, number: int) -> None:
-    if name != "arm64":
-        raise UnreadableInput(
-            f"line {number}, {_shown(line)!r}, is for {_shown(name)}, not for arm64"
-        )
-
-
-def _refuse_foreign(file: _File) -> None:
-    for option in _FOREIGN:
-        setting = file.settings.get(option)
-        if setting and setting.value == "y":
-            raise UnreadableInput(
-                f"{setting} is for {option.removeprefix('CONFIG_').lower()}, "
-                "not for arm64"
-            )
-    arm64 = file.settings.get("CONFIG_ARM64")
-    if arm64 and arm64.value != "y":
-        raise UnreadableInput(f"{arm64}: this is for another architecture than arm64")
-
-
-def _refuse_cut(file: _File) -> None:
-    """Refuse a file of Kconfig's own that ends before the lines about KVM.
-
-    Kconfig writes a line about every option that can be chosen, and on arm64
-    VIRTUALIZATION always can. A defconfig or a text by hand is not held to that.
-    """
-    settings = file.settings
-    marked = file.header is not None or "CONFIG_ARM64" in settings
-    whole = len(settings) < _GENERATED_OPTIONS or not marked
-    if whole or all(setting.value != "n" for setting in settings.values()):
-        return
-    virtualization = settings.get("CONFIG_VIRTUALIZATION")
-    if virtualization is None:
-        missing = "CONFIG_VIRTUALIZATION"
-    elif virtualization.value == "y" and virtualization is [*settings.values()][-1]:
-        missing = "CONFIG_KVM"
-    else:
-        return
-    raise UnreadableInput(
-        f"no line about {missing}, set or not, in {file.lines} lines and "
-        f"{len(settings)} options: the file is cut short"
-    )
-
-
-# The facts
 
 
 @frozen
@@ -439,10 +169,10 @@ class _Found:
     """A fact, and the setting that gives it; None where it is derived."""
 
     value: int
-    setting: _Setting | None
+    setting: Setting | None
 
 
-def _read(fact: Fact, file: _File, default: int | None = None) -> _Found:
+def _read(fact: Fact, file: File, default: int | None = None) -> _Found:
     """Return a fact as the file gives it.
 
     Args:
@@ -478,7 +208,7 @@ def _read(fact: Fact, file: _File, default: int | None = None) -> _Found:
     return found
 
 
-def _given(rows: Iterable[Row], file: _File) -> list[_Found]:
+def _given(rows: Iterable[Row], file: File) -> list[_Found]:
     """Return what each row says, where it says something."""
     found = []
     for row in rows:
@@ -504,7 +234,7 @@ def _either(words: Iterable[object]) -> str:
     return f"{', '.join(some)} or {last}"
 
 
-def _denial(fact: Fact, value: int, file: _File) -> _Setting | None:
+def _denial(fact: Fact, value: int, file: File) -> Setting | None:
     """Return an option that is said not to be set, where a value needs one that is."""
     asked = [
         file.settings[row.option]
@@ -515,7 +245,7 @@ def _denial(fact: Fact, value: int, file: _File) -> _Setting | None:
     return None if on or not asked else asked[0]
 
 
-def _missing(fact: Fact, file: _File) -> str:
+def _missing(fact: Fact, file: File) -> str:
     options = _either([row.option for row in fact.rows + fact.last_resort])
     return (
         f"no {fact.words} in {file.lines} lines: {options} would give it; a defconfig "
@@ -523,7 +253,7 @@ def _missing(fact: Fact, file: _File) -> str:
     )
 
 
-def _refuse_impossible(file: _File, page: _Found, va: _Found) -> None:
+def _refuse_impossible(file: File, page: _Found, va: _Found) -> None:
     """Refuse what Kconfig never offered together, in any release."""
     granule = Granule(page.value)
     offered = [bits for size, bits in KCONFIG_VA_BITS if size is granule]
@@ -601,7 +331,7 @@ def _origin(fact: Fact, found: _Found) -> Origin:
     return Origin(found.value, setting.option, setting.line, words)
 
 
-def _release_origin(release: str | None, header: _Setting | None) -> Origin:
+def _release_origin(release: str | None, header: Setting | None) -> Origin:
     if release is None or header is None:
         words = "derived from the absence of a header line with a release"
         return Origin(None, None, None, words)
@@ -609,7 +339,7 @@ def _release_origin(release: str | None, header: _Setting | None) -> Origin:
     return Origin(release, header.option, header.line, words)
 
 
-def _release(header: _Setting | None) -> str | None:
+def _release(header: Setting | None) -> str | None:
     """Return the release of a header line, if it has one.
 
     Raises:
@@ -621,169 +351,11 @@ def _release(header: _Setting | None) -> str | None:
         parse_release(header.value)
     except InvalidArgument as error:
         message = (
-            f"the header line (line {header.line}) has {_shown(header.value)!r} where "
+            f"the header line (line {header.line}) has {shown(header.value)!r} where "
             "the release belongs, such as '6.1.0'"
         )
         raise UnreadableInput(message) from error
     return header.value
-
-
-# Which guests a release accepts
-
-Version = tuple[int, int, int]
-
-
-@frozen
-class Change:
-    """A commit, and where it is.
-
-    Args:
-        mainline: The first release that has it.
-        source: The release and the commit's subject.
-        stable: The first release of each stable branch that has it too.
-    """
-
-    mainline: Version
-    source: str
-    stable: tuple[Version, ...] = ()
-
-    def is_in(self, release: Version) -> bool:
-        """Return whether a release has it."""
-        return release >= self.mainline or any(
-            release[:2] == first[:2] and release >= first for first in self.stable
-        )
-
-
-FAKE_LEVELS = Change((3, 18, 0), Scheme.FAKE_PGD.source)
-STATIC_LEVELS = Change((4, 7, 0), Scheme.STATIC.source)
-WIDTH_PER_VM = Change((4, 20, 0), Scheme.DYNAMIC.source)
-GRANULE_CHECKED = Change(
-    (5, 9, 0), "Linux v5.9, ID_AA64MMFR0_EL1.TGran4_2, TGran16_2 and TGran64_2"
-)
-HOST_IRRELEVANT = Change((5, 10, 0), Scheme.INDEPENDENT.source)
-# The stable releases are those whose review announced the patch; of 5.10, 5.10.198
-# was also read.
-LPA2_GRANULES_KNOWN = Change(
-    (5, 12, 0),
-    "Linux v5.12, arm64/mm: Fix __enable_mmu() for new TGRAN range values "
-    "(26f55386f964)",
-    stable=((5, 10, 153),),
-)
-DEFAULT_CHECKED = Change(
-    (5, 12, 0),
-    "Linux v5.12, KVM: arm64: Reject VM creation when the default IPA size is "
-    "unsupported (7d717558dd5e)",
-    stable=((5, 4, 106), (5, 10, 24), (5, 11, 7)),
-)
-CAPPED_AT_48 = Change(
-    (5, 15, 0),
-    "Linux v5.15, KVM: arm64: Restrict IPA size to maximum 48 bits on 4K and 16K page "
-    "size (5e5df9571c31)",
-    stable=((5, 10, 68), (5, 14, 7)),
-)
-LPA2_GUESTS = Change((6, 8, 0), Scheme.LPA2.source)
-
-
-@frozen
-class Limit:
-    """The widest IPA that a host and a CPU leave to a guest.
-
-    Args:
-        states: The limit as a sentence.
-        since: The commit that brought it.
-        ceiling: The width in bits, `NO_GUEST` where there is no KVM at all.
-        until: The commit that took it away.
-        needs_cpu: Whether it is asked only where a CPU is given.
-    """
-
-    states: str
-    since: Change
-    ceiling: Callable[[Host, Any], int]
-    until: Change | None = None
-    needs_cpu: bool = False
-
-    def is_in(self, release: Version) -> bool:
-        """Return whether a release applies it."""
-        over = self.until is not None and self.until.is_in(release)
-        return self.since.is_in(release) and not over
-
-
-NO_GUEST = 0
-
-
-def _bounded(applies: bool, ceiling: int = NO_GUEST) -> int:
-    return ceiling if applies else IPA_MAXIMUM
-
-
-LIMITS = (
-    Limit(
-        "16K pages have no KVM as long as levels are faked",
-        since=FAKE_LEVELS,
-        until=STATIC_LEVELS,
-        ceiling=lambda host, _: _bounded(host.granule is Granule.K16),
-    ),
-    Limit(
-        "the IPA is no wider than PARange",
-        since=FAKE_LEVELS,
-        needs_cpu=True,
-        ceiling=lambda _, cpu: cpu.pa_bits,
-    ),
-    Limit(
-        "the IPA fits in the host's own levels and physical addresses",
-        since=WIDTH_PER_VM,
-        until=HOST_IRRELEVANT,
-        ceiling=lambda host, _: host.max_ipa_bits(Scheme.DYNAMIC) or IPA_MINIMUM - 1,
-    ),
-    Limit(
-        "the CPU has the page size at stage 2",
-        since=GRANULE_CHECKED,
-        needs_cpu=True,
-        ceiling=lambda host, cpu: _bounded(host.granule not in cpu.granules),
-    ),
-    Limit(
-        "a page size with LPA2 is taken for an unknown one",
-        since=GRANULE_CHECKED,
-        until=LPA2_GRANULES_KNOWN,
-        needs_cpu=True,
-        ceiling=lambda host, cpu: _bounded(host.granule in cpu.lpa2),
-    ),
-    Limit(
-        "4K and 16K pages end at 48 bits",
-        since=CAPPED_AT_48,
-        until=LPA2_GUESTS,
-        ceiling=lambda host, _: _bounded(
-            host.granule is not Granule.K64, IPA_WITHOUT_LPA2
-        ),
-    ),
-    Limit(
-        "4K and 16K pages end at 48 bits on a CPU without LPA2",
-        since=LPA2_GUESTS,
-        needs_cpu=True,
-        ceiling=lambda host, cpu: _bounded(
-            host.granule not in {Granule.K64, *cpu.lpa2}, IPA_WITHOUT_LPA2
-        ),
-    ),
-)
-"""Every limit on the width of a guest's IPA, and the releases that apply it."""
-
-
-def _widths(host: Host, release: Version, cpu: Cpu | None) -> tuple[int, ...]:
-    """Return the widths that a release with KVM accepts, ascending."""
-    ceilings = [
-        limit.ceiling(host, cpu)
-        for limit in LIMITS
-        if limit.is_in(release) and not (limit.needs_cpu and cpu is None)
-    ]
-    ceiling = min(ceilings, default=IPA_MAXIMUM)
-    if WIDTH_PER_VM.is_in(release):
-        widths = range(IPA_MINIMUM, ceiling + 1)
-    else:
-        widths = range(KVM_PHYS_SHIFT, min(ceiling, KVM_PHYS_SHIFT) + 1)
-    # Between these two, 40 bits were given with a warning to any CPU that has KVM.
-    unchecked = STATIC_LEVELS.is_in(release) and not DEFAULT_CHECKED.is_in(release)
-    if unchecked and ceiling != NO_GUEST and KVM_PHYS_SHIFT not in widths:
-        return *widths, KVM_PHYS_SHIFT
-    return tuple(widths)
 
 
 @public
@@ -886,8 +458,8 @@ class KernelConfig(Displayed):
 
         Source: Linux v3.18 to today, arch/arm64/Kconfig; scripts/kconfig/confdata.c.
         """
-        file = _parsed(_decoded(text))
-        _refuse_foreign(file)
+        file = parsed(decoded(text))
+        refuse_foreign(file)
         page, va, pa = (_read(fact, file) for fact in (PAGE_SHIFT, VA_BITS, PA_BITS))
         _refuse_impossible(file, page, va)
         host = Host(page.value, va.value, pa.value)
@@ -898,7 +470,7 @@ class KernelConfig(Displayed):
                 f"need {host.pgtable_levels} levels"
             )
         kvm = _read(KVM, file)
-        _refuse_cut(file)
+        refuse_cut(file)
         release = _release(file.header)
         found = zip(FACTS, (page, va, pa, levels, kvm), strict=True)
         origins = {"release": _release_origin(release, file.header)} | {
@@ -923,11 +495,11 @@ class KernelConfig(Displayed):
             with file.open("rb") as opened:
                 content = opened.read(MOST_BYTES + 1)
         except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
-            raise UnreadableInput(f"{_shown(str(file))}: {error}") from error
+            raise UnreadableInput(f"{shown(str(file))}: {error}") from error
         try:
             return cls.from_text(content)
         except UnreadableInput as error:
-            raise UnreadableInput(f"{_shown(str(file))}: {error}") from error
+            raise UnreadableInput(f"{shown(str(file))}: {error}") from error
 
     @property
     def scheme(self) -> Scheme | None:
@@ -973,7 +545,8 @@ class KernelConfig(Displayed):
             InvalidArgument: ``release`` does not begin with a release number.
             TypeError: A value has the wrong type.
 
-        Source: Linux, arch/arm64/kvm/reset.c; of each limit, the commits in `LIMITS`.
+        Source: Linux, arch/arm64/kvm/reset.c; the commits of each limit are in
+        `releases`.
 
         >>> kernel = KernelConfig(Host(page_shift=12, va_bits=48), "6.12", kvm=True)
         >>> kernel.ipa_sizes(Cpu(44)).widths[-1]
@@ -989,7 +562,7 @@ class KernelConfig(Displayed):
             )
         Scheme.for_release(name)  # refuses what is older than the first
         version = parse_release(name)
-        widths = _widths(self.host, version, cpu) if self.kvm else ()
+        widths = widths_of(self.host, version, cpu) if self.kvm else ()
         is_open = bool(widths) and cpu is None
         return IpaSizes(
             widths,

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: MIT
+"""A ``.config`` as a text: its lines, its header, and whether it is whole.
+
+What the options mean is `kconfig`'s business. Here a file becomes settings with the
+line that each stands in, or an error that names the line: bytes that are no text, a
+line that Kconfig never writes, an option given twice and differently, the options of
+another architecture, and a file that ends too early.
+"""
+
+import gzip
+import re
+import zlib
+from collections.abc import Mapping
+from io import BytesIO
+
+from attrs import frozen
+
+from s2geom.errors import UnreadableInput
+
+MOST_BYTES = 16 << 20
+"""A configuration has some 300 KiB: more than this is something else, or a bomb."""
+
+HEADER = "# Linux/arm64"
+"""How the header line begins, which names the release."""
+
+
+@frozen
+class Setting:
+    """One option as the file has it; ``n`` is what "is not set" says.
+
+    The header line is held as one too, with the release as its value.
+    """
+
+    option: str
+    value: str
+    line: int
+
+    @property
+    def text(self) -> str:
+        """The line, as a message can show it."""
+        if self.option == HEADER:
+            return f"{HEADER} {shown(self.value)} Kernel Configuration"
+        if self.value == "n":
+            return f"# {shown(self.option)} is not set"
+        return f"{shown(self.option)}={shown(self.value)}"
+
+    def __str__(self) -> str:
+        return f"{self.text} (line {self.line})"
+
+
+def shown(text: str) -> str:
+    """Return what a message can show of a text from the file."""
+    short = text if len(text) <= 60 else text[:57] + "..."
+    return short if short.isprintable() else ascii(short)
+
+
+@frozen
+class File:
+    """A file's settings by option, its header line, and how many lines it has."""
+
+    settings: Mapping[str, Setting]
+    header: Setting | None
+    lines: int
+
+
+_NAME = re.compile(r"CONFIG_\w+", re.ASCII)
+# Possessive, so that a string of megabytes takes neither time nor memory.
+_QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"(?:[ \t]*+#.*|[ \t]*+)')
+_REMARK = re.compile(r"[ \t]#")
+_UNSET = re.compile(r"# (CONFIG_\w+) is not set", re.ASCII)
+_HEADER_LINE = re.compile(r"# Linux/(\S+)[ \t]+(?:(\S+)[ \t]+)?Kernel Configuration")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+_GZIP = b"\x1f\x8b"
+
+
+def decoded(given: str | bytes) -> str:
+    """Return the text of a configuration, unpacked where it is packed.
+
+    Raises:
+        UnreadableInput: It is too much, damaged, or no text.
+        TypeError: It is neither text nor bytes.
+    """
+    if not isinstance(given, str | bytes):
+        raise TypeError(f"text must be str or bytes, got {type(given).__name__}")
+    if isinstance(given, bytes) and given.startswith(_GZIP):
+        given = _unpacked(given)
+    if len(given) > MOST_BYTES:
+        raise UnreadableInput(
+            f"a kernel's .config has at most {MOST_BYTES >> 20} MiB, unpacked; "
+            "this has more"
+        )
+    text = given if isinstance(given, str) else _text_of(given)
+    found = _CONTROL.search(text)
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
+        raise UnreadableInput(
+            f"line {line} has the control character {ord(found[0]):#04x}: "
+            "this is binary, not a kernel's .config"
+        )
+    return text
+
+
+def _unpacked(packed: bytes) -> bytes:
+    try:
+        # One byte more than is allowed, so that a bomb is never unpacked further.
+        return gzip.GzipFile(fileobj=BytesIO(packed)).read(MOST_BYTES + 1)
+    except EOFError as error:
+        message = f"the gzip data are cut short after {len(packed)} bytes"
+        raise UnreadableInput(message) from error
+    except (OSError, zlib.error) as error:
+        raise UnreadableInput(f"the gzip data are damaged: {error}") from error
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UnreadableInput(
+            f"byte {data[error.start]:#04x} at offset {error.start}, line {line}, is "
+            "no UTF-8: this is binary, not a kernel's .config"
+        ) from error
+
+
+def parsed(text: str) -> File:
+    """Read the lines of a configuration.
+
+    Raises:
+        UnreadableInput: A line is malformed or cut short, or an option or the header
+            is given twice and differently.
+    """
+    settings: dict[str, Setting] = {}
+    header = None
+    # Not splitlines: it also ends a line at characters that a value may hold.
+    lines = text.split("\n")
+    for number, raw in enumerate(lines, 1):
+        line = raw.strip(" \t\r")
+        is_last = number == len(lines)  # a whole file ends in a newline, before this
+        if not line:
+            continue
+        if line.startswith("#"):
+            found = _HEADER_LINE.fullmatch(line)
+            if found:
+                _refuse_other_architecture(found[1], line, number)
+                setting = Setting(HEADER, found[2] or "", number)
+                header = _same(header, setting)
+            unset = _UNSET.fullmatch(line)
+            if unset is None:
+                if is_last:
+                    _refuse_cut_remark(line, number)
+                continue
+            setting = Setting(unset[1], "n", number)
+        else:
+            setting = _assignment(line, number, is_last)
+        settings[setting.option] = _same(settings.get(setting.option), setting)
+    return File(settings, header, len(lines) - (not lines[-1]))
+
+
+def _assignment(line: str, number: int, is_last: bool) -> Setting:
+    """Read ``CONFIG_X=value``."""
+    option, equals, value = line.partition("=")
+    trouble = None
+    if not equals or not _NAME.fullmatch(option):
+        trouble = "is neither CONFIG_X=value nor a comment"
+    elif value.startswith('"') and not _QUOTED.fullmatch(value):
+        trouble = "has a quotation that does not end"
+    elif not value and is_last:
+        trouble = "has no value"
+    if trouble:
+        end = "; the text ends there and seems to be cut short" if is_last else ""
+        raise UnreadableInput(f"line {number} {trouble}: {shown(line)!r}{end}")
+    if not value.startswith('"'):
+        value = _REMARK.split(value, maxsplit=1)[0].rstrip(" \t")
+    return Setting(option, value, number)
+
+
+def _refuse_cut_remark(line: str, number: int) -> None:
+    """Refuse a last line that may have been a whole "# CONFIG_X is not set"."""
+    option = re.match(r"# CONFIG_\w*", line, re.ASCII)
+    if option and " is not set".startswith(line[option.end() :]):
+        raise UnreadableInput(
+            f"line {number} is cut short: {shown(line)!r} is where the text ends"
+        )
+
+
+def _same(before: Setting | None, now: Setting) -> Setting:
+    """Return a setting, the earlier one where it is there twice."""
+    if before is None:
+        return now
+    if before.value != now.value:
+        raise UnreadableInput(f"{now} contradicts {before}: it is given twice")
+    return before
+
+
+# Whose file it is, and whether it is whole
+
+_FOREIGN = (
+    "CONFIG_ALPHA",
+    "CONFIG_ARC",
+    "CONFIG_ARM",
+    "CONFIG_AVR32",
+    "CONFIG_BLACKFIN",
+    "CONFIG_C6X",
+    "CONFIG_CRIS",
+    "CONFIG_CSKY",
+    "CONFIG_FRV",
+    "CONFIG_H8300",
+    "CONFIG_HEXAGON",
+    "CONFIG_IA64",
+    "CONFIG_LOONGARCH",
+    "CONFIG_M32R",
+    "CONFIG_M68K",
+    "CONFIG_METAG",
+    "CONFIG_MICROBLAZE",
+    "CONFIG_MIPS",
+    "CONFIG_MN10300",
+    "CONFIG_NIOS2",
+    "CONFIG_OPENRISC",
+    "CONFIG_PARISC",
+    "CONFIG_PPC",
+    "CONFIG_PPC32",
+    "CONFIG_PPC64",
+    "CONFIG_RISCV",
+    "CONFIG_S390",
+    "CONFIG_SCORE",
+    "CONFIG_SPARC",
+    "CONFIG_SPARC32",
+    "CONFIG_SPARC64",
+    "CONFIG_SUPERH",
+    "CONFIG_TILE",
+    "CONFIG_UML",
+    "CONFIG_UNICORE32",
+    "CONFIG_X86",
+    "CONFIG_X86_32",
+    "CONFIG_X86_64",
+    "CONFIG_XTENSA",
+)
+"""Options that are set in the configurations of one other architecture each."""
+
+_GENERATED_OPTIONS = 200
+"""From so many options on, a file that has the marks of Kconfig's own is its own."""
+
+
+def _refuse_other_architecture(name: str, line: str, number: int) -> None:
+    if name != "arm64":
+        raise UnreadableInput(
+            f"line {number}, {shown(line)!r}, is for {shown(name)}, not for arm64"
+        )
+
+
+def refuse_foreign(file: File) -> None:
+    """Refuse a file with the options of another architecture.
+
+    Raises:
+        UnreadableInput: The option and its line are named.
+    """
+    for option in _FOREIGN:
+        setting = file.settings.get(option)
+        if setting and setting.value == "y":
+            raise UnreadableInput(
+                f"{setting} is for {option.removeprefix('CONFIG_').lower()}, "
+                "not for arm64"
+            )
+    arm64 = file.settings.get("CONFIG_ARM64")
+    if arm64 and arm64.value != "y":
+        raise UnreadableInput(f"{arm64}: this is for another architecture than arm64")
+
+
+def refuse_cut(file: File) -> None:
+    """Refuse a file of Kconfig's own that ends before the lines about KVM.
+
+    Kconfig writes a line about every option that can be chosen, and on arm64
+    VIRTUALIZATION always can. A defconfig or a text by hand is not held to that.
+
+    Raises:
+        UnreadableInput: The option without a line is named.
+    """
+    settings = file.settings
+    marked = file.header is not None or "CONFIG_ARM64" in settings
+    whole = len(settings) < _GENERATED_OPTIONS or not marked
+    if whole or all(setting.value != "n" for setting in settings.values()):
+        return
+    virtualization = settings.get("CONFIG_VIRTUALIZATION")
+    if virtualization is None:
+        missing = "CONFIG_VIRTUALIZATION"
+    elif virtualization.value == "y" and virtualization is [*settings.values()][-1]:
+        missing = "CONFIG_KVM"
+    else:
+        return
+    raise UnreadableInput(
+        f"no line about {missing}, set or not, in {file.lines} lines and "
+        f"{len(settings)} options: the file is cut short"
+    )
