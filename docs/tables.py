@@ -18,6 +18,7 @@ from s2geom import (
     kvm,
     policies,
     registers,
+    releases,
     smmu,
 )
 from s2geom.fields import Word
@@ -178,15 +179,15 @@ def config_limits() -> str:
                 _since(limit.until) if limit.until else "today",
                 limit.since.source,
             ]
-            for limit in kconfig.LIMITS
+            for limit in releases.LIMITS
         ),
     )
 
 
-def _since(change: kconfig.Change) -> str:
-    releases = [f"v{change.mainline[0]}.{change.mainline[1]}"]
-    releases += [f"v{'.'.join(map(str, first))}" for first in change.stable]
-    return ", ".join(releases)
+def _since(change: releases.Change) -> str:
+    first = [f"v{change.mainline[0]}.{change.mainline[1]}"]
+    first += [f"v{'.'.join(map(str, stable))}" for stable in change.stable]
+    return ", ".join(first)
 
 
 # Schemes, policies, commands
