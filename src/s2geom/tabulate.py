@@ -256,7 +256,7 @@ def diff(
     >>> [row] = diff(Scheme.STATIC, Scheme.LPA2, granules=[14], ipa_bits=[41],
     ...              va_bits=[36])
     >>> row["change"], row["after"]
-    ('now supported', '3 levels from level 1, 1 table, 128 B, LPA2')
+    ('now supported', '3 levels from level 1, 1 table, 256 B, LPA2')
     """
     rows = []
     for question in _questions(granules, ipa_bits, va_bits, pa_bits, (before,), cpus):
