@@ -170,6 +170,31 @@ def test_each_word_of_a_table_counts(first: int) -> None:
         ]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_each_table_is_compared_with_itself(seed: int) -> None:
+    """Full tables that begin anywhere, one after the other; some with a wrong word."""
+    rng = random.Random(seed)  # noqa: S311 - nothing secret
+    words: list[int] = []
+    for _ in range(60):
+        offset = rng.choice([0, 0, 1, 255, 511, rng.randrange(512)])
+        upper = rng.choice([0, 0x7F, 0x7FFF, rng.getrandbits(20), rng.getrandbits(27)])
+        first = (upper << 9 | offset) << 12 | rng.choice([PAGE, PAGE, 0x443])
+        table = [word % (1 << 64) for word in counting(first, 0x1000, 512)]
+        if rng.random() < 0.3:
+            table[rng.randrange(512)] ^= 1 << rng.choice([7, 12, 20, 21, 30, 47])
+        words += table
+    chunks = {
+        0x10_0000: packed(counting(0x20_0000 | TABLE, 0x1000, 60) + [0] * 452),
+        0x20_0000: packed(words),
+    }
+    shape = Geometry(K4, 30, 2)
+
+    assert one_by_one(words) == [
+        (found.ipa, found.output_address, found.size, int(found.attributes))
+        for found in scan(shape, 0x10_0000, Memory(chunks).read)
+    ]
+
+
 def test_reserved_bits_do_not_split() -> None:
     """What a CPU ignores, so does a scan."""
     words = counting(0x8000_0000 | PAGE, 0x1000, 512)

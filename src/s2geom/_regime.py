@@ -35,6 +35,7 @@ class Step(NamedTuple):
     shift: int  # log2 of the bytes that one entry maps
     entries: int  # that the index selects from, over all concatenated tables
     leaf: int  # the two lowest bits of a leaf here, or `NO_LEAF`
+    address: int  # the bits of a leaf that hold its address in place
 
 
 @frozen
@@ -45,6 +46,7 @@ class Regime:
         geometry: The shape.
         violations: Why the CPU refuses it; a walk then never begins.
         layout: Where descriptors keep addresses.
+        table_address: The bits of a table descriptor that hold its address in place.
         output_bits: Width of an output address.
         root_mask: The bits of the root's address that count.
         steps: Every level, start level first.
@@ -55,6 +57,7 @@ class Regime:
     geometry: Geometry
     violations: tuple[Violation, ...]
     layout: AddressLayout
+    table_address: int
     output_bits: int
     root_mask: int
     steps: tuple[Step, ...]
@@ -106,6 +109,7 @@ def _regime(geometry: Geometry, cpu: Cpu | None, word: int | None) -> Regime:
             shift=level.shift,
             entries=level.entries,
             leaf=_leaf_bits(level.number, blocks),
+            address=layout.in_place_mask & -level.entry_size,
         )
         for level in geometry.table_levels
     )
@@ -113,6 +117,7 @@ def _regime(geometry: Geometry, cpu: Cpu | None, word: int | None) -> Regime:
         geometry=geometry,
         violations=machine.check(geometry),
         layout=layout,
+        table_address=layout.in_place_mask & -geometry.page_size,
         output_bits=output_bits,
         root_mask=-alignment,
         steps=steps,

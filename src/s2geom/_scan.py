@@ -20,9 +20,9 @@ many parents.
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from struct import pack, unpack
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from s2geom._regime import TABLE_OR_PAGE, Regime, Step
 from s2geom.descriptor import (
@@ -75,49 +75,58 @@ class Progression:
     entries: int
     shift: int
     _image: bytearray = field(init=False, factory=bytearray)
-    _first: int = field(init=False, default=0)  # word of the image
+    _offset: int = field(init=False, default=0)  # where the image's count begins
+    _before: int = field(init=False, default=0)  # its upper part, until the wrap
+    _after: int = field(init=False, default=0)  # and from there
 
     def matches(self, table: bytes, first: int) -> bool:
         """Return whether a table, whose first word is given, is one progression."""
         shift, span = self.shift, self.entries << self.shift
         offset = first >> shift & (self.entries - 1)
-        changed = first ^ self._first
         if offset:
             # The compare costs more here, and the last word tells nearly as much.
             last = int.from_bytes(table[-8:], "little")
             if last != first + span - (1 << shift):
                 return False
-            changed |= (first + span ^ self._first + span) & WORD_MASK
-        if not self._image or changed >> shift & (self.entries - 1):
+        before = first - (offset << shift)
+        after = before + span
+        changed = before ^ self._before
+        if offset:
+            changed |= after ^ self._after
+        if offset != self._offset:
+            # The bytes that count, and those in which the parts differ
+            changed |= span - (1 << shift)
+            changed |= before ^ after | self._before ^ self._after
+        if not self._image:
             self._image = bytearray(self.entries << DESCRIPTOR_SHIFT)
             changed = WORD_MASK
-        self._first = first
-        first -= offset << shift
+        self._offset, self._before, self._after = offset, before, after
+        self._rewrite(changed & WORD_MASK)
+        return table == self._image
+
+    def _rewrite(self, changed: int) -> None:
+        """Make anew each column of the image in which a bit of the words changed."""
+        columns, offset = _columns(self.entries, self.shift), self._offset
         while changed:
             low = (changed & -changed).bit_length() - 1 & ~7
             changed &= ~(0xFF << low)
-            counts = _columns(self.entries, shift)[low >> 3]
+            counts = columns[low >> 3]
+            column = counts[offset:].translate(_setting(self._before >> low & 0xFF))
             if offset:
-                wrapped = counts[:offset].translate(
-                    _setting(first + span >> low & 0xFF)
-                )
-                counts = counts[offset:].translate(_setting(first >> low & 0xFF))
-                counts += wrapped
-            else:
-                counts = counts.translate(_setting(first >> low & 0xFF))
-            self._image[low >> 3 :: 8] = counts
-        return table == self._image
+                after = _setting(self._after >> low & 0xFF)
+                column += counts[:offset].translate(after)
+            self._image[low >> 3 :: 8] = column
 
 
-@frozen
-class Shape:
-    """A table of one level, as the scan sees it."""
+class Shape(NamedTuple):
+    """The tables of one level, as a scan sees them."""
 
     level: int
-    shift: int
-    entries: int
-    leaf: int
-    attribute_mask: int
+    shift: int  # log2 of the bytes that one entry maps
+    address: int  # the bits of a leaf that hold its address in place
+    attributes: int  # the bits that hold its attributes
+    leaf: int  # its two lowest bits
+    entries: int  # of one table
     progression: Progression | None
 
 
@@ -132,9 +141,10 @@ def _shape(step: Step, granule: Granule, layout: AddressLayout) -> Shape:
     return Shape(
         level=step.level,
         shift=step.shift,
-        entries=entries,
+        address=step.address,
+        attributes=attributes,
         leaf=step.leaf,
-        attribute_mask=attributes,
+        entries=entries,
         progression=progression,
     )
 
@@ -172,25 +182,34 @@ class Scan:
 
     def runs(self, root: int) -> Iterator[Run]:
         """Yield the leaves from a root; those of one table together if they touch."""
-        layout = self.regime.layout
         limit = 1 << self.regime.output_bits
-        in_place = layout.in_place_mask
-        for shape, first, count, at in self._root(root):
-            word, ipa, size = first, at, count << shape.shift
-            address = layout.decode(word, shape.shift)
-            bits = word & shape.attribute_mask
-            if (word & in_place) + size <= in_place and address + size <= limit:
-                yield ipa, address, size, bits, shape.level
-                continue
-            # The words count up, but the address in them wraps around within its
-            # field or leaves the output size, beyond which each leaf faults.
-            for _ in range(count):
-                address = layout.decode(word, shape.shift)
-                if address < limit:
-                    bits = word & shape.attribute_mask
-                    yield ipa, address, 1 << shape.shift, bits, shape.level
-                word += 1 << shape.shift
-                ipa += 1 << shape.shift
+        layout = self.regime.layout
+        moved, move_up = layout.moved_mask, layout.move_up
+        last = layout.in_place_mask
+        for shape, word, count, ipa in self._root(root):
+            level, shift, in_place, attributes, _, _, _ = shape
+            size = count << shift
+            # As AddressLayout.decode, of which a call would be a tenth of the time.
+            address = word & in_place | (word & moved) << move_up
+            if address + size <= limit and (word & in_place) + size <= last:
+                yield ipa, address, size, word & attributes, level
+            else:
+                yield from self._one_by_one(shape, word, count, ipa)
+
+    def _one_by_one(
+        self, shape: Shape, first: int, count: int, ipa: int
+    ) -> Iterator[Run]:
+        """Yield leaves whose words count up, but whose addresses may not.
+
+        The address may wrap around within its field, and even carry into attributes; or
+        leave the output size, where each leaf faults.
+        """
+        step = 1 << shape.shift
+        for word in range(first, first + count * step, step):
+            address = self.regime.layout.decode(word, shape.shift)
+            if not address >> self.regime.output_bits:
+                yield ipa, address, step, word & shape.attributes, shape.level
+            ipa += step
 
     def _root(self, root: int) -> Iterator[Words]:
         top = self._shapes[0]

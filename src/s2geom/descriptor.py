@@ -57,7 +57,7 @@ class AddressLayout(Enum):
         self.address_bits = address + width
         self.moved_mask = ((1 << width) - 1) << word
         self.in_place_mask = (2 << in_place) - 1
-        self._move_up = address - word
+        self.move_up = address - word
 
     def word_mask(self, shift: int) -> int:
         """Return the bits of a word that hold an address.
@@ -75,7 +75,7 @@ class AddressLayout(Enum):
             word: The descriptor.
             shift: log2 of the address's alignment; bits below are not the address's.
         """
-        moved = (word & self.moved_mask) << self._move_up
+        moved = (word & self.moved_mask) << self.move_up
         return word & self.in_place_mask & -(1 << shift) | moved
 
     def encode(self, address: int, shift: int) -> int:
@@ -97,7 +97,7 @@ class AddressLayout(Enum):
                 f"address must be a multiple of {1 << shift:#x}, got {address:#x}"
             )
         return address & self.in_place_mask | (
-            address >> self._move_up & self.moved_mask
+            address >> self.move_up & self.moved_mask
         )
 
     @classmethod
@@ -123,8 +123,9 @@ class AddressLayout(Enum):
         return f"AddressLayout.{self.name}"
 
 
+_BITS48 = AddressLayout.BITS48
+
 LAYOUT_GRANULES = {
-    AddressLayout.BITS48: frozenset(Granule),
     AddressLayout.LPA: frozenset({Granule.K64}),
     AddressLayout.LPA2: frozenset({Granule.K4, Granule.K16}),
 }
@@ -386,6 +387,8 @@ class Descriptor:
     layout: AddressLayout = AddressLayout.BITS48
 
     def __attrs_post_init__(self) -> None:
+        if self.layout is _BITS48:  # every granule has it
+            return
         if not isinstance(self.layout, AddressLayout):
             raise TypeError(f"layout must be an AddressLayout, got {self.layout!r}")
         if self.granule not in LAYOUT_GRANULES[self.layout]:
@@ -578,3 +581,25 @@ class Descriptor:
     @property
     def _where(self) -> str:
         return f"{self.output_address:#x}"
+
+
+_new = object.__new__
+_set_word, _set_level, _set_granule, _set_layout = (
+    vars(Descriptor)[slot].__set__ for slot in ("word", "level", "granule", "layout")
+)
+
+
+def found_descriptor(
+    word: int, level: int, granule: Granule, layout: AddressLayout
+) -> Descriptor:
+    """Return a descriptor of values that cannot be wrong, in a quarter of the time.
+
+    A walk's word is 64 bits that were read, and the rest its geometry's. Checking them
+    once more would cost as much as the walk.
+    """
+    descriptor = _new(Descriptor)
+    _set_word(descriptor, word)
+    _set_level(descriptor, level)
+    _set_granule(descriptor, granule)
+    _set_layout(descriptor, layout)
+    return descriptor

@@ -147,7 +147,11 @@ def read_exactly(read: Read, address: int, size: int) -> bytes:
         UnreadableInput: It returned another number of bytes.
         TypeError: It returned something that is no bytes.
     """
-    found = read(address, size)
+    return exactly(read(address, size), address, size)
+
+
+def exactly(found: object, address: int, size: int) -> bytes:
+    """Return what a caller's ``read`` returned, if it is what was asked for."""
     if type(found) is not bytes:
         found = bytes(_view(address, found))
     if len(found) != size:

@@ -17,7 +17,12 @@ from s2geom._public import public
 from s2geom._regime import TABLE_OR_PAGE, Regime, regime_of
 from s2geom._scan import Run, Scan
 from s2geom.architecture import Cpu
-from s2geom.descriptor import AddressLayout, Attributes, Descriptor
+from s2geom.descriptor import (
+    AddressLayout,
+    Attributes,
+    Descriptor,
+    found_descriptor,
+)
 from s2geom.errors import (
     InvalidArgument,
     MemoryReadError,
@@ -26,7 +31,7 @@ from s2geom.errors import (
 )
 from s2geom.geometry import Geometry
 from s2geom.granule import DESCRIPTOR_SHIFT, LAST_LEVEL
-from s2geom.memory import ADDRESS_MASK, Read, read_exactly
+from s2geom.memory import ADDRESS_MASK, Read, exactly
 from s2geom.registers import VTCR_EL2
 
 # Faults
@@ -253,32 +258,36 @@ def walk(
 def _from_root(
     regime: Regime, table: int, ipa: int, read: Read, allowed_by: Access
 ) -> Translation | Fault:
-    layout, depth = regime.layout, 0
+    layout, steps, depth = regime.layout, regime.steps, 0
+    moved, move_up = layout.moved_mask, layout.move_up
     while True:
-        level, shift, entries, leaf = regime.steps[depth]
+        level, shift, entries, leaf, in_place = steps[depth]
         # Every bit of the start level's index counts: its tables are one array.
         at = table + ((ipa >> shift & (entries - 1)) << DESCRIPTOR_SHIFT)
         try:
-            found = read_exactly(read, at, 1 << DESCRIPTOR_SHIFT)
+            found = read(at, 1 << DESCRIPTOR_SHIFT)
         except MemoryReadError:
             return Fault(EXTERNAL_ABORT, level, ipa, at)
+        if type(found) is not bytes or len(found) != 1 << DESCRIPTOR_SHIFT:
+            found = exactly(found, at, 1 << DESCRIPTOR_SHIFT)
         word = int.from_bytes(found, "little")
         kind = word & TABLE_OR_PAGE
         if kind == leaf:
             break
         if kind != TABLE_OR_PAGE:
             return Fault(TRANSLATION, level, ipa, at)
-        table = layout.decode(word, regime.geometry.page_shift)
+        # As AddressLayout.decode, whose call would cost as much as all the rest here.
+        table = word & regime.table_address | (word & moved) << move_up
         if table >> regime.output_bits:
             return Fault(ADDRESS_SIZE, level, ipa, at)
         depth += 1
 
-    address = layout.decode(word, shift)
+    address = word & in_place | (word & moved) << move_up
     wrong = _leaf_fault(regime, word, address, allowed_by)
     if wrong is not None:
         return Fault(wrong, level, ipa, at)
     address |= ipa & ((1 << shift) - 1)
-    leaf_found = Descriptor(word, level, regime.geometry.granule, layout)
+    leaf_found = found_descriptor(word, level, regime.geometry.granule, layout)
     return Translation(address, level, leaf_found)
 
 
