@@ -195,6 +195,11 @@ class IdRegisters:
         return self.mmfr2 >> 28 & 0xF == 1
 
     @property
+    def hafdbs(self) -> int:
+        """Hardware updates of descriptors: 0 none, 1 access flag, 2 also dirty."""
+        return self.mmfr1 & 0xF
+
+    @property
     def granules(self) -> frozenset[int]:
         """The stage-2 page shifts that the registers declare."""
         # By granule: the stage-1 field, what "no" is there, the stage-2 field.

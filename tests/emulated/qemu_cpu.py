@@ -160,6 +160,7 @@ class QemuCpu:
         qemu: str = QEMU,
         timeout: float = 30,
     ) -> None:
+        self._program, self._qemu = program, qemu
         self.model: Final = model
         self.name: Final = f"{self.emulator}/{model}"
         self.version: Final = qemu_version(qemu)
@@ -192,6 +193,15 @@ class QemuCpu:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def is_killed_by(self, probe: Probe) -> bool:
+        """Ask another QEMU of the same model, which may not survive the question."""
+        with QemuCpu(self._program, self.model, qemu=self._qemu) as victim:
+            try:
+                victim.run([probe])
+            except QemuError as error:
+                return "Assertion" in str(error)
+            return False
 
     @property
     def pid(self) -> int:
