@@ -139,7 +139,7 @@ def _more_host_levels(case: _Case) -> str:
     return _narrower_or(case.va_limit, host, _newer_kernel(case))
 
 
-@frozen
+@frozen(eq=False, repr=False)  # a row is itself; an import pays for each method
 class KvmRule:
     """A limit, and the kernels that apply it.
 

@@ -18,7 +18,7 @@ from s2geom.errors import Violation
 Case = TypeVar("Case")
 
 
-@frozen
+@frozen(eq=False, repr=False)  # a row is itself; an import pays for each method
 class Rule(Generic[Case]):
     """One limit on a case.
 

@@ -100,7 +100,7 @@ class Scheme(Enum):
         return f"Scheme.{self.name}"
 
 
-@frozen
+@frozen(eq=False, repr=False)  # a row is itself; an import pays for each method
 class _Facts:
     first: Release
     last: Release | None
