@@ -361,8 +361,8 @@ def test_addresses_merge_where_their_bits_move() -> None:
     assert [(0, 0, 1 << 52, 1)] == mapped(shape, 0, memory.read, cpu=Cpu(52))
 
 
-def test_lpa2_mappings_have_no_shareability() -> None:
-    """Bits 9:8 are the address's, so pieces with other top bits do not touch."""
+def test_lpa2_leaves_have_no_shareability_of_their_own() -> None:
+    """Bits 9:8 are the address's; VTCR_EL2.SH0 is for all leaves, if it is known."""
     shape = Geometry(K4, 21, 3, lpa2=True)
     words = counting(0x3_FFFF_FFFF_F000 | 1 << 8 | 0x4FF, 0x1000, 1) + counting(
         2 << 8 | 0x4FF, 0x1000, 511
@@ -378,6 +378,11 @@ def test_lpa2_mappings_have_no_shareability() -> None:
         found.size,
     )
     assert found.attributes == Attributes(sh=None)
+    for sh0 in (0, 2, 3):
+        vtcr = 6 << 16 | sh0 << 12 | 1 << 32
+        [found] = scan(shape, 0, memory.read, vtcr=vtcr)
+
+        assert found.attributes == Attributes(sh=sh0)
 
 
 # A part of the space

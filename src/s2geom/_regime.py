@@ -50,6 +50,8 @@ class Regime:
         output_bits: Width of an output address.
         root_mask: The bits of the root's address that count.
         steps: Every level, start level first.
+        leaf_sh: The shareability of every leaf, where descriptors have none (LPA2);
+            None if they have, or it is not known.
         sets_access_flag: Whether hardware sets it (VTCR_EL2.HA).
         sets_dirty: Whether hardware makes DBM leaves writable (HA and HD).
     """
@@ -61,6 +63,7 @@ class Regime:
     output_bits: int
     root_mask: int
     steps: tuple[Step, ...]
+    leaf_sh: int | None
     sets_access_flag: bool
     sets_dirty: bool
 
@@ -121,6 +124,7 @@ def _regime(geometry: Geometry, cpu: Cpu | None, word: int | None) -> Regime:
         output_bits=output_bits,
         root_mask=-alignment,
         steps=steps,
+        leaf_sh=vtcr.sh0 if vtcr is not None and vtcr.ds else None,
         sets_access_flag=vtcr is not None and bool(vtcr.ha),
         sets_dirty=vtcr is not None and bool(vtcr.ha and vtcr.hd),
     )

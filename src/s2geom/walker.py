@@ -118,7 +118,7 @@ class Translation:
         descriptor: The leaf.
     """
 
-    output_address: int
+    output_address: int = field(repr=hex)
     level: int
     descriptor: Descriptor
 
@@ -175,7 +175,8 @@ class Mapping:
         ipa: First address, in bytes.
         output_address: Physical address that it maps to.
         size: Bytes.
-        attributes: Of every leaf in it.
+        attributes: Of every leaf in it. With LPA2 its ``sh`` is VTCR_EL2.SH0, or None
+            where no ``vtcr`` was given.
         level: Of every leaf in it.
     """
 
@@ -374,7 +375,7 @@ def scan(
             "address: every walk ends in an Address size fault at level 0"
         )
     runs = Scan(regime, read, start, end, progress).runs(root)
-    return _merged(runs, start, end, has_sh=regime.layout is not AddressLayout.LPA2)
+    return _merged(runs, start, end, regime)
 
 
 def _start_and_end(ipa_range: object, geometry: Geometry) -> tuple[int, int]:
@@ -399,9 +400,10 @@ def _start_and_end(ipa_range: object, geometry: Geometry) -> tuple[int, int]:
 
 
 def _merged(
-    runs: Iterator[Run], start: int, end: int, *, has_sh: bool
+    runs: Iterator[Run], start: int, end: int, regime: Regime
 ) -> Iterator[Mapping]:
     """Join the runs that touch, and cut what they have outside the range."""
+    layout, sh = regime.layout, regime.leaf_sh
     ipa = address = ipa_end = address_end = bits = level = -2  # continues nothing
     for run_ipa, run_address, size, run_bits, run_level in runs:
         if (
@@ -416,18 +418,18 @@ def _merged(
         if ipa_end > 0:
             if ipa < start:
                 ipa, address = start, address + start - ipa
-            found = _attributes(bits, has_sh)
+            found = _attributes(bits, layout, sh)
             yield Mapping(ipa, address, ipa_end - ipa, found, level)
         ipa, address, bits, level = run_ipa, run_address, run_bits, run_level
         ipa_end, address_end = ipa + size, address + size
     if ipa_end > 0:
         if ipa < start:
             ipa, address = start, address + start - ipa
-        found = _attributes(bits, has_sh)
+        found = _attributes(bits, layout, sh)
         yield Mapping(ipa, address, min(ipa_end, end) - ipa, found, level)
 
 
 @lru_cache(maxsize=256)
-def _attributes(bits: int, has_sh: bool) -> Attributes:
+def _attributes(bits: int, layout: AddressLayout, sh: int | None) -> Attributes:
     found = Attributes.from_int(bits)
-    return found if has_sh else evolve(found, sh=None)
+    return evolve(found, sh=sh) if layout is AddressLayout.LPA2 else found
