@@ -7,8 +7,9 @@ what is refused, None for both. They love the places where programs break: the l
 page, the seams between concatenated tables, the ends of entries, reserved bits. And
 they shrink to examples that can be read: 4K pages, 32 bits, one table, address 0.
 
-`register` is hypothesis' own entry point. With it, ``st.from_type(Geometry)`` and the
-annotations of a test's arguments work as soon as both packages are installed.
+This module is hypothesis' own entry point, and registers its strategies when it is
+loaded. So ``st.from_type(Geometry)`` and the annotations of a test's arguments work as
+soon as both packages are installed.
 
 This is the one module that imports hypothesis.
 """
@@ -820,8 +821,8 @@ _BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
 def register() -> None:
     """Tell hypothesis how to make the values of this package from their types.
 
-    Hypothesis calls it by itself, through its entry point. Nothing is made before a
-    test asks.
+    It is done when this module is loaded, by whoever loads it first: hypothesis, or a
+    test. Nothing is made before a test asks.
     """
     for kind, make in _BY_TYPE.items():
         st.register_type_strategy(kind, _maker(make))
@@ -831,3 +832,9 @@ def _maker(
     make: Callable[[], SearchStrategy[Any]],
 ) -> Callable[[type], SearchStrategy[Any]]:
     return lambda _: make()
+
+
+# The entry point is the module and not this function: where a test imports this module
+# first, hypothesis is imported by it, and asks for the entry point in its turn before
+# there is any function to call.
+register()
