@@ -253,7 +253,7 @@ def pictures() -> dict[str, str]:
     return {
         "ruler-16k-40": s2.bit_ruler(seed, ipa=seed.ipa_size - seed.page_size),
         "tree-16k-40": s2.table_tree(seed),
-        "ruler-4k-40": s2.bit_ruler(s2.stage2(page_shift=12, ipa_bits=40)),
+        "tree-4k-40": s2.table_tree(s2.stage2(page_shift=12, ipa_bits=40)),
     }
 
 

@@ -181,6 +181,23 @@ def test_the_page_of_rules_includes_every_generated_table() -> None:
     assert sorted(generated()) == sorted(shown)
 
 
+def test_every_picture_is_shown_and_every_shown_picture_made() -> None:
+    """The pages include the pictures that the library draws."""
+    made = runpy.run_path(str(DOCS / "tables.py"))["pictures"]()
+    shown = {
+        (page.parent / file).stem
+        for page in PAGES
+        for file in re.findall(
+            r"^:file: (\S*_generated/\S+\.svg)$",
+            page.read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    }
+
+    assert set(made) == shown
+    assert all(picture.startswith("<svg") for picture in made.values())
+
+
 @pytest.mark.parametrize("page", FIELDS)
 def test_the_tables_of_fields_have_the_manuals_names(page: str) -> None:
     """Each field that a reader looks for has a row of its own."""
