@@ -14,25 +14,22 @@ or a CPU allows it; and if not, whose limit, by how much, and what would fit.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from s2geom.architecture import Cpu
-from s2geom.errors import (
-    InvalidArgument,
-    MemoryReadError,
-    S2GeomError,
-    UnreadableInput,
-    UnsupportedCombination,
-    Violation,
-)
-from s2geom.fake import FakePgd, fake_pgd
-from s2geom.geometry import Geometry, IpaIndex, Level
-from s2geom.granule import Granule
-from s2geom.hw_pgtable import hw_pgtable_level_shift, hw_pgtable_levels
-from s2geom.kvm import Host, check, stage2
-from s2geom.scheme import Scheme
-
 if TYPE_CHECKING:
+    from s2geom.architecture import Cpu
     from s2geom.builder import Step, TableBuilder
     from s2geom.descriptor import AddressLayout, Attributes, Descriptor
+    from s2geom.errors import (
+        InvalidArgument,
+        MemoryReadError,
+        S2GeomError,
+        UnreadableInput,
+        UnsupportedCombination,
+        Violation,
+    )
+    from s2geom.fake import FakePgd, fake_pgd
+    from s2geom.geometry import Geometry, IpaIndex, Level
+    from s2geom.granule import Granule
+    from s2geom.hw_pgtable import hw_pgtable_level_shift, hw_pgtable_levels
     from s2geom.id_registers import (
         ID_AA64MMFR0_EL1,
         ID_AA64MMFR1_EL1,
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
         ID_AA64MMFR3_EL1,
     )
     from s2geom.kconfig import IpaSizes, KernelConfig, Origin
+    from s2geom.kvm import Host, check, stage2
     from s2geom.leaf import leaf_size
     from s2geom.macros import kernel_macros
     from s2geom.memory import Memory
@@ -52,6 +50,7 @@ if TYPE_CHECKING:
     )
     from s2geom.registers import VTCR_EL2, VTTBR_EL2, parse_nested_name
     from s2geom.render import bit_ruler, register_word, table_tree
+    from s2geom.scheme import Scheme
     from s2geom.smmu import STE
     from s2geom.tabulate import diff, survey, survey_chart
     from s2geom.walker import Fault, Mapping, Translation, scan, walk
@@ -60,46 +59,65 @@ if TYPE_CHECKING:
 _LATER = {
     "AddressLayout": "descriptor",
     "Attributes": "descriptor",
+    "Cpu": "architecture",
     "Descriptor": "descriptor",
+    "FakePgd": "fake",
     "Fault": "walker",
     "Footprint": "weigh",
+    "Geometry": "geometry",
+    "Granule": "granule",
+    "Host": "kvm",
     "ID_AA64MMFR0_EL1": "id_registers",
     "ID_AA64MMFR1_EL1": "id_registers",
     "ID_AA64MMFR2_EL1": "id_registers",
     "ID_AA64MMFR3_EL1": "id_registers",
+    "InvalidArgument": "errors",
+    "IpaIndex": "geometry",
     "IpaSizes": "kconfig",
     "KernelConfig": "kconfig",
+    "Level": "geometry",
     "LevelCount": "weigh",
     "Mapping": "walker",
     "Memory": "memory",
+    "MemoryReadError": "errors",
     "Origin": "kconfig",
     "POLICIES": "policies",
     "Policy": "policies",
     "PolicyChoice": "policies",
     "PolicyRow": "policies",
+    "S2GeomError": "errors",
     "STE": "smmu",
+    "Scheme": "scheme",
     "Step": "builder",
     "TableBuilder": "builder",
     "TableCount": "weigh",
     "Translation": "walker",
+    "UnreadableInput": "errors",
+    "UnsupportedCombination": "errors",
     "VTCR_EL2": "registers",
     "VTTBR_EL2": "registers",
+    "Violation": "errors",
     "bit_ruler": "render",
+    "check": "kvm",
     "compare_policies": "policies",
     "diff": "tabulate",
+    "fake_pgd": "fake",
     "footprint": "weigh",
+    "hw_pgtable_level_shift": "hw_pgtable",
+    "hw_pgtable_levels": "hw_pgtable",
     "kernel_macros": "macros",
     "leaf_size": "leaf",
     "parse_nested_name": "registers",
     "register_word": "render",
     "scan": "walker",
+    "stage2": "kvm",
     "survey": "tabulate",
     "survey_chart": "tabulate",
     "table_tree": "render",
     "walk": "walker",
 }
-"""Names whose module is loaded at first use: an import stays about as quick as attrs's,
-and a debugger that only asks for a shape never pays for a parser."""
+"""Every public name and its module, which is loaded when the name is first used: a
+debugger that only asks for a shape never pays for a parser, a walker or a picture."""
 
 __all__ = [
     "ID_AA64MMFR0_EL1",
