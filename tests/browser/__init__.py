@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The documentation's calculator in a real browser."""
