@@ -196,6 +196,9 @@ class Word(Displayed):
     WIDTH: ClassVar[int] = 64
     """Bits of the word."""
 
+    FIRST_BIT: ClassVar[int] = 0
+    """What the manual calls bit 0, of a word that is a part of something larger."""
+
     def __attrs_post_init__(self) -> None:
         layout = _layout(type(self))
         value = getattr(self, layout.rest)

@@ -18,7 +18,7 @@ from attrs import frozen
 from s2geom._arguments import integer
 from s2geom._public import public
 from s2geom.errors import S2GeomError
-from s2geom.fields import Word
+from s2geom.fields import Field, Word
 from s2geom.geometry import Geometry, IpaIndex, Level
 from s2geom.granule import LAST_LEVEL
 from s2geom.kvm import Host
@@ -190,7 +190,7 @@ def bit_ruler(geometry: Geometry, ipa: int | None = None) -> str:
     for part in found:
         high, x = part.low + part.width - 1, left(part.low + part.width - 1)
         wide = part.width * CELL
-        for bit in {high, part.low}:
+        for bit in dict.fromkeys((high, part.low)):
             pen.words(
                 left(bit) + CELL / 2,
                 top - 6,
@@ -485,7 +485,8 @@ def _cuts(word: Word, low: int) -> list[_Cut]:
 def _word_row(pen: Drawing, word: Word, number: int, low: int, y: float) -> float:
     cuts = _cuts(word, low)
     if not any(cut.name for cut in cuts) and not number >> low & ((1 << ROW) - 1):
-        text = f"bits {low + ROW - 1}:{low}: no field, all 0"
+        first = word.FIRST_BIT + low
+        text = f"bits {first + ROW - 1}:{first}: no field, all 0"
         pen.words(MARGIN, y, text, ink="muted")
         return y + 26
 
@@ -496,9 +497,10 @@ def _word_row(pen: Drawing, word: Word, number: int, low: int, y: float) -> floa
     high = max([34.0, *(width_of(name, SMALL) + 12 for name in upright)])
     for cut in cuts:
         x, wide = left(cut.high), (cut.high - cut.low + 1) * BIT
-        for bit in {cut.high, cut.low}:
+        for bit in dict.fromkeys((cut.high, cut.low)):
             middle = left(bit) + BIT / 2
-            pen.words(middle, y - 6, str(bit), size=SMALL, anchor="middle", ink="muted")
+            place = str(word.FIRST_BIT + bit)
+            pen.words(middle, y - 6, place, size=SMALL, anchor="middle", ink="muted")
         if not cut.name:
             pen.box(x, y, wide, high)
             pen.hatch(x, y, wide, high)
@@ -640,7 +642,7 @@ def _host_svg(host: Host) -> str:
 
 def _word_html(word: Word) -> str:
     rows = (
-        (row.bits, row.name, *_value_and_meaning(said))
+        (_place(word, row), row.name, *_value_and_meaning(said))
         for row, said in zip(word.fields(), word.explain(), strict=False)
     )
     others = (
@@ -650,6 +652,11 @@ def _word_html(word: Word) -> str:
     return table(
         _word_title(word), ("bits", "field", "value", "meaning"), (*rows, *others)
     )
+
+
+def _place(word: Word, row: Field) -> str:
+    high, low = row.high + word.FIRST_BIT, row.low + word.FIRST_BIT
+    return f"{high}:{low}" if high > low else f"{low}"
 
 
 def _value_and_meaning(said: str) -> tuple[str, str]:

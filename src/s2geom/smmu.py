@@ -118,6 +118,7 @@ class STE(Word):
     """
 
     WIDTH: ClassVar[int] = 128
+    FIRST_BIT: ClassVar[int] = FIRST_BIT
 
     s2vmid: int = _bits(
         "S2VMID", 143, 128, reads=lambda _: "what tags the TLB entries of this VM"

@@ -413,23 +413,22 @@ def _cells(
 
 def _in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
     """Put lines that share a page size side by side, and under it a host's."""
-    ranks: tuple[dict[str, int], ...] = tuple({} for _ in LINE)
-    # Schemes in the order of history; all else as it first appears.
-    ranks[LINE.index("scheme")].update(
-        {scheme.value: at for at, scheme in enumerate(Scheme)}
-    )
     lines = tuple(lines)
+    # Schemes in the order of history; a name that is none, as it first appears.
+    known = {scheme.value: at for at, scheme in enumerate(Scheme)}
     for line in lines:
-        for rank, name in zip(ranks, line, strict=True):
-            rank.setdefault(name, len(rank))
-    return tuple(
-        sorted(
-            lines,
-            key=lambda line: [
-                rank[name] for rank, name in zip(ranks, line, strict=True)
-            ],
-        )
-    )
+        for name in line:
+            known.setdefault(name, len(known))
+
+    def rank(line: Line) -> list[int]:
+        granule, va_bits, pa_bits, scheme, cpu = line
+        numbers = [
+            int(bits) if bits.isdecimal() and len(bits) < 5 else known[bits]
+            for bits in (va_bits, pa_bits)
+        ]
+        return [known[granule], *numbers, known[scheme], known[cpu]]
+
+    return tuple(sorted(lines, key=rank))
 
 
 def _label(line: Line, lines: Sequence[Line]) -> str:
