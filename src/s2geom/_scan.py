@@ -7,6 +7,8 @@ such a table (`Progression`), and only where that fails is it taken apart, word 
 The image is kept from one table to the next: as a rule their words differ in one of
 eight bytes, so one column of it is rewritten and 4 KiB are compared in C. That is about
 two microseconds instead of 512 turns of a loop.
+Where no two pages touch there is nothing to be quick about: a word costs a turn of the
+loop, and its `Mapping` several times that.
 
 *Bounds.* A CPU is content with a table that two entries point at, or that points at
 itself; a scan of it has exponentially many leaves. In a tree every table has one

@@ -405,6 +405,7 @@ def _merged(
     """Join the runs that touch, and cut what they have outside the range."""
     layout, sh = regime.layout, regime.leaf_sh
     ipa = address = ipa_end = address_end = bits = level = -2  # continues nothing
+    attributes = _attributes(0, layout, sh)
     for run_ipa, run_address, size, run_bits, run_level in runs:
         if (
             run_ipa == ipa_end
@@ -416,17 +417,15 @@ def _merged(
             address_end += size
             continue
         if ipa_end > 0:
-            if ipa < start:
-                ipa, address = start, address + start - ipa
-            found = _attributes(bits, layout, sh)
-            yield Mapping(ipa, address, ipa_end - ipa, found, level)
+            yield Mapping(ipa, address, ipa_end - ipa, attributes, level)
+        if run_bits != bits:
+            attributes = _attributes(run_bits, layout, sh)
         ipa, address, bits, level = run_ipa, run_address, run_bits, run_level
         ipa_end, address_end = ipa + size, address + size
-    if ipa_end > 0:
-        if ipa < start:
+        if ipa < start:  # only the first can begin outside
             ipa, address = start, address + start - ipa
-        found = _attributes(bits, layout, sh)
-        yield Mapping(ipa, address, min(ipa_end, end) - ipa, found, level)
+    if ipa_end > 0:
+        yield Mapping(ipa, address, min(ipa_end, end) - ipa, attributes, level)
 
 
 @lru_cache(maxsize=256)
