@@ -145,7 +145,7 @@ def _tables(shape: s2.Geometry, host: s2.Host, scheme: s2.Scheme) -> list[Row]:
 def _register(
     shape: s2.Geometry, host: s2.Host, scheme: s2.Scheme, cpu: s2.Cpu | None
 ) -> Iterator[Row]:
-    """Yield the word that the kernel writes, what it takes for granted, and a verdict."""
+    """Yield the word a kernel writes, what it takes for granted, and a verdict."""
     ps = _ps(shape, host, scheme, cpu)
     ha = scheme is not s2.Scheme.FAKE_PGD
     try:
