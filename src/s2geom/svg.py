@@ -29,7 +29,7 @@ INKS = {
     "level0": ("#dccfff", "#4a378a"),
     "level1": ("#bfe0ff", "#174a76"),
     "level2": ("#c3efc9", "#1d5530"),
-    "level3": ("#fdf0ae", "#5d5010"),
+    "level3": ("#fdf0ae", "#544808"),
     "offset": ("#e3e7eb", "#363d46"),
     "yes": ("#b9dcff", "#1b4f80"),
     "no": ("#f3f4f6", "#22272d"),
