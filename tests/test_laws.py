@@ -39,8 +39,6 @@ CPUS = (
     None,
     Cpu(32),
     Cpu(44),
-    Cpu(48, lpa2=True),
-    Cpu(52),
     Cpu(56, lpa2={Granule.K4}),
     Cpu(52, granules=[Granule.K64]),
 )
@@ -263,7 +261,7 @@ class TestLimits:
         for host in HOSTS:
             supported = [
                 ipa_bits
-                for ipa_bits in range(30, 56)
+                for ipa_bits in range(31, 54)
                 if not host.check(ipa_bits, scheme=scheme, cpu=cpu)
             ]
 

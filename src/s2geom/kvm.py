@@ -66,6 +66,7 @@ class _Case:
     cpu: Cpu | None
     host_levels: int
     levels: int
+    _fake: FakePgd | None = field(default=None, init=False)
 
     @property
     def va_limit(self) -> int:
@@ -80,7 +81,9 @@ class _Case:
     @property
     def fake(self) -> FakePgd:
         """Stage 2 as the fake-level macros have it."""
-        return fake_pgd(self.granule, self.ipa_bits, self.va_bits)
+        if self._fake is None:
+            self._fake = fake_pgd(self.granule, self.ipa_bits, self.va_bits)
+        return self._fake
 
     @property
     def is_in_domain(self) -> bool:
