@@ -135,8 +135,7 @@ class TableBuilder:
                 room for tables.
             TypeError: A value has the wrong type.
         """
-        pieces = self._cover(ipa, pa, size, attributes, blocks)
-        start, end = ipa, ipa + size
+        start, end, pieces = self._asked(ipa, pa, size, attributes, blocks)
         found = next(self._tree.runs(start, end), None)
         if found is not None:
             there, _ = found
@@ -170,8 +169,7 @@ class TableBuilder:
                 input or output addresses; or there is no room for tables.
             TypeError: A value has the wrong type.
         """
-        pieces = self._cover(ipa, pa, size, attributes, blocks)
-        self._replace([(ipa, ipa + size, pieces)])
+        self._replace([self._asked(ipa, pa, size, attributes, blocks)])
 
     def unmap(self, ipa: int, size: int) -> None:
         """Forget what a range maps; where nothing is mapped, nothing happens.
@@ -314,9 +312,10 @@ class TableBuilder:
             return evolve(attributes, sh=None)
         return attributes
 
-    def _cover(
+    def _asked(
         self, ipa: int, pa: int, size: int, attributes: Attributes | None, blocks: bool
-    ) -> list[Piece]:
+    ) -> Stretch:
+        """Check what a call asks for, and return the leaves that it takes."""
         start, end = page_range(self._geometry, ipa, size)
         target = page_multiple(self._geometry, "pa", pa)
         bits = self._tree.layout.address_bits
@@ -329,7 +328,7 @@ class TableBuilder:
         groups = flag("blocks", blocks)
         levels = self._levels if groups else self._levels[-1:]
         runs = cover(levels, start, target, end - start, groups=groups)
-        return [(run, wanted) for run in runs]
+        return start, end, [(run, wanted) for run in runs]
 
     def _part(self, run: Run, first: int, last: int) -> list[Run]:
         """Return what a run maps from one page to another; leaves cut are split."""

@@ -1,0 +1,774 @@
+# SPDX-License-Identifier: MIT
+"""`TableBuilder`: what it makes of a call, word by word and step by step."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from struct import pack, unpack
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from table_reader import Run, Shape, reader, runs, segments
+
+from s2geom import (
+    VTCR_EL2,
+    VTTBR_EL2,
+    Attributes,
+    Cpu,
+    Geometry,
+    InvalidArgument,
+    Memory,
+    Step,
+    TableBuilder,
+    Translation,
+    UnsupportedCombination,
+    footprint,
+    scan,
+    walk,
+)
+from s2geom._words import Words
+
+KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+BASE = 0x8000_0000
+
+K4 = Geometry(12, 40, 1)  # two tables: the PGD is 8 KiB
+K4_SHAPE = Shape(12, 40, 1, "48")
+
+RW_NORMAL = 0x7FC
+"""Read and write, executable, write-back, inner shareable, accessed."""
+
+READ_ONLY = Attributes(s2ap=1)
+READ_ONLY_BITS = 0x77C
+
+SHAPES = (
+    (Geometry(12, 25, 2), Shape(12, 25, 2, "48"), False),
+    (Geometry(12, 34, 2), Shape(12, 34, 2, "48"), False),
+    (K4, K4_SHAPE, False),
+    (Geometry(12, 48, 0), Shape(12, 48, 0, "48"), False),
+    (Geometry(12, 52, -1, lpa2=True), Shape(12, 52, -1, "lpa2"), False),
+    (Geometry(12, 52, 0, lpa2=True), Shape(12, 52, 0, "lpa2"), False),
+    (Geometry(14, 29, 3), Shape(14, 29, 3, "48"), False),
+    (Geometry(14, 40, 2), Shape(14, 40, 2, "48"), False),
+    (Geometry(14, 52, 0, lpa2=True), Shape(14, 52, 0, "lpa2"), False),
+    (Geometry(16, 33, 2), Shape(16, 33, 2, "48"), False),
+    (Geometry(16, 48, 1), Shape(16, 48, 1, "48"), False),
+    (Geometry(16, 48, 1), Shape(16, 48, 1, "lpa"), True),
+    (Geometry(16, 52, 1), Shape(16, 52, 1, "lpa"), False),
+)
+NAMES = [f"{shape}" for _, shape, _ in SHAPES]
+
+
+def built(tables: TableBuilder, shape: Shape = K4_SHAPE) -> list[Run]:
+    """Return the leaves of what was built, by the tests' own walk."""
+    return list(runs(shape, tables.root, reader(tables.images())))
+
+
+def words(image: bytes) -> dict[int, int]:
+    """Return what is in a table, by index."""
+    return {
+        index: word
+        for index, word in enumerate(unpack(f"<{len(image) // 8}Q", image))
+        if word
+    }
+
+
+# What a call makes
+
+
+def test_a_block_is_one_word_in_the_table_above_it() -> None:
+    """2 MiB at 1 GiB: PGD entry 1 links to the next page, whose entry 0 is a block."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0x4000_0000, 0x9000_0000, 2 * MIB)
+    images = tables.images()
+
+    assert [BASE, BASE + 0x2000] == list(images)
+    assert {1: BASE + 0x2000 | 0b11} == words(images[BASE])
+    assert {0: 0x9000_0000 | RW_NORMAL | 0b01} == words(images[BASE + 0x2000])
+    assert [8192, 4096] == [len(image) for image in images.values()]
+
+
+def test_a_page_is_at_the_last_level() -> None:
+    """The top page of the space: the last entry of every table, and of both roots."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(2**40 - 4096, 0x1234_5000, 4096)
+    pgd, *others = (words(image) for image in tables.images().values())
+
+    assert [1023] == list(pgd)
+    assert [[511], [511]] == [list(table) for table in others]
+    assert {0x1234_5000 | RW_NORMAL | 0b11} in [set(t.values()) for t in others]
+
+
+def test_takes_the_largest_blocks_that_both_addresses_allow() -> None:
+    """From the ends to the middle: pages, groups of pages, 2 MiB, 1 GiB, and back."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(GIB - 2 * MIB - 68 * KIB, 5 * GIB - 2 * MIB - 68 * KIB, 2 * GIB)
+
+    assert [
+        (4 * KIB, 1, False),
+        (4 * KIB, 16, True),
+        (2 * MIB, 1, False),
+        (GIB, 1, False),
+        (2 * MIB, 496, True),
+        (2 * MIB, 14, False),
+        (4 * KIB, 480, True),
+        (4 * KIB, 15, False),
+    ] == [(run.leaf_size, run.many, run.contiguous) for run in built(tables)]
+
+
+def test_addresses_that_differ_below_a_block_allow_none() -> None:
+    """The same IPA to a PA that is 64 KiB further: groups of pages and no block."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 64 * KIB, 4 * MIB)
+
+    assert {(4 * KIB, True)} == {
+        (run.leaf_size, run.contiguous) for run in built(tables)
+    }
+
+
+def test_without_blocks_there_are_pages_alone() -> None:
+    """Neither a block nor a contiguous bit."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 4 * MIB, blocks=False)
+
+    assert [(0, 512, False), (2 * MIB, 512, False)] == [
+        (run.ipa, run.many, run.contiguous) for run in built(tables)
+    ]
+
+
+def test_attributes_are_the_descriptors_own() -> None:
+    """Each leaf has them, and the default is normal memory that all may use."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 2 * MIB + 4096, attributes=Attributes(memattr=0, sh=0, xn=2))
+    tables.map(GIB, 0, 4096)
+
+    assert [2 << 53 | 0x4C0, 2 << 53 | 0x4C0, RW_NORMAL] == [
+        run.attributes for run in built(tables)
+    ]
+
+
+@pytest.mark.parametrize(("geometry", "shape", "lpa"), SHAPES, ids=NAMES)
+def test_reads_back_through_the_walk_of_the_package(
+    geometry: Geometry, shape: Shape, lpa: bool
+) -> None:
+    """Own walk, `walk` and `scan` agree about a few leaves of each kind and place."""
+    bits = 48 if shape.layout == "48" else 52
+    tables = TableBuilder(geometry, 1 << 40, lpa)
+    page, last = geometry.page_size, geometry.ipa_size
+    tables.map(0, 0, 16 * page)
+    tables.map(last - 48 * page, (1 << bits) - 64 * page, 48 * page, blocks=False)
+    half = last // 2
+    size = min(1 << shape.shift(2), half // 4)
+    tables.map(half - size, 3 << bits - 3, 2 * size)
+    images, vtcr = tables.images(), tables.vtcr()
+    memory = Memory(images)
+    seen = segments(shape, tables.root, images)
+    cpu = Cpu(bits, lpa2=geometry.lpa2, ttst=True)
+
+    assert vtcr.geometry() == geometry
+    assert tables.root == tables.vttbr().root(geometry, pa_bits=bits)
+    for part in seen:
+        for ipa in (part.ipa, part.end - 1):
+            found = walk(
+                geometry, tables.root, ipa, memory.read, cpu=cpu, vtcr=int(vtcr)
+            )
+
+            assert isinstance(found, Translation)
+            assert part.pa + ipa - part.ipa == found.output_address
+    scanned = list(scan(geometry, tables.root, memory.read, cpu=cpu, vtcr=int(vtcr)))
+    assert sum(part.end - part.ipa for part in seen) == sum(m.size for m in scanned)
+    assert {(m.ipa, m.output_address) for m in scanned} >= {
+        (part.ipa, part.pa) for part in seen
+    }
+
+
+# What it weighs
+
+
+@st.composite
+def disjoint_ranges(draw: st.DrawFn, geometry: Geometry) -> list[tuple[int, int, int]]:
+    """A few ranges near where entries of some level begin or end."""
+    page, last = geometry.page_size, geometry.ipa_size
+    sizes = [level.entry_size for level in geometry.table_levels]
+    near = st.builds(
+        lambda size, times, pages: min(max(size * times + pages * page, 0), last),
+        st.sampled_from(sizes),
+        st.integers(0, 3),
+        st.sampled_from([0, 0, 1, -1, 16, -200]),
+    )
+    ends = sorted(set(draw(st.lists(near, min_size=2, max_size=6))))
+    found = []
+    for start, end in pairwise(ends):
+        if draw(st.booleans()):
+            far = draw(st.sampled_from([0, 1 << 46, 1 << 21]))
+            if (end - start) // page > 20_000 and far == 1 << 21:
+                far = 0
+            if far + end > 1 << 48:
+                far = 0
+            found.append((start, end - start, start + far))
+    return found
+
+
+@pytest.mark.parametrize(("geometry", "shape", "lpa"), SHAPES, ids=NAMES)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_builds_what_footprint_says(
+    geometry: Geometry, shape: Shape, lpa: bool, data: st.DataObject
+) -> None:
+    """Tables, bytes, leaves and groups, level by level, at best and at worst."""
+    ranges = data.draw(disjoint_ranges(geometry))
+    weight = footprint(geometry, ranges, lpa=lpa)
+    for blocks, count in ((True, weight.best), (False, weight.worst)):
+        if count.tables > 300:
+            continue
+        tables = TableBuilder(geometry, 0, lpa)
+        for ipa, size, pa in ranges:
+            tables.map(ipa, pa, size, blocks=blocks)
+        found = built(tables, shape)
+        leaves = {level.level: [0, 0] for level in count.levels}
+        for run in found:
+            leaves[run.level][0] += run.many
+            leaves[run.level][1] += run.many if run.contiguous else 0
+        images = tables.images()
+
+        assert count.bytes == sum(map(len, images.values()))
+        assert count.tables == len(images) - 1 + geometry.concatenation
+        assert [[c.leaves, c.contiguous] for c in count.levels] == list(leaves.values())
+
+
+# Where tables are
+
+
+def test_tables_take_the_lowest_free_pages_above_the_pgd() -> None:
+    """What is freed in the middle is used again first."""
+    tables = TableBuilder(K4, BASE)
+    for gigabyte in range(3):
+        tables.map(gigabyte * GIB, 0, 2 * MIB)
+    first, second, third = list(tables.images())[1:]
+    tables.unmap(GIB, 2 * MIB)
+
+    assert [BASE, first, third] == list(tables.images())
+    tables.map(8 * GIB, 0, 2 * MIB)
+    assert [BASE, first, second, third] == list(tables.images())
+    assert {0: first, 2: third, 8: second} == {
+        index: word & -4 for index, word in words(tables.images()[BASE]).items()
+    }
+    assert [BASE, BASE + 0x2000, BASE + 0x3000, BASE + 0x4000] == list(tables.images())
+
+
+def test_a_pgd_smaller_than_a_page_leaves_the_rest_of_its_page() -> None:
+    """Other tables are whole pages, on page boundaries."""
+    tables = TableBuilder(Geometry(16, 40, 2), BASE + 16 * KIB)
+    tables.map(0, 0, 64 * KIB)
+
+    assert [(BASE + 16 * KIB, 16 * KIB), (BASE + 64 * KIB, 64 * KIB)] == [
+        (address, len(image)) for address, image in tables.images().items()
+    ]
+
+
+def test_tables_may_be_above_48_bits_where_descriptors_hold_more() -> None:
+    """Table addresses have the same layout as output addresses."""
+    for geometry, shape, lpa in SHAPES:
+        if shape.layout == "48":
+            continue
+        base = (5 << 48) - geometry.pgd_alignment
+        tables = TableBuilder(geometry, base, lpa)
+        tables.map(0, (3 << 48) - 16 * geometry.page_size, 4096 * geometry.page_size)
+        [part] = segments(shape, base, tables.images())
+
+        assert (3 << 48) - 16 * geometry.page_size == part.pa
+        assert 4096 * geometry.page_size == part.end
+        assert base == tables.vttbr().root(geometry, pa_bits=52)
+
+
+def test_links_to_tables_on_both_sides_of_48_bits() -> None:
+    """Tables side by side in memory are not progressions of words across 2**48."""
+    geometry = Geometry(12, 40, 1, lpa2=True)
+    tables = TableBuilder(geometry, (1 << 48) - 0x4000)
+    tables.map(0, 0, 16 * MIB, blocks=False)
+    shape = Shape(12, 40, 1, "lpa2")
+
+    assert [(0, 16 * MIB)] == [
+        (part.ipa, part.end) for part in segments(shape, tables.root, tables.images())
+    ]
+    # The PGD and two tables below; of the other seven one has the links.
+    assert [False] * 3 + [True] * 7 == [at >= 1 << 48 for at in tables.images()]
+
+
+# Changes
+
+
+def test_unmapping_restores_the_images() -> None:
+    """Between other mappings, in the same tables and in new ones."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 4 * MIB + 8192)
+    tables.map(GIB + 4096, 0, 4096)
+    before = tables.images()
+    tables.map(GIB + 8192, 0x4000_2000, 3 * GIB, attributes=READ_ONLY)
+
+    assert before != tables.images()
+    tables.unmap(GIB + 8192, 3 * GIB)
+    assert before == tables.images()
+
+
+def test_cutting_a_block_leaves_the_largest_leaves_around_the_hole() -> None:
+    """One page out of 1 GiB: 2 MiB blocks, groups of pages, pages."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(GIB, 0, GIB)
+    tables.unmap(GIB + 2 * MIB + 4096, 4096)
+    found = built(tables)
+
+    assert [
+        (2 * MIB, 1, False),
+        (4 * KIB, 1, False),
+        (4 * KIB, 14, False),
+        (4 * KIB, 496, True),
+        (2 * MIB, 14, False),
+        (2 * MIB, 496, True),
+    ] == [(run.leaf_size, run.many, run.contiguous) for run in found]
+    assert GIB - 4096 == sum(run.end - run.ipa for run in found)
+
+
+def test_cutting_a_group_clears_the_contiguous_bit_of_the_rest() -> None:
+    """The other groups keep theirs."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 192 * KIB)
+    tables.unmap(64 * KIB + 8192, 4096)
+
+    assert [
+        (0, 16, True),
+        (64 * KIB, 2, False),
+        (64 * KIB + 12 * KIB, 13, False),
+        (128 * KIB, 16, True),
+    ] == [(run.ipa, run.many, run.contiguous) for run in built(tables)]
+
+
+def test_nothing_is_merged() -> None:
+    """Two halves of a block stay pages: nobody asked to break what is in use."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, MIB)
+    tables.map(MIB, MIB, MIB)
+
+    assert {4 * KIB} == {run.leaf_size for run in built(tables)}
+
+
+def test_remapping_takes_the_place_of_whatever_is_there() -> None:
+    """Blocks, pages and holes; what a block has outside is kept."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 2 * MIB)
+    tables.map(3 * MIB, 0x3000_0000, 64 * KIB, attributes=READ_ONLY)
+    tables.remap(MIB, 0x8010_0000, 5 * MIB)
+
+    assert [
+        (0, MIB, 0, RW_NORMAL),
+        (MIB, 6 * MIB, 0x8010_0000, RW_NORMAL),
+    ] == segments(K4_SHAPE, BASE, tables.images())
+    assert [4 * KIB, 4 * KIB, 2 * MIB] == [run.leaf_size for run in built(tables)]
+
+
+def test_protecting_keeps_leaves_and_splits_those_it_cuts() -> None:
+    """A 1 GiB block stays one, unless only a part of it changes."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 2 * GIB)
+    tables.protect(0, GIB + 2 * MIB, attributes=READ_ONLY)
+
+    assert [
+        (GIB, 1, READ_ONLY_BITS),
+        (2 * MIB, 1, READ_ONLY_BITS),
+        (2 * MIB, 15, RW_NORMAL),
+        (2 * MIB, 496, RW_NORMAL),
+    ] == [(run.leaf_size, run.many, run.attributes) for run in built(tables)]
+
+
+def test_protecting_pages_does_not_make_blocks_of_them() -> None:
+    """They were asked for as pages, over two tables."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 4 * MIB, blocks=False)
+    tables.protect(0, 4 * MIB, attributes=READ_ONLY)
+
+    assert [(4 * KIB, 512, READ_ONLY_BITS)] * 2 == [
+        (run.leaf_size, run.many, run.attributes) for run in built(tables)
+    ]
+
+
+def test_protecting_with_what_is_there_changes_nothing() -> None:
+    """Not even a step, and no block is split for it."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 2 * MIB)
+    steps = tables.changes()
+    tables.protect(4096, 8192, attributes=Attributes())
+
+    assert steps == tables.changes()
+
+
+def test_with_lpa2_shareability_is_no_attribute() -> None:
+    """VTCR_EL2.SH0 has it for all, so another ``sh`` is no change."""
+    tables = TableBuilder(Geometry(12, 40, 1, lpa2=True), BASE)
+    tables.map(0, 0, 4096, attributes=Attributes(sh=0))
+    steps = tables.changes()
+    tables.protect(0, 4096, attributes=Attributes(sh=2))
+
+    assert steps == tables.changes()
+
+
+def test_splitting_makes_pages_of_a_part() -> None:
+    """The rest of a block keeps the largest leaves; pages are left alone."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 4 * MIB)
+    tables.split(0, 128 * KIB)
+
+    assert [
+        (0, 4 * KIB, 32, False),
+        (128 * KIB, 4 * KIB, 480, True),
+        (2 * MIB, 2 * MIB, 1, False),
+    ] == [(run.ipa, run.leaf_size, run.many, run.contiguous) for run in built(tables)]
+    steps = tables.changes()
+    tables.split(0, 128 * KIB)
+    assert steps == tables.changes()
+
+
+def test_splitting_leaves_holes_alone() -> None:
+    """What is not mapped has nothing to split."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 64 * KIB)
+    tables.map(2 * MIB, 2 * MIB, 2 * MIB)
+    tables.split(0, GIB)
+
+    assert [(0, 16), (2 * MIB, 512)] == [(run.ipa, run.many) for run in built(tables)]
+    assert not any(run.contiguous for run in built(tables))
+
+
+def test_parts_of_a_block_that_was_to_be_replaced_are_not() -> None:
+    """NT is for blocks: bit 16 of a page is an address bit."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 2 * MIB, attributes=Attributes(nt=True))
+    tables.unmap(0, 4096)
+
+    assert [(4096, 2 * MIB, 4096, RW_NORMAL)] == segments(
+        K4_SHAPE, BASE, tables.images()
+    )
+
+
+# Steps
+
+
+def test_a_table_is_filled_and_seen_before_it_is_linked() -> None:
+    """From the leaves up; only the last write is to what a CPU can reach."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0x1000, 4096)
+    level_3 = pack("<Q", 0x1000 | RW_NORMAL | 3) + bytes(4088)
+    level_2 = pack("<Q", BASE + 0x2000 | 3) + bytes(4088)
+
+    assert (
+        Step("write", BASE + 0x2000, 4096, level_3),
+        Step("write", BASE + 0x3000, 4096, level_2),
+        Step("barrier", 0, 0),
+        Step("write", BASE, 8, pack("<Q", BASE + 0x3000 | 3)),
+    ) == tables.changes()
+
+
+def test_a_block_is_broken_before_a_table_takes_its_place() -> None:
+    """Invalid, invalidated for all that it mapped, filled, linked."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(GIB, 0, GIB)
+    done = len(tables.changes())
+    tables.unmap(GIB, 2 * MIB)
+    level_2 = bytes(8) + b"".join(
+        pack("<Q", n * 2 * MIB | RW_NORMAL | 1 | (n >= 16) << 52) for n in range(1, 512)
+    )
+
+    assert (
+        Step("write", BASE + 8, 8, bytes(8)),
+        Step("invalidate", GIB, GIB),
+        Step("write", BASE + 0x2000, 4096, level_2),
+        Step("barrier", 0, 0),
+        Step("write", BASE + 8, 8, pack("<Q", BASE + 0x2000 | 3)),
+    ) == tables.changes()[done:]
+
+
+def test_a_table_that_would_be_empty_is_unlinked_and_cleared() -> None:
+    """One write makes all of it unreachable; its pages are zero for their next use."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 8192, blocks=False)
+    done = len(tables.changes())
+    tables.unmap(0, GIB)
+
+    assert (
+        Step("write", BASE, 8, bytes(8)),
+        Step("write", BASE + 0x2000, 4096, bytes(4096)),
+        Step("write", BASE + 0x3000, 4096, bytes(4096)),
+        Step("invalidate", 0, GIB),
+    ) == tables.changes()[done:]
+
+
+def test_a_table_that_keeps_something_is_not_touched_but_there() -> None:
+    """Only the entry goes, and no other table."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 8192, blocks=False)
+    done = len(tables.changes())
+    tables.unmap(4096, 4096)
+
+    assert (
+        Step("write", BASE + 0x2008, 8, bytes(8)),
+        Step("invalidate", 4096, 4096),
+    ) == tables.changes()[done:]
+
+
+def test_unmapping_nothing_is_no_step() -> None:
+    """Holes need no maintenance."""
+    tables = TableBuilder(K4, BASE)
+    tables.unmap(0, 2**40)
+
+    assert () == tables.changes()
+
+
+def test_a_step_is_a_value() -> None:
+    """It can be a key, and its repr makes it again."""
+    step = Step("write", BASE, 8, bytes(8))
+
+    assert step == eval(repr(step), {"Step": Step})  # noqa: S307
+    assert {step: 1}[Step("write", BASE, 8, bytes(8))] == 1
+
+
+# The words that go with it
+
+
+def test_gives_the_registers_that_go_with_the_tables() -> None:
+    """As KVM sets them, PS by what descriptors hold."""
+    tables = TableBuilder(K4, BASE)
+    wide = TableBuilder(Geometry(16, 48, 1), (7 << 48) + 0x1_0000, lpa=True)
+
+    assert VTCR_EL2.for_geometry(K4, pa_bits=48) == tables.vtcr()
+    assert VTTBR_EL2.for_geometry(K4, BASE, 5) == tables.vttbr(5)
+    assert 6 == wide.vtcr().ps
+    # BADDR bits 5:2 hold the address's bits 51:48.
+    assert 0x1_0000 | 7 << 2 == int(wide.vttbr())
+
+
+# What is refused
+
+
+def raises(call: Callable[..., object], *arguments: object, **named: object) -> str:
+    """Return the message of the `InvalidArgument` that a call ends in."""
+    with pytest.raises(InvalidArgument) as refused:
+        call(*arguments, **named)
+    return str(refused.value)
+
+
+def test_an_overlap_names_what_is_there() -> None:
+    """And says what to do about it; nothing has changed."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0x4020_0000, 0x9000_0000, 4 * MIB)
+    images, steps = tables.images(), tables.changes()
+
+    assert (
+        "0x0..0x403fffff overlaps 0x40200000..0x403fffff, which is mapped to "
+        "0x90000000..0x901fffff; unmap that first, or use remap"
+        == raises(tables.map, 0, 0, 0x4040_0000)
+    )
+    assert (
+        "0x40201000..0x40201fff overlaps 0x40200000..0x403fffff, which is mapped to "
+        "0x90000000..0x901fffff; unmap that first, or use remap"
+        == raises(tables.map, 0x4020_1000, 0, 4096, blocks=False)
+    )
+    assert (images, steps) == (tables.images(), tables.changes())
+
+
+def test_a_hole_cannot_be_protected() -> None:
+    """In front, in the middle, at the end: nothing of the range changes."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0x2000, 0, 0x1000)
+    tables.map(0x4000, 0, 0x1000)
+    images = tables.images()
+    not_all = "{} is not all mapped: nothing is at {}; map it first"
+
+    for ipa, size, span, hole in (
+        (0x1000, 0x2000, "0x1000..0x2fff", "0x1000"),
+        (0x2000, 0x3000, "0x2000..0x4fff", "0x3000"),
+        (0x4000, 0x2000, "0x4000..0x5fff", "0x5000"),
+        (0x8000, 0x1000, "0x8000..0x8fff", "0x8000"),
+    ):
+        assert not_all.format(span, hole) == raises(
+            tables.protect, ipa, size, attributes=READ_ONLY
+        )
+    assert images == tables.images()
+
+
+def test_ranges_are_whole_pages_inside_the_space() -> None:
+    """The message names the alignment that is needed, and by how much it is missed."""
+    tables = TableBuilder(Geometry(14, 40, 2), 0)
+    page = "a multiple of the 16K page size, 0x4000"
+
+    assert f"ipa must be {page}; got 0x1000, 0x1000 past one" == raises(
+        tables.map, 0x1000, 0, 0x4000
+    )
+    assert f"pa must be {page}; got 0x6000, 0x2000 past one" == raises(
+        tables.map, 0, 0x6000, 0x4000
+    )
+    assert f"size must be {page}; got 0x4001, 0x1 past one" == raises(
+        tables.unmap, 0, 0x4001
+    )
+    assert "size must be at least 0x4000, got 0" == raises(tables.split, 0, 0)
+    assert (
+        "0xffffffc000..0x10000003fff does not fit in the 40-bit IPA space, "
+        "0x0..0xffffffffff" == raises(tables.remap, 2**40 - 0x4000, 0, 0x8000)
+    )
+    assert (
+        "pa 0xfffffffff000..0x1000000000fff does not fit in the 48 bits of a "
+        "descriptor's address" == raises(TableBuilder(K4, 0).map, 0, 2**48 - 4096, 8192)
+    )
+
+
+def test_base_has_the_alignment_of_the_pgd() -> None:
+    """16 tables of 16K side by side are aligned to all of them."""
+    pgd = Geometry(14, 40, 2)
+
+    assert (
+        "base must be a multiple of the PGD's alignment, 0x40000; got 0x84000, "
+        "0x4000 past one" == raises(TableBuilder, pgd, 0x8_4000)
+    )
+    assert (
+        "base must leave the 0x40000 bytes of the PGD within 0x0..0xffffffffffff, "
+        "got 0x1000000000000" == raises(TableBuilder, pgd, 1 << 48)
+    )
+    assert raises(TableBuilder, pgd, -0x4_0000).endswith("got -0x40000")
+
+
+def test_a_small_pgd_is_aligned_to_64_bytes_where_addresses_have_52_bits() -> None:
+    """BADDR keeps address bits 51:48 in its bits 5:2."""
+    shape = Geometry(16, 44, 1)  # four entries, 32 bytes
+
+    assert TableBuilder(shape, 0x20).root == 0x20
+    assert (
+        "base must be a multiple of the PGD's alignment, 0x40; got 0x20, 0x20 past one"
+        == raises(TableBuilder, shape, 0x20, lpa=True)
+    )
+
+
+def test_without_room_nothing_changes() -> None:
+    """Tables would end above what descriptors hold; what was free stays free."""
+    tables = TableBuilder(K4, 2**48 - 0x8000)
+    tables.map(0, 0, 4096)
+    tables.map(4 * MIB, 0, 4096)
+    before = tables.images()
+    tables.unmap(0, 4096)
+    images, steps = tables.images(), tables.changes()
+
+    # Of six tables one has a place that was freed; there are three more.
+    assert (
+        "no room for 5 more tables: they would end at 0x1000000002000, but 48-bit "
+        "addresses end at 0x1000000000000; use a lower base"
+        == raises(tables.map, 32 * MIB, 0, 12 * MIB, blocks=False)
+    )
+    assert (images, steps) == (tables.images(), tables.changes())
+    tables.map(0, 0, 4096)
+    assert before == tables.images()
+
+
+def test_a_shape_that_no_cpu_walks_is_not_built() -> None:
+    """The architecture concatenates at most 16 tables."""
+    with pytest.raises(UnsupportedCombination) as refused:
+        TableBuilder(Geometry(12, 40, 2), 0)
+
+    assert "ipa-too-large-for-start-level" in [
+        violation.rule for violation in refused.value.violations
+    ]
+
+
+def test_nt_pages_are_refused() -> None:
+    """A range that is not all blocks cannot have it; nothing has changed."""
+    tables = TableBuilder(K4, BASE)
+    message = raises(tables.map, 0, 0, 2 * MIB + 4096, attributes=Attributes(nt=True))
+
+    assert "nt is for blocks; a page has an address bit there" == message
+    assert () == tables.changes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("shape", 0), "geometry"),
+        ((K4, 0.0), "base"),
+        ((K4, True), "base"),
+        ((K4, 0, 1), "lpa"),
+    ],
+)
+def test_wrong_types_of_a_builder_are_named(
+    arguments: tuple[object, ...], named: str
+) -> None:
+    """A wrong type is a mistake in the call."""
+    with pytest.raises(TypeError, match=f"^{named} must be "):
+        TableBuilder(*arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"ipa": 0.0}, "ipa"),
+        ({"pa": None}, "pa"),
+        ({"size": True}, "size"),
+        ({"attributes": 0x7FC}, "attributes"),
+        ({"blocks": 1}, "blocks"),
+    ],
+)
+def test_wrong_types_of_a_mapping_are_named(
+    arguments: dict[str, object], named: str
+) -> None:
+    """The same for mapping and for mapping again."""
+    tables = TableBuilder(K4, BASE)
+    asked: dict[str, Any] = {"ipa": 0, "pa": 0, "size": 4096, **arguments}
+    for call in (tables.map, tables.remap):
+        with pytest.raises(TypeError, match=f"^{named} must be "):
+            call(**asked)
+
+    assert () == tables.changes()
+
+
+def test_numbers_with_an_index_are_numbers() -> None:
+    """A notebook's integers are not Python's."""
+
+    class Number:
+        def __init__(self, value: int) -> None:
+            self.value = value
+
+        def __index__(self) -> int:
+            return self.value
+
+    ours, theirs = TableBuilder(K4, BASE), TableBuilder(K4, Number(BASE))  # type: ignore[arg-type]
+    ours.map(0, 4096, 8192)
+    theirs.map(Number(0), Number(4096), Number(8192))  # type: ignore[arg-type]
+
+    assert ours.images() == theirs.images()
+
+
+def test_says_what_it_is() -> None:
+    """Shape, images and place; it is no value, so it is no expression either."""
+    assert (
+        "<TableBuilder of Geometry(granule=Granule.K4, ipa_bits=40, start_level=1, "
+        "lpa2=False): 1 images from 0x80000000>" == repr(TableBuilder(K4, BASE))
+    )
+    assert K4 == TableBuilder(K4, BASE).geometry
+
+
+# Words by the table
+
+
+@pytest.mark.parametrize("entries", [512, 2048, 8192])
+@pytest.mark.parametrize("shift", [12, 14, 16, 21, 25, 29])
+@pytest.mark.parametrize(
+    ("first", "tables"), [(0, 1), (0, 40), (1, 40), (-3, 40), (5 * 512, 23)]
+)
+def test_whole_tables_are_what_one_word_at_a_time_makes(
+    entries: int, shift: int, first: int, tables: int
+) -> None:
+    """Aligned to a table or not, within what repeats or beyond it, over a carry."""
+    if entries << shift > 1 << 40:
+        tables = min(tables, 3)
+    address = ((1 << 45 - shift) + first) << shift
+    step, count = 1 << shift, entries * min(tables, 400_000 // entries)
+    run = Words(0, address | RW_NORMAL | 1, shift, count)
+    expected = pack(f"<{count}Q", *range(run.first, run.first + count * step, step))
+
+    assert expected == b"".join(run.tables(entries))
+    assert {entries * 8} == {len(table) for table in run.tables(entries)}
+    assert expected == run.image()
