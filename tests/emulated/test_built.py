@@ -174,7 +174,26 @@ def attributes(draw: st.DrawFn) -> Attributes:
 
 
 @st.composite
-def ranges(draw: st.DrawFn, shape: Geometry, lpa: bool) -> tuple[int, int, int]:
+def shapes(draw: st.DrawFn, name: str, pa_bits: int) -> Geometry:
+    """Return a shape for a CPU of some size.
+
+    Any start level is as likely as any other, and more than one table there likely.
+    """
+    legal = [
+        shape
+        for shape in shapes_of(name)
+        if not attrs.evolve(WIDEST, pa_bits=pa_bits).check(shape)
+    ]
+    start_level = draw(st.sampled_from(sorted({shape.start_level for shape in legal})))
+    alike = [shape for shape in legal if shape.start_level == start_level]
+    folded = [shape for shape in alike if shape.concatenation > 1]
+    return draw(st.sampled_from(draw(st.sampled_from((alike, folded or alike)))))
+
+
+@st.composite
+def ranges(
+    draw: st.DrawFn, shape: Geometry, pa_bits: int, lpa: bool
+) -> tuple[int, int, int]:
     """Return IPA, output address and size of a range of some kind of leaf."""
     page, top = shape.page_size, shape.ipa_size
     levels = [
@@ -187,17 +206,16 @@ def ranges(draw: st.DrawFn, shape: Geometry, lpa: bool) -> tuple[int, int, int]:
     seam = top // shape.concatenation
     anchor = draw(
         st.sampled_from((0, top))
-        | st.integers(0, shape.concatenation).map(lambda table: table * seam)
+        | st.integers(1, shape.concatenation).map(lambda table: table * seam)
         | st.integers(0, top // unit).map(lambda index: index * unit)
-        | st.integers(0, top // page).map(lambda index: index * page)
     )
     size = unit * draw(st.integers(1, MOST_UNITS))
-    start = anchor - draw(st.sampled_from((0, 0, size, size // 2 & -page, page, -page)))
+    before = (0, size, unit, size // 2 & -page, page, -page)
+    start = anchor - draw(st.sampled_from(before))
     end = start + size + page * draw(st.sampled_from((0, 0, 0, 1, -1)))
     start = min(max(start, 0), top - page)
     end = min(max(end, start + page), top)
     # Output addresses that share the low bits let large leaves be used.
-    pa_bits = 52 if lpa or shape.lpa2 else draw(st.sampled_from((40, 44, 48)))
     room = max(1, ((1 << pa_bits) - (end - start)) // unit - 1)
     pa = draw(st.sampled_from((0, room - 1)) | st.integers(0, room - 1)) * unit
     pa += start % unit
@@ -210,14 +228,16 @@ def ranges(draw: st.DrawFn, shape: Geometry, lpa: bool) -> tuple[int, int, int]:
 def built(draw: st.DrawFn, name: str) -> Built:
     """Return tables after a few calls, and what they map."""
     _, lpa2, lpa = FORMATS[name]
-    shape = draw(st.sampled_from(shapes_of(name)))
+    # The sizes of Unicorn's CPUs, and what else there is.
+    pa_bits = 52 if lpa or lpa2 else draw(st.sampled_from((40, 44, 48)))
+    shape = draw(shapes(name, pa_bits))
     alignment = max(shape.pgd_alignment, 64)
     base = RAM_BASE + alignment * draw(st.integers(0, 3))
     builder = TableBuilder(shape, base, lpa=lpa)
     pieces: Pieces = []
 
     for _ in range(draw(st.integers(1, 6))):
-        start, pa, size = draw(ranges(shape, lpa))
+        start, pa, size = draw(ranges(shape, pa_bits, lpa))
         end, wanted = start + size, draw(attributes())
         blocks = size > MOST_UNITS * shape.page_size or draw(st.booleans())
         kept = attrs.evolve(wanted, sh=None) if lpa2 else wanted
