@@ -22,7 +22,7 @@ from attrs import frozen
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from s2geom.architecture import IPA_MAXIMUM, PA_BITS, Cpu
+from s2geom.architecture import CHOICE_IPA_BITS, IPA_MAXIMUM, PA_BITS, Cpu
 from s2geom.builder import Step, TableBuilder
 from s2geom.descriptor import AddressLayout, Attributes, Descriptor
 from s2geom.errors import InvalidArgument, Violation
@@ -187,33 +187,63 @@ def fake_pgds() -> SearchStrategy[FakePgd]:
 # Shapes
 
 
+def _readable_first(ipa_bits: int) -> tuple[bool, int]:
+    # From what KVM has, 32 bits, upward; and then from there downward.
+    return ipa_bits < IPA_MINIMUM, abs(ipa_bits - IPA_MINIMUM)
+
+
 Grid = dict[Granule, dict[int, tuple[Geometry, ...]]]
+
+
+@lru_cache(maxsize=1)
+def _every_shape() -> tuple[Geometry, ...]:
+    """Return every shape there is, the most readable first."""
+    return tuple(
+        sorted(
+            (
+                Geometry(granule, ipa_bits, start_level, lpa2)
+                for granule in Granule
+                for ipa_bits in range(1, 65)
+                for start_level in range(LAST_LEVEL, -2, -1)
+                for lpa2 in (False, True)
+            ),
+            key=lambda shape: (shape.lpa2, shape.concatenation),
+        )
+    )
+
+
+@lru_cache(maxsize=64)
+def _legal(cpu: Cpu) -> frozenset[Geometry]:
+    return frozenset(
+        shape
+        for granule in Granule
+        for ipa_bits in range(CHOICE_IPA_BITS[0], CHOICE_IPA_BITS[1] + 1)
+        for lpa2 in (False, True)
+        for shape in cpu.choices(granule, ipa_bits, lpa2)
+    )
 
 
 @lru_cache(maxsize=64)
 def _grid(cpu: Cpu, legal: bool | None) -> Grid:
-    """Return every shape there is, by page size and width, the most readable first.
+    """Return shapes by page size and width.
 
     Drawn in three steps, a failing shape shrinks in each: towards 4K pages, 32 bits,
     and a root of one table.
     """
+    allowed = _legal(cpu)
     grid: Grid = {}
-    for granule in Granule:
-        for ipa_bits in (*range(IPA_MINIMUM, 65), *reversed(range(1, IPA_MINIMUM))):
-            shapes = [
-                Geometry(granule, ipa_bits, start_level, lpa2)
-                for lpa2 in (False, True)
-                for start_level in range(LAST_LEVEL, -2, -1)
-            ]
-            fit = [
-                shape
-                for shape in shapes
-                if legal is None or legal is not bool(cpu.check(shape))
-            ]
-            fit.sort(key=lambda shape: (shape.lpa2, shape.concatenation))
-            if fit:
-                grid.setdefault(granule, {})[ipa_bits] = tuple(fit)
-    return grid
+    for shape in _every_shape():
+        if legal is None or legal is (shape in allowed):
+            widths = grid.setdefault(shape.granule, {})
+            widths[shape.ipa_bits] = (*widths.get(shape.ipa_bits, ()), shape)
+    return {
+        granule: {
+            ipa_bits: grid[granule][ipa_bits]
+            for ipa_bits in sorted(grid[granule], key=_readable_first)
+        }
+        for granule in Granule
+        if granule in grid
+    }
 
 
 def geometries(
@@ -236,9 +266,15 @@ def _shapes(grid: Grid) -> SearchStrategy[Geometry]:
         return st.nothing()
     return st.sampled_from([*grid]).flatmap(
         lambda granule: st.sampled_from([*grid[granule]]).flatmap(
-            lambda ipa_bits: st.sampled_from(grid[granule][ipa_bits])
+            lambda ipa_bits: _one_of(grid[granule][ipa_bits])
         )
     )
+
+
+def _one_of(shapes: tuple[Geometry, ...]) -> SearchStrategy[Geometry]:
+    # A choice even where there is one: hypothesis takes the failure with fewer choices
+    # for the simpler, and what has no alternative is not what is easiest to read.
+    return st.integers(0, 9).map(lambda at: shapes[at % len(shapes)])
 
 
 def levels() -> SearchStrategy[Level]:
@@ -317,7 +353,13 @@ def register_words(register: type[Register]) -> SearchStrategy[Register]:
     fields = st.fixed_dictionaries(
         {row.low: st.integers(0, row.mask >> row.low) for row in register.fields()}
     ).map(lambda values: sum(value << low for low, value in values.items()))
-    return (fields | st.integers(0, (1 << register.WIDTH) - 1)).map(register.from_int)
+    return (fields | _bits(register.WIDTH)).map(register.from_int)
+
+
+def _bits(width: int) -> SearchStrategy[int]:
+    # Integers are mostly small, but each bit of a word is as good as another.
+    size = width // 8
+    return st.binary(min_size=size, max_size=size).map(int.from_bytes)
 
 
 def vtcrs(*, legal: bool | None = None) -> SearchStrategy[VTCR_EL2]:
@@ -451,7 +493,7 @@ def descriptors(geometry: Geometry | None = None) -> SearchStrategy[Descriptor]:
 def _descriptors(draw: DrawFn, geometry: Geometry | None) -> Descriptor:
     shape = geometry or draw(geometries(legal=True))
     level = draw(st.sampled_from(shape.table_levels[::-1]))
-    choices = [st.integers(0, (1 << 64) - 1)]
+    choices = [_bits(64)]
     if level.leaf:
         choices.append(_leaves(shape, level))
     if level.number != LAST_LEVEL:
@@ -583,13 +625,14 @@ def _placements(draw: DrawFn, geometry: Geometry) -> Placement:
     level = leaves[draw(st.integers(0, 3)) % len(leaves)]
     unit = level.entry_size
     slots = geometry.ipa_size // unit
-    count = draw(st.integers(1, min(slots, max(2, level.contiguous + 1))))
+    most = min(slots, max(2, level.contiguous + 1))
+    count = draw(st.integers(1, most) | st.sampled_from((1, most)))
     seam = (geometry.pgdir_size << geometry.stride) // unit
     last = slots - count
     edges = sorted({0, min(max(0, seam - 1), last), last})
     first = draw(st.integers(0, last) | st.sampled_from(edges))
     target = draw(st.integers(0, (1 << 40) // unit))
-    before, after = (draw(st.sampled_from((0, 1, 3))) * page for _ in range(2))
+    before, after = (draw(st.sampled_from((0, 0, 1, 3))) * page for _ in range(2))
     given = draw(st.sampled_from(_READABLE))
     if unit == page:
         before = after = 0
