@@ -532,3 +532,10 @@ class TestPlainData:
             Geometry.from_dict(data)
 
         assert message == str(caught.value)
+
+
+def test_t0sz_is_what_is_left_of_64_bits() -> None:
+    """Also for the narrowest and the widest IPA there is."""
+    expected = {1: 63, 16: 48, 25: 39, 32: 32, 33: 31, 40: 24, 52: 12, 64: 0}
+
+    assert expected == {bits: Geometry(12, bits, 3).t0sz for bits in expected}
