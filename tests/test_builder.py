@@ -391,6 +391,46 @@ def test_protecting_pages_does_not_make_blocks_of_them() -> None:
     ]
 
 
+def test_protecting_a_part_of_a_block_splits_it_on_both_sides() -> None:
+    """Neither end is a block's; in between are the largest leaves there can be."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0, 2 * MIB)
+    tables.protect(60 * KIB, 128 * KIB, attributes=READ_ONLY)
+
+    assert [
+        (0, 15, RW_NORMAL),
+        (60 * KIB, 1, READ_ONLY_BITS),
+        (64 * KIB, 16, READ_ONLY_BITS),
+        (128 * KIB, 15, READ_ONLY_BITS),
+        (188 * KIB, 1, RW_NORMAL),
+        (192 * KIB, 464, RW_NORMAL),
+    ] == [(run.ipa, run.many, run.attributes) for run in built(tables)]
+
+
+def test_protecting_all_of_a_table_makes_a_new_one() -> None:
+    """It is broken by one write, whatever runs it holds, and takes its old place."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(0, 0x4000_0000, MIB)
+    tables.map(MIB, 0, MIB)
+    before, done = list(tables.images()), len(tables.changes())
+    tables.protect(0, 2 * MIB, attributes=READ_ONLY)
+
+    assert before == list(tables.images())
+    assert [
+        (0, MIB, 0x4000_0000, READ_ONLY_BITS),
+        (MIB, 2 * MIB, 0, READ_ONLY_BITS),
+    ] == segments(K4_SHAPE, BASE, tables.images())
+    link, table = before[2], before[1]
+    assert [
+        ("write", link, 8),
+        ("write", table, 4096),
+        ("invalidate", 0, 2 * MIB),
+        ("write", table, 4096),
+        ("barrier", 0, 0),
+        ("write", link, 8),
+    ] == [(step.kind, step.address, step.size) for step in tables.changes()[done:]]
+
+
 def test_protecting_with_what_is_there_changes_nothing() -> None:
     """Not even a step, and no block is split for it."""
     tables = TableBuilder(K4, BASE)
@@ -572,6 +612,12 @@ def test_an_overlap_names_what_is_there() -> None:
         == raises(tables.map, 0x4020_1000, 0, 4096, blocks=False)
     )
     assert (images, steps) == (tables.images(), tables.changes())
+    # A hole with the same distance on both sides is a hole all the same.
+    tables.map(0, 0, 4096)
+    tables.map(0x2000, 0x2000, 4096)
+    assert raises(tables.map, 0, 0, 0x3000).startswith(
+        "0x0..0x2fff overlaps 0x0..0xfff, which is mapped to 0x0..0xfff;"
+    )
 
 
 def test_a_hole_cannot_be_protected() -> None:

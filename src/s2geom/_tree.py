@@ -119,17 +119,15 @@ class Tree:
         """Return the table of a level with a number, unless it is or will be gone."""
         ipa = number << level.shift + self.geometry.stride
         address, base = self.root, 0
-        for above in self._levels:
-            if above.number == level.number:
-                return address
+        for above in self._levels[: level.number - self.geometry.start_level]:
             index = (ipa - base) >> above.shift
             (word,) = read(self.tables[address], index, index + 1)
             if not _is_link(above, word):
-                break
+                return None
             address, base = self._linked(word), base + (index << above.shift)
             if address in gone:
-                break
-        return None
+                return None
+        return address
 
     # Changing
 
