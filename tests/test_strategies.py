@@ -226,13 +226,12 @@ def test_an_illegal_base_needs_tables() -> None:
         s2st.vttbrs(legal=False)
 
 
-def test_one_wrong_bit_is_among_the_mistakes() -> None:
+def test_a_single_mistake_is_among_the_mistakes() -> None:
     """A mistake is hardest to see where all else is right."""
-    found = drawn(s2st.vtcrs(legal=False))
+    found = [word.lint() for word in drawn(s2st.vtcrs(legal=False))]
 
-    assert {"vtcr-res1-clear"} in [
-        {each.rule for each in word.lint()} for word in found
-    ]
+    assert 1 in {len(broken) for broken in found}
+    assert len({broken[0].rule for broken in found}) > 3
 
 
 def test_descriptors_of_every_kind() -> None:
