@@ -545,7 +545,8 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[object]])
         for first, *rest in rows
     )
     return (
-        f"<table>\n<caption>{safe(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
+        '<table style="border-spacing:.8em .1em;text-align:left">\n'
+        f"<caption>{safe(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
         f"<tbody>\n{body}\n</tbody>\n</table>"
     )
 
