@@ -122,6 +122,9 @@ class TableBuilder:
     ) -> None:
         """Map a range in which nothing is mapped.
 
+        The tables are made at once: ask `footprint` what they weigh, where a range is
+        large and its addresses allow nothing but pages.
+
         Args:
             ipa: First input address in bytes, a multiple of the page size.
             pa: First output address in bytes, likewise.
