@@ -47,7 +47,7 @@
     field.select.addEventListener("change", () => {
       choice[name] = field.select.value;
       update();
-      name_the_choice();
+      name_soon();
     });
     form.append(
       element("div", { class: "field" }, element("label", { for: id }, field.label), field.select)
@@ -137,12 +137,22 @@
     );
   }
 
+  /* Not at once: a key that is held down changes the choice more often than browsers
+     let a page change its address. */
+  let soon = null;
+  function name_soon() {
+    clearTimeout(soon);
+    soon = setTimeout(name_the_choice, 100);
+  }
+
   function name_the_choice() {
+    clearTimeout(soon);
     history.replaceState(null, "", "#" + new URLSearchParams(choice));
   }
 
   /* A link says what it names and nothing else: what it leaves out is as at the start. */
   function read() {
+    clearTimeout(soon);
     Object.assign(choice, data.start);
     for (const [name, value] of new URLSearchParams(location.hash.slice(1)))
       if (Object.hasOwn(choice, name)) choice[name] = value;

@@ -99,7 +99,9 @@ class Chromium:
 
     def _next(self, until: float) -> dict[str, Any]:
         while b"\0" not in self._unread:
-            ready, _, _ = select.select([self._answers], [], [], until - time.monotonic())
+            ready, _, _ = select.select(
+                [self._answers], [], [], until - time.monotonic()
+            )
             chunk = os.read(self._answers, 1 << 20) if ready else b""
             if not chunk:
                 raise TimeoutError("the browser has nothing to say any more")
