@@ -215,10 +215,15 @@ def ranges(
     end = start + size + page * draw(st.sampled_from((0, 0, 0, 1, -1)))
     start = min(max(start, 0), top - page)
     end = min(max(end, start + page), top)
-    # Output addresses that share the low bits let large leaves be used.
+    # Output addresses that share the low bits let large leaves be used. With a skew the
+    # next smaller ones have to do, which are a table for each of the large.
+    below = [level.entry_size // 2]
+    if level.number < 3:
+        below.append(shape.level(level.number + 1).entry_size)
+    skew = draw(st.sampled_from((0, 0, *below))) & -page
     room = max(1, ((1 << pa_bits) - (end - start)) // unit - 1)
     pa = draw(st.sampled_from((0, room - 1)) | st.integers(0, room - 1)) * unit
-    pa += start % unit
+    pa += (start + skew) % unit
     if pa + end - start > 1 << pa_bits:
         end = start + page
     return start, pa, end - start

@@ -22,6 +22,7 @@ from emulated.library import (
     walking_cpu,
 )
 from emulated.limits import REFUSED, Case
+from emulated.qemu_cpu import QemuCpu
 from emulated.questions import (
     SHAPES,
     Question,
@@ -271,6 +272,25 @@ def test_misaligned_root(cpu: EmulatedCpu) -> None:
         for junk in [*bits, sum(bits)] if bits else []:
             right = Translated(tables.output_address)
             questions.append(asked(cpu, tables, right, junk=junk))
+
+    assert not differences(cpu, questions)
+
+
+@pytest.mark.parametrize("model", ["max", "max,lpa2=off"])
+def test_root_above_48_bits(qemu_cpus: dict[str, QemuCpu], model: str) -> None:
+    """Address bits 51:48 of the root: there is no memory, and below them there is."""
+    cpu = qemu_cpus[model]
+    known = walking_cpu(cpu)
+    questions = []
+    for shape in legal_shapes(known):
+        if not shape.lpa2 and shape.granule is not Granule.K64:
+            continue
+        for bit in range(48, 52):
+            tables = attrs.evolve(make(known, shape, 0), root=RAM_BASE | 1 << bit)
+            right = Faulted("external abort", shape.start_level)
+            question = asked(cpu, tables, right)
+            case = attrs.evolve(question.case, high=1 << bit, high_in="root")
+            questions.append(attrs.evolve(question, case=case))
 
     assert not differences(cpu, questions)
 
