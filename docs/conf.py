@@ -24,7 +24,7 @@ copyright = "2026, The s2geom authors"  # noqa: A001 - Sphinx's own name
 version = release = installed_version("s2geom")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-source_suffix = {".md": "markdown"}
+source_suffix = {".md": "markdown", ".ipynb": "markdown"}
 # What is generated is included by the pages, and is no page itself.
 exclude_patterns = ["_build", "_generated", "notebooks/README.md"]
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -33,7 +33,7 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "s2geom"
 html_static_path = ["_static", "_generated/static"]
-html_css_files = ["calculator.css", "pictures.css"]
+html_css_files = ["calculator.css", "notebooks.css", "pictures.css"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
@@ -58,6 +58,14 @@ def write_what_is_generated(_: Sphinx) -> None:
     generate.write(GENERATED / "static")
 
 
+def open_notebook(app: Sphinx, page: str, source: list[str]) -> None:
+    """Turn a notebook into a page, with the outputs that are stored in it."""
+    import notebook_pages  # noqa: PLC0415
+
+    if app.env.doc2path(page).suffix == ".ipynb":
+        source[0] = notebook_pages.markdown(source[0])
+
+
 def tidy(_: Sphinx, __: str, source: list[str]) -> None:
     """Drop the blank line that ends a session for doctest, but for no reader."""
     source[0] = re.sub(r"\n\n```$", "\n```", source[0], flags=re.MULTILINE)
@@ -66,4 +74,5 @@ def tidy(_: Sphinx, __: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> None:
     """Register what happens before the pages are read."""
     app.connect("builder-inited", write_what_is_generated)
+    app.connect("source-read", open_notebook)
     app.connect("source-read", tidy)
