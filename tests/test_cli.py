@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,25 @@ def test_a_cpu_bounds_the_answer(run: Any) -> None:
         [why["rule"] for why in narrow.json["violations"]],
     )
     assert (0, True) == (wide.status, wide.json["geometry"]["lpa2"])
+
+
+def test_a_width_that_the_default_kernels_never_had_is_remarked(run: Any) -> None:
+    """They had 40 bits alone, so whoever asks for 44 means another kernel."""
+    remark = (
+        "No kernel was named, so this is how v4.7-v4.19 would do it, which had 40 bits "
+        "alone; name yours: --kernel 6.12"
+    )
+
+    assert remark == run("show --page-size 4K --ipa 44").out.splitlines()[-1]
+    assert remark not in run("show --page-size 4K --ipa 40").out
+    assert remark not in run("show --page-size 4K --ipa 44 --kernel 6.12").out
+
+
+def test_the_version_is_the_package_s(run: Any) -> None:
+    """One line, and nothing else is asked."""
+    ran = run("--version")
+
+    assert (0, f"s2geom {version('s2geom')}\n") == (ran.status, ran.out)
 
 
 def test_json_has_every_derived_number(run: Any) -> None:
@@ -303,6 +323,9 @@ def test_config_needs_a_release(run: Any, tmp_path: Path) -> None:
     assert 2 == without.status
     assert "does not name its release; give it: --kernel 6.1" in without.err
     assert (0, "6.1") == (given.status, given.json["release"])
+    assert "release         6.1 (given by --kernel; the file says none)" in (
+        run("config --kernel 6.1", str(path)).out.splitlines()
+    )
 
 
 def test_fit_measures_a_memory_map(run: Any) -> None:
@@ -313,6 +336,15 @@ def test_fit_measures_a_memory_map(run: Any) -> None:
         data["fit"][key]
         for key in ("ipa_bits", "headroom", "same_levels", "costs_a_level")
     )
+
+
+def test_fit_asks_the_newest_kernels_where_none_is_named(run: Any) -> None:
+    """They never have fewer than two levels, so no bit costs 64K pages one here."""
+    ran = run("fit --page-size 64K --ram-base 0 --ram 10G")
+
+    assert "scheme lpa2 (Linux v6.8-today)" in ran.out.splitlines()[0]
+    assert "costs a level  no: one bit less would not save one" in ran.out.splitlines()
+    assert "root           1 table, 256 B, at level 2" in ran.out.splitlines()
 
 
 def test_fit_says_when_a_bit_costs_a_level(run: Any) -> None:
@@ -331,7 +363,7 @@ def test_fit_never_asks_for_less_than_kvm_has(run: Any) -> None:
 
 def test_fit_refuses_what_the_host_cannot_hold(run: Any) -> None:
     """Two TiB take 41 bits, which a 16K host with 36-bit addresses lacks."""
-    ran = run("fit --page-size 16K --va 36 --ram-base 0 --ram 2T")
+    ran = run("fit --page-size 16K --va 36 --ram-base 0 --ram 2T --scheme STATIC")
 
     assert 1 == ran.status
     assert ran.out.startswith("not supported: a 41-bit IPA needs 3 stage-2 levels")
@@ -441,6 +473,10 @@ def test_decode_of_a_base_alone(run: Any) -> None:
 
     assert 0 == ran.status
     assert "root at" not in ran.out
+    assert (
+        "nothing is wrong with it alone; --vtcr WORD judges the base"
+        == ran.out.splitlines()[-1]
+    )
 
 
 def test_decode_of_a_word_without_a_shape(run: Any) -> None:

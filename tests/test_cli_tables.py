@@ -343,7 +343,7 @@ def test_a_map_that_is_no_text(run: Any, files: dict[str, str]) -> None:
     [
         ("the memory map has no region", "# nothing\n\n"),
         ("line 1: a region is ADDRESS, LENGTH, TYPE, LABEL", "0x0, 4K, DEVICE"),
-        ("got 6 columns", "0x0, 4K, DEVICE, a, 0x0, b"),
+        ("got 6 of them", "0x0, 4K, DEVICE, a, 0x0, b"),
         ("line 2: the type must be one of NORMAL", "\n0x0, 4K, ROM, a"),
         ("line 1: a size or address is written like", "0x0, many, CODE, a"),
         ("line 1: a size or address is written like", "nowhere, 4K, CODE, a"),

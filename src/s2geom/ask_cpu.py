@@ -249,6 +249,8 @@ def decode(asked: Namespace) -> Report:
                 report.say(f"root at {root:#x}")
     if found:
         report.refuse(tuple(found))
+    elif asked.kind == "vttbr" and vtcr is None:
+        report.say("nothing is wrong with it alone; --vtcr WORD judges the base")
     else:
         report.say("nothing is wrong with it")
     return report

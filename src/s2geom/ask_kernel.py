@@ -4,7 +4,7 @@
 from argparse import Namespace
 
 from s2geom.architecture import IPA_MAXIMUM
-from s2geom.asking import host_of, question, scheme_of, scheme_text
+from s2geom.asking import default_remark, host_of, question, scheme_of, scheme_text
 from s2geom.errors import UnreadableInput
 from s2geom.fake import fake_pgd
 from s2geom.geometry import Geometry
@@ -28,6 +28,9 @@ def show(asked: Namespace) -> Report:
         report.data["geometry"] = geometry_data(shape)
         report.facts(geometry_facts(shape))
         _level_table(report, shape)
+        remark = default_remark(asked, asked.ipa)
+        if remark is not None:
+            report.say(remark)
     return report
 
 
@@ -184,7 +187,11 @@ def config(asked: Namespace) -> Report:
         }
     )
     report.say(f"Linux {release}; {scheme_text(scheme)}")
-    report.facts({name: str(origin) for name, origin in read.origins.items()})
+    facts = {name: str(origin) for name, origin in read.origins.items()}
+    if asked.kernel:
+        said = read.release or "none"
+        facts["release"] = f"{release} (given by --kernel; the file says {said})"
+    report.facts(facts)
     if not sizes.widths:
         report.status = NOT_SUPPORTED
         report.say("no guest: " + _why_none(read))
@@ -234,6 +241,9 @@ def _why_none(read: KernelConfig) -> str:
 
 def fit(asked: Namespace) -> Report:
     """Answer with the narrowest IPA that a memory map fits in, and what it costs."""
+    if asked.scheme is None:
+        # A map is fitted to a width that can be chosen, which the oldest kernels lack.
+        asked.scheme = Scheme.LPA2
     end = asked.ram_base + asked.ram
     needed = max(IPA_MINIMUM, (end - 1).bit_length())
     report, shape = question(asked, needed)
@@ -262,7 +272,7 @@ def fit(asked: Namespace) -> Report:
             f"{shape.levels}, as for every IPA from {same[0]} to {same[-1]} bits"
         )
         facts["root"] = (
-            f"{shape.concatenation} tables, {size_text(shape.pgd_size)}, at level "
+            f"{_tables(shape.concatenation)}, {size_text(shape.pgd_size)}, at level "
             f"{shape.start_level}"
         )
         narrower = needed - 1
@@ -275,6 +285,10 @@ def fit(asked: Namespace) -> Report:
         )
     report.facts(facts)
     return report
+
+
+def _tables(number: int) -> str:
+    return "1 table" if number == 1 else f"{number} tables"
 
 
 def _levels(asked: Namespace, ipa_bits: int) -> int:

@@ -13,11 +13,24 @@ from s2geom.kvm import Host
 from s2geom.report import Report
 from s2geom.scheme import Scheme
 
+KVM_PHYS_SHIFT = 40
+"""The width of every guest's IPA, in the kernels of the default scheme."""
+
 
 def scheme_of(asked: Namespace) -> Scheme:
     """Return the scheme that was asked for."""
     # STATIC is the library's default too: the design this project starts from.
     return Scheme.STATIC if asked.scheme is None else Scheme(asked.scheme)
+
+
+def default_remark(asked: Namespace, ipa_bits: int) -> str | None:
+    """Return what to know of an answer for which no kernel was named."""
+    if asked.scheme is not None or ipa_bits == KVM_PHYS_SHIFT:
+        return None
+    return (
+        f"No kernel was named, so this is how {Scheme.STATIC.releases} would do it, "
+        f"which had {KVM_PHYS_SHIFT} bits alone; name yours: --kernel 6.12"
+    )
 
 
 def scheme_text(scheme: Scheme) -> str:

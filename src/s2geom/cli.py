@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
 from attrs import evolve, frozen
@@ -37,7 +38,7 @@ def _number(text: str) -> int:
 
 def _scheme(text: str) -> Scheme:
     try:
-        return Scheme(text)
+        return Scheme(text.lower())
     except ValueError:
         names = ", ".join(scheme.value for scheme in Scheme)
         raise InvalidArgument(f"scheme must be one of {names}, got {text!r}") from None
@@ -345,10 +346,21 @@ COMMANDS = (
 )
 
 
+class _Version(argparse.Action):
+    """Look the version up when it is asked for, and not for every command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"s2geom {version('s2geom')}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(
         prog="s2geom", description="The geometry of Arm stage-2 page tables."
+    )
+    top.add_argument(
+        "--version", action=_Version, nargs=0, help="print the version and leave"
     )
     below = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:

@@ -89,6 +89,9 @@ class Violation:
             "source": self.source,
         }
 
+    def __str__(self) -> str:
+        return self.message
+
     def __repr__(self) -> str:
         inside = ", ".join(
             f"{name}={value!r}" for name, value in self.to_dict().items()

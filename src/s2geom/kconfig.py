@@ -495,7 +495,8 @@ class KernelConfig(Displayed):
             with file.open("rb") as opened:
                 content = opened.read(MOST_BYTES + 1)
         except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
-            raise UnreadableInput(f"{shown(str(file))}: {error}") from error
+            why = getattr(error, "strerror", None) or error
+            raise UnreadableInput(f"cannot read {shown(str(file))}: {why}") from error
         try:
             return cls.from_text(content)
         except UnreadableInput as error:

@@ -86,7 +86,8 @@ def _region(number: int, content: str) -> Region:
     if len(columns) not in {4, 5}:
         raise UnreadableInput(
             f"line {number}: a region is ADDRESS, LENGTH, TYPE, LABEL and perhaps "
-            f"OUTPUT ADDRESS, got {len(columns)} columns: {content!r}"
+            f"OUTPUT ADDRESS, with commas between them; got {len(columns)} of them: "
+            f"{content!r}"
         )
     kind = columns[2].upper()
     if kind not in TYPES:
