@@ -31,12 +31,16 @@ def _blocks(cell: dict[str, Any]) -> Iterator[str]:
 
 def _output(output: dict[str, Any]) -> str:
     if output["output_type"] == "stream":
-        return _fenced("text", "".join(output["text"]))
+        return _said("".join(output["text"]))
     forms = output["data"]
     if "text/html" in forms:
         html = "".join(forms["text/html"])
         return _fenced("{raw} html", f'<div class="output">\n{html}\n</div>')
-    return _fenced("text", "".join(forms["text/plain"]))
+    return _said("".join(forms["text/plain"]))
+
+
+def _said(text: str) -> str:
+    return _fenced("{code-block} text", f":class: said\n\n{text}")
 
 
 def _fenced(kind: str, text: str) -> str:

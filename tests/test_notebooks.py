@@ -6,7 +6,9 @@ the one that is stored. After a change that is meant, ``python tests/test_notebo
 runs them and stores what they say now.
 """
 
+import json
 import os
+import runpy
 import tempfile
 import warnings
 from importlib import import_module
@@ -133,6 +135,24 @@ def test_a_notebook_is_small_and_linked(path: Path) -> None:
 
     assert path.stat().st_size < 300_000
     assert f"]({path.name})" in index
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_page_shows_all_that_a_notebook_has(path: Path) -> None:
+    """Text, code and outputs come in their order, and of each output its best form."""
+    text = path.read_text(encoding="utf-8")
+    page = runpy.run_path(str(DOCS / "notebook_pages.py"))["markdown"](text)
+
+    at = 0
+    for cell in json.loads(text)["cells"]:
+        pieces = [cell["source"]]
+        for output in cell.get("outputs", ()):
+            forms = output.get("data", {"text/plain": output.get("text")})
+            pieces.append(forms.get("text/html", forms["text/plain"]))
+        for piece in pieces:
+            at = page.find("".join(piece).rstrip(), at)
+
+            assert at > -1, piece
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from browser.chromium import Chromium, chromium, find_chromium
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
-BUILT_FROM = ("conf.py", "generate.py", "tables.py", "_static", "calculator.md")
+BUILT_FROM = (*DOCS.glob("*.py"), DOCS / "_static", DOCS / "calculator.md")
 """What the page needs of the documentation."""
 
 
@@ -44,9 +44,9 @@ def page(executable: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Build the page by itself, and return its address."""
     assert executable
     source, site = tmp_path_factory.mktemp("docs"), tmp_path_factory.mktemp("site")
-    for name in BUILT_FROM:
-        copy = shutil.copytree if (DOCS / name).is_dir() else shutil.copy
-        copy(DOCS / name, source / name)
+    for needed in BUILT_FROM:
+        copy = shutil.copytree if needed.is_dir() else shutil.copy
+        copy(needed, source / needed.name)
     # The pages it links to are not here, so warnings are left to the whole build.
     done = subprocess.run(
         [
