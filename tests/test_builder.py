@@ -256,6 +256,21 @@ def test_tables_take_the_lowest_free_pages_above_the_pgd() -> None:
     assert [BASE, BASE + 0x2000, BASE + 0x3000, BASE + 0x4000] == list(tables.images())
 
 
+def test_of_several_free_places_the_lowest_is_next() -> None:
+    """In whatever order they were freed."""
+    tables = TableBuilder(K4, BASE)
+    for at in range(4):
+        tables.map(at * 2 * MIB, 0, 4096)
+    before = list(tables.images())
+    for at in (2, 0, 1):
+        tables.unmap(at * 2 * MIB, 4096)
+    for at, free in enumerate((before[1], before[3], before[4])):
+        there = set(tables.images())
+        tables.map((16 + at) * 2 * MIB, 0, 4096)
+
+        assert {free} == set(tables.images()) - there
+
+
 def test_a_pgd_smaller_than_a_page_leaves_the_rest_of_its_page() -> None:
     """Other tables are whole pages, on page boundaries."""
     tables = TableBuilder(Geometry(16, 40, 2), BASE + 16 * KIB)
@@ -378,6 +393,16 @@ def test_protecting_keeps_leaves_and_splits_those_it_cuts() -> None:
         (2 * MIB, 15, RW_NORMAL),
         (2 * MIB, 496, RW_NORMAL),
     ] == [(run.leaf_size, run.many, run.attributes) for run in built(tables)]
+
+
+def test_protecting_leaves_of_several_sizes_keeps_each() -> None:
+    """Side by side, and alike in all but their level."""
+    tables = TableBuilder(K4, BASE)
+    tables.map(GIB - 2 * MIB, GIB - 2 * MIB, GIB + 4 * MIB)
+    tables.protect(GIB - 2 * MIB, GIB + 4 * MIB, attributes=READ_ONLY)
+
+    assert [2 * MIB, GIB, 2 * MIB] == [run.leaf_size for run in built(tables)]
+    assert {READ_ONLY_BITS} == {run.attributes for run in built(tables)}
 
 
 def test_protecting_pages_does_not_make_blocks_of_them() -> None:
@@ -531,13 +556,13 @@ def test_a_table_that_would_be_empty_is_unlinked_and_cleared() -> None:
     tables = TableBuilder(K4, BASE)
     tables.map(0, 0, 8192, blocks=False)
     done = len(tables.changes())
-    tables.unmap(0, GIB)
+    tables.unmap(0, 4 * GIB)
 
     assert (
         Step("write", BASE, 8, bytes(8)),
         Step("write", BASE + 0x2000, 4096, bytes(4096)),
         Step("write", BASE + 0x3000, 4096, bytes(4096)),
-        Step("invalidate", 0, GIB),
+        Step("invalidate", 0, 4 * GIB),
     ) == tables.changes()[done:]
 
 
@@ -706,9 +731,17 @@ def test_without_room_nothing_changes() -> None:
         "addresses end at 0x1000000000000; use a lower base"
         == raises(tables.map, 32 * MIB, 0, 12 * MIB, blocks=False)
     )
+    # There is room for these four, but not for the one that links to them.
+    assert (
+        "no room for 1 more tables: they would end at 0x1000000001000, but 48-bit "
+        "addresses end at 0x1000000000000; use a lower base"
+        == raises(tables.map, 32 * GIB, 0, 8 * MIB, blocks=False)
+    )
     assert (images, steps) == (tables.images(), tables.changes())
     tables.map(0, 0, 4096)
     assert before == tables.images()
+    tables.map(8 * MIB, 0, 6 * MIB, blocks=False)
+    assert len(before) + 3 == len(tables.images())
 
 
 def test_a_shape_that_no_cpu_walks_is_not_built() -> None:
