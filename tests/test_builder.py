@@ -296,18 +296,28 @@ def test_tables_may_be_above_48_bits_where_descriptors_hold_more() -> None:
         assert base == tables.vttbr().root(geometry, pa_bits=52)
 
 
-def test_links_to_tables_on_both_sides_of_48_bits() -> None:
+@pytest.mark.parametrize(
+    ("geometry", "shape"),
+    [
+        (Geometry(12, 40, 1, lpa2=True), Shape(12, 40, 1, "lpa2")),
+        (Geometry(16, 44, 1), Shape(16, 44, 1, "lpa")),
+    ],
+)
+def test_links_to_tables_on_both_sides_of_48_bits(
+    geometry: Geometry, shape: Shape
+) -> None:
     """Tables side by side in memory are not progressions of words across 2**48."""
-    geometry = Geometry(12, 40, 1, lpa2=True)
-    tables = TableBuilder(geometry, (1 << 48) - 0x4000)
-    tables.map(0, 0, 16 * MIB, blocks=False)
-    shape = Shape(12, 40, 1, "lpa2")
+    page = geometry.page_size
+    tables = TableBuilder(geometry, (1 << 48) - 4 * page, lpa=True)
+    size = 8 * page << geometry.stride
+    tables.map(0, 0, size, blocks=False)
+    [part] = segments(shape, tables.root, tables.images())
+    above = [address >> 48 for address in tables.images()]
 
-    assert [(0, 16 * MIB)] == [
-        (part.ipa, part.end) for part in segments(shape, tables.root, tables.images())
-    ]
-    # The PGD and two tables below; of the other seven one has the links.
-    assert [False] * 3 + [True] * 7 == [at >= 1 << 48 for at in tables.images()]
+    assert (0, size, 0) == part[:3]
+    # Eight tables of pages and the one that links to them, after the PGD.
+    assert sorted(above) == above
+    assert 7 - (geometry.pgd_size <= page) == sum(above)
 
 
 # Changes
