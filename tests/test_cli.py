@@ -4,8 +4,10 @@
 import io
 import json
 import os
+import runpy
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -559,6 +561,21 @@ def test_a_mistake_is_explained_in_our_words(run: Any, line: str, said: str) -> 
 
     assert (2, "") == (ran.status, ran.out)
     assert said in ran.err
+
+
+@pytest.mark.parametrize(("name", "out"), [("__main__", True), ("other", False)])
+def test_the_module_runs_the_command(
+    name: str,
+    out: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``python -m s2geom`` is the command; an import of the module is not."""
+    monkeypatch.setattr("sys.argv", ["s2geom", "--version"])
+    with suppress(SystemExit):
+        runpy.run_module("s2geom.__main__", run_name=name)
+
+    assert out == capsys.readouterr().out.startswith("s2geom ")
 
 
 class ClosedPipe(io.StringIO):
