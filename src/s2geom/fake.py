@@ -6,12 +6,14 @@ at most 16 entries above the hardware's root, so that the host's page-table macr
 work. One fake level is all that this could express.
 """
 
+from functools import cache
+
 from attrs import frozen
 
 from s2geom._arguments import integer_within
 from s2geom._public import public
 from s2geom.geometry import MOST_TABLES_SHIFT, Geometry
-from s2geom.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, granule_of
+from s2geom.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule, granule_of
 from s2geom.hw_pgtable import levels_for
 
 PREALLOC_LEVELS = range(3)
@@ -100,7 +102,13 @@ def fake_pgd(page_shift: int, ipa_bits: int, va_bits: int) -> FakePgd:
     """
     granule = granule_of(page_shift)
     ipa_bits = integer_within("ipa_bits", ipa_bits, 32, 52)
-    host_levels = levels_for(granule.stride, integer_within("va_bits", va_bits, 25, 52))
+    va_bits = integer_within("va_bits", va_bits, 25, 52)
+    return fake_pgd_below(granule, ipa_bits, levels_for(granule.stride, va_bits))
+
+
+@cache  # page sizes, IPA widths and levels: some 300 in all
+def fake_pgd_below(granule: Granule, ipa_bits: int, host_levels: int) -> FakePgd:
+    """Return the same by the host's levels, which is all that it depends on."""
     first_level = LAST_LEVEL + 1 - host_levels
     pgdir_shift = granule.level_shift(first_level)
     pgd_shift = max(0, ipa_bits - pgdir_shift)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from s2geom import Scheme, UnsupportedCombination, kvm, stage2
+from s2geom import Scheme, UnsupportedCombination, fake, kvm, stage2
 
 ROUNDS = 15
 
@@ -95,6 +95,7 @@ def forget() -> None:
     """Make the next pass a first one."""
     kvm._ANSWERS.clear()  # noqa: SLF001
     kvm._geometry.cache_clear()  # noqa: SLF001
+    fake.fake_pgd_below.cache_clear()
 
 
 SUPPORTED = [each for each in CONFIGURATIONS if isinstance(bare(*each)[0], int)]
