@@ -124,7 +124,9 @@ def test_wrong_types(arguments: dict[str, Any], message: str) -> None:
 
 def test_numpy_integers_are_stored_as_int() -> None:
     """Whatever has __index__ is a number, and it is a plain int afterwards."""
-    cpu = Cpu(np.int64(48))
+    pa_bits: Any = np.int64(48)
+
+    cpu = Cpu(pa_bits)
 
     assert Cpu(48) == cpu
     assert int is type(cpu.pa_bits)

@@ -29,7 +29,7 @@ from s2geom import (
     leaf_size,
     stage2,
 )
-from s2geom._arguments import flag, integer, integer_within
+from s2geom._arguments import flag, integer, integer_within, quoted
 
 
 @define
@@ -404,3 +404,41 @@ def test_widths_outside_the_domain_are_not_remembered() -> None:
         check(12, ipa_bits)
 
     assert {} == kvm._ANSWERS  # noqa: SLF001
+
+
+class Unspeakable:
+    """A value whose repr fails."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "None"),
+        ("x" * 118, "'" + "x" * 118 + "'"),
+        ("x" * 119, "'" + "x" * 116 + "..."),
+        (bytearray(1 << 20), "bytearray(b'" + r"\x00" * 26 + r"\..."),
+        ([0] * 100_000, "[" + "0, " * 38 + "0,..."),
+        (10**5000, "<int>"),  # more digits than Python writes out
+        (Unspeakable(), "<Unspeakable>"),
+    ],
+    ids=["None", "whole", "text", "bytes", "list", "digits", "repr"],
+)
+def test_a_message_quotes_a_part_of_a_large_value(value: object, expected: str) -> None:
+    """A memory dump in the wrong place is not repeated, and anything has a message."""
+    assert expected == quoted(value)
+
+
+@pytest.mark.parametrize("value", [10**5000, Unspeakable()], ids=["digits", "repr"])
+def test_a_value_that_cannot_be_written_is_a_type_error_all_the_same(
+    value: Any,
+) -> None:
+    """Its message has the type, where the value would have stood."""
+    kind = type(value).__name__
+
+    with pytest.raises(TypeError, match=f"ttst must be a bool, got <{kind}>"):
+        Cpu(48, ttst=value)
+    with pytest.raises(TypeError, match=f"cpu must be a Cpu or None, got <{kind}>"):
+        stage2(12, 40, cpu=value)

@@ -107,7 +107,7 @@ def test_reads_what_people_write(granule: Granule, text: str | int) -> None:
         "4K 16K",
         "\uff11\uff16K",  # fullwidth digits
         "\u0664K",  # an Arabic-Indic digit
-        "9" * 400,
+        "9" * 100,
     ],
 )
 def test_refuses_any_other_text(text: str) -> None:

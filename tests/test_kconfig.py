@@ -545,6 +545,13 @@ def test_a_value_out_of_range_says_what_is_accepted(expected: str, line: str) ->
     assert expected == str(refused.value)
 
 
+def test_what_cannot_be_seen_is_spelt_out_and_quoted_once() -> None:
+    """A byte order mark is the mistake, so it must not stay invisible."""
+    assert (
+        "line 1 is neither CONFIG_X=value nor a comment: '\\ufeffCONFIG_ARM64=y'"
+    ) == refusal("\ufeffCONFIG_ARM64=y\nCONFIG_ARM64_4K_PAGES=y\n")
+
+
 def test_a_va_width_out_of_range_says_what_is_accepted() -> None:
     """A 48 that was cut after its first digit is no width."""
     assert (
@@ -555,18 +562,18 @@ def test_a_va_width_out_of_range_says_what_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("lines", "text"),
     [
-        (0, ""),
-        (1, "CONFIG_ARM64_VA_BITS=48"),
-        (2, "CONFIG_ARM64=y\nCONFIG_ARM64_VA_BITS=48\n"),
-        (2, "# CONFIG_ARM64_4K_PAGES is not set\nCONFIG_ARM64_VA_BITS=48\n"),
+        ("0 lines", ""),
+        ("1 line", "CONFIG_ARM64_VA_BITS=48"),
+        ("2 lines", "CONFIG_ARM64=y\nCONFIG_ARM64_VA_BITS=48\n"),
+        ("2 lines", "# CONFIG_ARM64_4K_PAGES is not set\nCONFIG_ARM64_VA_BITS=48\n"),
     ],
 )
 def test_without_a_page_size_the_error_says_what_would_give_it(
-    lines: int, text: str
+    lines: str, text: str
 ) -> None:
     """A defconfig leaves it out; every option that has it is named."""
     assert (
-        f"no page size in {lines} lines: CONFIG_PAGE_SHIFT, CONFIG_ARM64_PAGE_SHIFT, "
+        f"no page size in {lines}: CONFIG_PAGE_SHIFT, CONFIG_ARM64_PAGE_SHIFT, "
         "CONFIG_ARM64_4K_PAGES, CONFIG_ARM64_16K_PAGES, CONFIG_ARM64_64K_PAGES, "
         "CONFIG_PAGE_SIZE_4KB, CONFIG_PAGE_SIZE_16KB or CONFIG_PAGE_SIZE_64KB would "
         "give it; a defconfig leaves out what is the default, the .config made from it "
@@ -578,9 +585,7 @@ def test_without_a_va_width_the_error_says_what_would_give_it() -> None:
     """The page size alone does not tell it: 39 is not the only one with 4K."""
     said = refusal("CONFIG_ARM64_4K_PAGES=y\n")
 
-    assert said.startswith(
-        "no VA width in 1 lines: CONFIG_ARM64_VA_BITS, CONFIG_ARM64_"
-    )
+    assert said.startswith("no VA width in 1 line: CONFIG_ARM64_VA_BITS, CONFIG_ARM64_")
 
 
 @pytest.mark.parametrize(
@@ -868,7 +873,7 @@ def test_text_of_a_wrong_type(value: object) -> None:
 @pytest.mark.parametrize("value", [None, 0, b"/proc/config.gz"])
 def test_a_path_of_a_wrong_type(value: object) -> None:
     """A number is no path: 0 would be whatever stands at the standard input."""
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="path must be text or a path, got "):
         KernelConfig.from_path(value)  # type: ignore[arg-type]
 
 

@@ -216,6 +216,7 @@ def test_a_value_of_no_machine_is_invalid(wrong: dict[str, Any]) -> None:
 
 def test_two_cpus_never_share_a_name() -> None:
     """Every feature that makes two CPUs differ is in the name."""
+    lpa2_pages: list[bool | set[Granule]] = [False, {Granule.K4}, True]
     cpus = [
         None,
         *(
@@ -234,7 +235,7 @@ def test_two_cpus_never_share_a_name() -> None:
                     for size in range(4)
                     for found in combinations(Granule, size)
                 ],
-                (False, {Granule.K4}, True),
+                lpa2_pages,
                 (False, True),
                 (False, True),
             )

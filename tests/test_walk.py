@@ -478,8 +478,27 @@ def test_arguments_are_checked() -> None:
         walk(shape, 0, 0, memory.read, vtcr=wrong)
     with pytest.raises(TypeError, match="ipa must be an integer"):
         walk(shape, 0, wrong, memory.read)
-    with pytest.raises(TypeError, match="what is at 0x0 must be bytes, got str"):
+    with pytest.raises(TypeError, match=r"read\(0x0, 8\) must return bytes, got str"):
         walk(shape, 0, 0, lambda _, __: wrong)
+    with pytest.raises(TypeError, match="read must be callable, got 'x'"):
+        walk(shape, 0, 1 << 39, wrong)
+    with pytest.raises(TypeError, match="read must be callable, got 'x'"):
+        s2.scan(shape, 0, wrong)
+    no_text: Any = ["read"]
+    with pytest.raises(TypeError, match=r"access must be text, got \['read'\]"):
+        walk(shape, 0, 0, memory.read, access=no_text)
+
+
+def test_a_view_with_gaps_is_as_good_as_bytes() -> None:
+    """What `read` returns counts by its bytes, wherever these lie."""
+    shape = Geometry(K4, 31, 2)
+    block = int(s2.Descriptor.leaf(shape, 2, 0x8000_0000)).to_bytes(8, "little")
+    sparse = memoryview(bytes(byte for each in block for byte in (each, 0xFF)))[::2]
+
+    found = walk(shape, 0, 0, lambda _, __: sparse)
+
+    assert isinstance(found, s2.Translation)
+    assert 0x8000_0000 == found.output_address
 
 
 def test_other_formats_are_refused() -> None:

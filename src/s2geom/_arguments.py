@@ -14,8 +14,27 @@ MOST_BITS = 2048
 """Python may be told to write out no more than 640 decimal digits, and a message has to
 be able to name what was given."""
 
+MOST_SHOWN = 120
+"""Characters of a value that a message quotes. A whole memory dump may have been given
+where its address was wanted."""
+
 _TOO_LARGE = 1 << MOST_BITS
 _TOO_SMALL = -_TOO_LARGE
+
+
+def quoted(value: object) -> str:
+    """Return what a message shows of any value: its `repr`, cut short.
+
+    A value that has none, such as an `int` of more digits than Python writes out, is
+    shown by its type.
+    """
+    try:
+        if isinstance(value, str | bytes | bytearray):
+            value = value[:MOST_SHOWN]  # before its repr is four times as long
+        text = repr(value)
+    except Exception:  # noqa: BLE001  (a repr is the caller's code)
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
 
 
 def integer(name: str, value: object) -> int:
@@ -40,7 +59,7 @@ def _number(name: str, value: object) -> int:
             return int(index(value))  # type: ignore[arg-type]
         except TypeError:
             pass
-    message = f"{name} must be an integer, got {value!r} ({type(value).__name__})"
+    message = f"{name} must be an integer, got {quoted(value)} ({type(value).__name__})"
     raise TypeError(message)
 
 
@@ -67,5 +86,5 @@ def flag(name: str, value: object) -> bool:
     """
     if isinstance(value, bool):
         return value
-    message = f"{name} must be a bool, got {value!r} ({type(value).__name__})"
+    message = f"{name} must be a bool, got {quoted(value)} ({type(value).__name__})"
     raise TypeError(message)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from attrs import frozen
 
-from s2geom._arguments import integer_within
+from s2geom._arguments import integer_within, quoted
 from s2geom.architecture import Cpu
 from s2geom.descriptor import AddressLayout
 from s2geom.errors import InvalidArgument, Violation
@@ -77,9 +77,9 @@ def regime_of(geometry: object, cpu: object, vtcr: object) -> Regime:
         TypeError: A value has the wrong type.
     """
     if not isinstance(geometry, Geometry):
-        raise TypeError(f"geometry must be a Geometry, got {geometry!r}")
+        raise TypeError(f"geometry must be a Geometry, got {quoted(geometry)}")
     if cpu is not None and not isinstance(cpu, Cpu):
-        raise TypeError(f"cpu must be a Cpu or None, got {cpu!r}")
+        raise TypeError(f"cpu must be a Cpu or None, got {quoted(cpu)}")
     word = None
     if vtcr is not None:
         word = integer_within("vtcr", vtcr, 0, (1 << 64) - 1)

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar, cast
 
 from attrs import define, evolve, field, frozen
 
-from s2geom._arguments import flag, integer, integer_within
+from s2geom._arguments import flag, integer, integer_within, quoted
 from s2geom._public import public
 from s2geom.errors import InvalidArgument, UnreadableInput, Violation, article, bits
 from s2geom.geometry import (
@@ -66,7 +66,7 @@ CHOICE_IPA_BITS = (16, 56)
 """The widths one may ask choices for: all T0SZ that any CPU has, VMSAv9-128's too."""
 
 
-def _pa_bits(value: object) -> int:
+def _pa_bits(value: int) -> int:
     number = integer("pa_bits", value)
     if number not in PA_BITS:
         sizes = ", ".join(map(str, PA_BITS))
@@ -79,14 +79,14 @@ def _granules(name: str, value: object) -> frozenset[Granule]:
         members = list(value)
         if all(isinstance(member, Granule) for member in members):
             return frozenset(members)
-    raise TypeError(f"{name} must be a set of Granule, got {value!r}")
+    raise TypeError(f"{name} must be a set of Granule, got {quoted(value)}")
 
 
-def _all_granules(value: object) -> frozenset[Granule]:
+def _all_granules(value: Iterable[Granule]) -> frozenset[Granule]:
     return _granules("granules", value)
 
 
-def _lpa2(value: object) -> frozenset[Granule]:
+def _lpa2(value: bool | Iterable[Granule]) -> frozenset[Granule]:
     if isinstance(value, bool):
         return frozenset({Granule.K4, Granule.K16}) if value else frozenset()
     granules = _granules("lpa2", value)
@@ -96,7 +96,7 @@ def _lpa2(value: object) -> frozenset[Granule]:
     return granules
 
 
-def _lpa(value: object) -> bool:
+def _lpa(value: bool | None) -> bool:
     # None stays until the physical addresses are known, in __attrs_post_init__.
     return cast(bool, None) if value is None else flag("lpa", value)
 
@@ -358,7 +358,7 @@ class Cpu:
 
 def _geometry(value: object) -> Geometry:
     if not isinstance(value, Geometry):
-        raise TypeError(f"geometry must be a Geometry, got {value!r}")
+        raise TypeError(f"geometry must be a Geometry, got {quoted(value)}")
     return value
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
+from s2geom._arguments import quoted
 from s2geom.architecture import Cpu
 from s2geom.errors import InvalidArgument, UnsupportedCombination, Violation
 from s2geom.fields import Word
@@ -178,7 +179,7 @@ def register_word(text: str) -> int:
         return int(digits, 16)
     except ValueError:
         raise InvalidArgument(
-            f"a register word is hexadecimal, like 0x80023558, got {text!r}"
+            f"a register word is hexadecimal, like 0x80023558, got {quoted(text)}"
         ) from None
 
 

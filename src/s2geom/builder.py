@@ -10,7 +10,7 @@ from typing import cast
 
 from attrs import evolve, frozen
 
-from s2geom._arguments import flag, integer
+from s2geom._arguments import flag, integer, quoted
 from s2geom._cover import Run, cover, leaf_levels, page_multiple, page_range, span
 from s2geom._public import public
 from s2geom._tree import Leaves, Tree
@@ -310,7 +310,7 @@ class TableBuilder:
     def _entering(self, attributes: object) -> Attributes:
         """Return attributes as a descriptor would give them back."""
         if not isinstance(attributes, Attributes):
-            raise TypeError(f"attributes must be Attributes, got {attributes!r}")
+            raise TypeError(f"attributes must be Attributes, got {quoted(attributes)}")
         if self._tree.layout is AddressLayout.LPA2:
             return evolve(attributes, sh=None)
         return attributes

@@ -16,6 +16,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from s2geom._arguments import quoted
 from s2geom.architecture import Cpu
 from s2geom.errors import InvalidArgument, S2GeomError, UnsupportedCombination
 from s2geom.granule import Granule
@@ -41,7 +42,9 @@ def _scheme(text: str) -> Scheme:
         return Scheme(text.lower())
     except ValueError:
         names = ", ".join(scheme.value for scheme in Scheme)
-        raise InvalidArgument(f"scheme must be one of {names}, got {text!r}") from None
+        raise InvalidArgument(
+            f"scheme must be one of {names}, got {quoted(text)}"
+        ) from None
 
 
 def _reading(read: Callable[[str], Any]) -> Callable[[str], Any]:

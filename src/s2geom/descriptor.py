@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import asdict, evolve, field, frozen
 
-from s2geom._arguments import flag, integer_within
+from s2geom._arguments import flag, integer_within, quoted
 from s2geom._public import public
 from s2geom.errors import InvalidArgument
 from s2geom.geometry import (
@@ -113,7 +113,7 @@ class AddressLayout(Enum):
             TypeError: A value has the wrong type.
         """
         if not isinstance(geometry, Geometry):
-            raise TypeError(f"geometry must be a Geometry, got {geometry!r}")
+            raise TypeError(f"geometry must be a Geometry, got {quoted(geometry)}")
         wide = flag("lpa", lpa) or geometry.ipa_bits > 48
         if geometry.granule is Granule.K64:
             return cls.LPA if wide else cls.BITS48
@@ -390,7 +390,9 @@ class Descriptor:
         if self.layout is _BITS48:  # every granule has it
             return
         if not isinstance(self.layout, AddressLayout):
-            raise TypeError(f"layout must be an AddressLayout, got {self.layout!r}")
+            raise TypeError(
+                f"layout must be an AddressLayout, got {quoted(self.layout)}"
+            )
         if self.granule not in LAYOUT_GRANULES[self.layout]:
             raise InvalidArgument(
                 f"layout {self.layout.name} is not for {self.granule} pages"
@@ -477,7 +479,7 @@ class Descriptor:
         if attributes is None:
             attributes = Attributes()
         elif not isinstance(attributes, Attributes):
-            raise TypeError(f"attributes must be Attributes, got {attributes!r}")
+            raise TypeError(f"attributes must be Attributes, got {quoted(attributes)}")
         if level != LAST_LEVEL and not is_block_level(granule, layout, level):
             raise InvalidArgument(
                 f"level {level} has no blocks with {granule} pages and "

@@ -48,9 +48,14 @@ class Setting:
         return f"{self.text} (line {self.line})"
 
 
+def shortened(text: str) -> str:
+    """Return as much of a text as a message has room for."""
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def shown(text: str) -> str:
     """Return what a message can show of a text from the file."""
-    short = text if len(text) <= 60 else text[:57] + "..."
+    short = shortened(text)
     return short if short.isprintable() else ascii(short)
 
 
@@ -169,7 +174,7 @@ def _assignment(line: str, number: int, is_last: bool) -> Setting:
         trouble = "has no value"
     if trouble:
         end = "; the text ends there and seems to be cut short" if is_last else ""
-        raise UnreadableInput(f"line {number} {trouble}: {shown(line)!r}{end}")
+        raise UnreadableInput(f"line {number} {trouble}: {shortened(line)!r}{end}")
     if not value.startswith('"'):
         value = _REMARK.split(value, maxsplit=1)[0].rstrip(" \t")
     return Setting(option, value, number)
@@ -180,7 +185,7 @@ def _refuse_cut_remark(line: str, number: int) -> None:
     option = re.match(r"# CONFIG_\w*", line, re.ASCII)
     if option and " is not set".startswith(line[option.end() :]):
         raise UnreadableInput(
-            f"line {number} is cut short: {shown(line)!r} is where the text ends"
+            f"line {number} is cut short: {shortened(line)!r} is where the text ends"
         )
 
 
@@ -245,7 +250,7 @@ _GENERATED_OPTIONS = 200
 def _refuse_other_architecture(name: str, line: str, number: int) -> None:
     if name != "arm64":
         raise UnreadableInput(
-            f"line {number}, {shown(line)!r}, is for {shown(name)}, not for arm64"
+            f"line {number}, {shortened(line)!r}, is for {shown(name)}, not for arm64"
         )
 
 

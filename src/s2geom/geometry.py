@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from s2geom._arguments import flag, integer, integer_within
+from s2geom._arguments import flag, integer, integer_within, quoted
 from s2geom._display import Displayed
 from s2geom._public import public
 from s2geom.errors import InvalidArgument
@@ -53,15 +53,15 @@ CONTIGUOUS = {
 SCHEMA = "s2geom.Geometry/1"
 
 
-def _ipa_bits(value: object) -> int:
+def _ipa_bits(value: int) -> int:
     return integer_within("ipa_bits", value, 1, 64)
 
 
-def _start_level(value: object) -> int:
+def _start_level(value: int) -> int:
     return integer_within("start_level", value, -1, LAST_LEVEL)
 
 
-def _lpa2(value: object) -> bool:
+def _lpa2(value: bool) -> bool:
     return flag("lpa2", value)
 
 
@@ -309,7 +309,7 @@ class Geometry(Displayed):
             TypeError: It is no `IpaIndex`.
         """
         if not isinstance(index, IpaIndex):
-            raise TypeError(f"index must be an IpaIndex, got {index!r}")
+            raise TypeError(f"index must be an IpaIndex, got {quoted(index)}")
         if index.geometry != self:
             raise InvalidArgument(f"index is of {index.geometry!r}, not of {self!r}")
         return index.ipa
@@ -336,10 +336,10 @@ class Geometry(Displayed):
             TypeError: ``data`` is no mapping, or a value has the wrong type.
         """
         if not isinstance(data, Mapping):
-            raise TypeError(f"data must be a mapping, got {data!r}")
+            raise TypeError(f"data must be a mapping, got {quoted(data)}")
         keys = {"schema", "page_shift", "ipa_bits", "start_level", "lpa2"}
         if data.get("schema") != SCHEMA:
-            message = f"schema must be {SCHEMA!r}, got {data.get('schema')!r}"
+            message = f"schema must be {SCHEMA!r}, got {quoted(data.get('schema'))}"
             raise InvalidArgument(message)
         if data.keys() != keys:
             wrong = ", ".join(sorted(map(str, data.keys() ^ keys)))
@@ -373,12 +373,12 @@ class IpaIndex(Displayed):
     def __attrs_post_init__(self) -> None:
         shape = self.geometry
         if not isinstance(shape, Geometry):
-            raise TypeError(f"geometry must be a Geometry, got {shape!r}")
+            raise TypeError(f"geometry must be a Geometry, got {quoted(shape)}")
         set_field = object.__setattr__
         table = integer_within("table", self.table, 0, shape.concatenation - 1)
         offset = integer_within("offset", self.offset, 0, shape.page_size - 1)
         if not isinstance(self.indices, tuple):
-            raise TypeError(f"indices must be a tuple, got {self.indices!r}")
+            raise TypeError(f"indices must be a tuple, got {quoted(self.indices)}")
         if len(self.indices) != shape.levels:
             raise InvalidArgument(
                 f"indices must be {shape.levels} numbers, one a level, "

@@ -4,7 +4,7 @@
 import re
 from enum import IntEnum
 
-from s2geom._arguments import integer
+from s2geom._arguments import integer, quoted
 from s2geom._public import public
 from s2geom.errors import InvalidArgument
 
@@ -87,7 +87,7 @@ class Granule(IntEnum):
                     return granule
             if not unit and number in {12, 14, 16}:
                 raise InvalidArgument(_two_readings(number))
-        raise InvalidArgument(f"page size must be 4K, 16K or 64K, got {given!r}")
+        raise InvalidArgument(f"page size must be 4K, 16K or 64K, got {quoted(given)}")
 
     def __repr__(self) -> str:
         return f"Granule.{self.name}"
@@ -106,7 +106,7 @@ def _two_readings(number: int) -> str:
     )
 
 
-def granule_of(page_shift: object) -> Granule:
+def granule_of(page_shift: int) -> Granule:
     """Return the granule with a page shift.
 
     Raises:

@@ -18,7 +18,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from s2geom._arguments import flag
+from s2geom._arguments import flag, quoted
 from s2geom._display import Displayed
 from s2geom._public import public
 from s2geom.architecture import Cpu
@@ -30,6 +30,7 @@ from s2geom.dotconfig import (
     parsed,
     refuse_cut,
     refuse_foreign,
+    shortened,
     shown,
 )
 from s2geom.errors import InvalidArgument, UnreadableInput, UnsupportedCombination
@@ -247,8 +248,9 @@ def _denial(fact: Fact, value: int, file: File) -> Setting | None:
 
 def _missing(fact: Fact, file: File) -> str:
     options = _either([row.option for row in fact.rows + fact.last_resort])
+    lines = "1 line" if file.lines == 1 else f"{file.lines} lines"
     return (
-        f"no {fact.words} in {file.lines} lines: {options} would give it; a defconfig "
+        f"no {fact.words} in {lines}: {options} would give it; a defconfig "
         "leaves out what is the default, the .config made from it does not"
     )
 
@@ -351,8 +353,8 @@ def _release(header: Setting | None) -> str | None:
         parse_release(header.value)
     except InvalidArgument as error:
         message = (
-            f"the header line (line {header.line}) has {shown(header.value)!r} where "
-            "the release belongs, such as '6.1.0'"
+            f"the header line (line {header.line}) has {shortened(header.value)!r} "
+            "where the release belongs, such as '6.1.0'"
         )
         raise UnreadableInput(message) from error
     return header.value
@@ -384,7 +386,7 @@ needs_lpa2=False)
 
 def _checked_host(value: object) -> Host:
     if not isinstance(value, Host):
-        raise TypeError(f"host must be a Host, got {value!r}")
+        raise TypeError(f"host must be a Host, got {quoted(value)}")
     return value
 
 
@@ -490,6 +492,8 @@ class KernelConfig(Displayed):
                 is in it.
             TypeError: It is no path.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"path must be text or a path, got {quoted(path)}")
         file = Path(path)
         try:
             with file.open("rb") as opened:
@@ -554,7 +558,7 @@ class KernelConfig(Displayed):
         44
         """
         if cpu is not None and not isinstance(cpu, Cpu):
-            raise TypeError(f"cpu must be a Cpu or None, got {cpu!r}")
+            raise TypeError(f"cpu must be a Cpu or None, got {quoted(cpu)}")
         name = self.release if release is None else release
         if name is None:
             raise UnreadableInput(

@@ -11,7 +11,7 @@ from typing import cast
 
 from attrs import define, field, frozen
 
-from s2geom._arguments import integer, integer_within
+from s2geom._arguments import integer, integer_within, quoted
 from s2geom._display import Displayed
 from s2geom._public import public
 from s2geom.architecture import (
@@ -27,7 +27,7 @@ from s2geom.errors import (
     article,
     bits,
 )
-from s2geom.fake import FakePgd, fake_pgd
+from s2geom.fake import FakePgd, fake_pgd_below
 from s2geom.geometry import MOST_TABLES_SHIFT, Geometry
 from s2geom.granule import LAST_LEVEL, Granule, granule_of
 from s2geom.hw_pgtable import levels_for
@@ -66,7 +66,6 @@ class _Case:
     cpu: Cpu | None
     host_levels: int
     levels: int
-    _fake: FakePgd | None = field(default=None, init=False)
 
     @property
     def va_limit(self) -> int:
@@ -81,9 +80,7 @@ class _Case:
     @property
     def fake(self) -> FakePgd:
         """Stage 2 as the fake-level macros have it."""
-        if self._fake is None:
-            self._fake = fake_pgd(self.granule, self.ipa_bits, self.va_bits)
-        return self._fake
+        return fake_pgd_below(self.granule, self.ipa_bits, self.host_levels)
 
     @property
     def is_in_domain(self) -> bool:
@@ -499,9 +496,9 @@ def _case(
         raise InvalidArgument(f"ipa_bits must not be negative, got {ipa_bits}")
     va_bits = integer_within("va_bits", va_bits, VA_MINIMUM, VA_MAXIMUM)
     if type(scheme) is not Scheme:
-        raise TypeError(f"scheme must be a Scheme, got {scheme!r}")
+        raise TypeError(f"scheme must be a Scheme, got {quoted(scheme)}")
     if cpu is not None and not isinstance(cpu, Cpu):
-        raise TypeError(f"cpu must be a Cpu or None, got {cpu!r}")
+        raise TypeError(f"cpu must be a Cpu or None, got {quoted(cpu)}")
     pa_bits = kernel_pa_bits(pa_bits)
     stride = granule.stride
     return _Case(
@@ -516,15 +513,15 @@ def _case(
     )
 
 
-def _page_shift(value: object) -> int:
+def _page_shift(value: int) -> int:
     return int(granule_of(value))
 
 
-def _va_bits(value: object) -> int:
+def _va_bits(value: int) -> int:
     return integer_within("va_bits", value, VA_MINIMUM, VA_MAXIMUM)
 
 
-def kernel_pa_bits(value: object) -> int:
+def kernel_pa_bits(value: int) -> int:
     """Return CONFIG_ARM64_PA_BITS, which is 48 or 52.
 
     Raises:

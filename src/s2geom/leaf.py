@@ -11,7 +11,7 @@ taken apart into pages.
 
 from attrs import frozen
 
-from s2geom._arguments import integer
+from s2geom._arguments import integer, quoted
 from s2geom._public import public
 from s2geom.errors import InvalidArgument
 from s2geom.geometry import BLOCK_LEVELS, CONTIGUOUS, Geometry
@@ -116,7 +116,7 @@ def leaf_size(
         ("scheme", scheme, Scheme),
     ):
         if not isinstance(value, kind):
-            raise TypeError(f"{name} must be a {kind.__name__}, got {value!r}")
+            raise TypeError(f"{name} must be a {kind.__name__}, got {quoted(value)}")
     if geometry.granule is not host.granule:
         raise InvalidArgument(
             f"geometry has {geometry.granule} pages, but the host has {host.granule}"

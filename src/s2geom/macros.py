@@ -7,7 +7,7 @@ one name. A number that an era gave no name is not in that era's dict.
 
 from collections.abc import Callable, Mapping
 
-from s2geom._arguments import integer_within
+from s2geom._arguments import integer_within, quoted
 from s2geom._public import public
 from s2geom.fake import fake_pgd
 from s2geom.geometry import MOST_TABLES_SHIFT, Geometry
@@ -48,7 +48,7 @@ def kernel_macros(
     ipa_bits = integer_within("ipa_bits", ipa_bits, 32, 52)
     va_bits = integer_within("va_bits", va_bits, 25, 52)
     if not isinstance(scheme, Scheme):
-        raise TypeError(f"scheme must be a Scheme, got {scheme!r}")
+        raise TypeError(f"scheme must be a Scheme, got {quoted(scheme)}")
     return dict(_SPELLINGS[scheme](granule, ipa_bits, va_bits))
 
 

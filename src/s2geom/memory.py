@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
-from s2geom._arguments import integer, integer_within
+from s2geom._arguments import integer, integer_within, quoted
 from s2geom._public import public
 from s2geom.errors import InvalidArgument, MemoryReadError, UnreadableInput
 
@@ -35,7 +35,9 @@ def _view(address: int, chunk: object) -> bytes | memoryview:
 def _chunks(value: object) -> tuple[tuple[int, bytes | memoryview], ...]:
     """Sort the chunks, leave out the empty ones, and refuse what overlaps."""
     if not isinstance(value, Mapping):
-        raise TypeError(f"chunks must be a mapping of address to bytes, got {value!r}")
+        raise TypeError(
+            f"chunks must be a mapping of address to bytes, got {quoted(value)}"
+        )
     found = []
     for key, chunk in value.items():
         address = integer_within("address", key, 0, ADDRESS_MASK)
@@ -153,7 +155,12 @@ def read_exactly(read: Read, address: int, size: int) -> bytes:
 def exactly(found: object, address: int, size: int) -> bytes:
     """Return what a caller's ``read`` returned, if it is what was asked for."""
     if type(found) is not bytes:
-        found = bytes(_view(address, found))
+        try:
+            found = bytes(memoryview(found))  # type: ignore[arg-type]
+        except TypeError:
+            kind = type(found).__name__
+            message = f"read({address:#x}, {size}) must return bytes, got {kind}"
+            raise TypeError(message) from None
     if len(found) != size:
         raise UnreadableInput(
             f"read({address:#x}, {size}) must return {size} bytes, got {len(found)}"

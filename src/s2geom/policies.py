@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from attrs import evolve, field, frozen
 
-from s2geom._arguments import integer_within
+from s2geom._arguments import integer_within, quoted
 from s2geom._display import Displayed
 from s2geom._public import public
 from s2geom.architecture import CHOICE_IPA_BITS, Cpu, page_sizes
@@ -106,7 +106,7 @@ class Policy:
             TypeError: A value has the wrong type.
         """
         if not isinstance(cpu, Cpu):
-            raise TypeError(f"cpu must be a Cpu, got {cpu!r}")
+            raise TypeError(f"cpu must be a Cpu, got {quoted(cpu)}")
         granule = granule_of(granule)
         ipa_bits = integer_within("ipa_bits", ipa_bits, *CHOICE_IPA_BITS)
         shape: Geometry | tuple[Violation, ...]

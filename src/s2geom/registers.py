@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from s2geom._arguments import flag, integer
+from s2geom._arguments import flag, integer, quoted
 from s2geom._public import public
 from s2geom.architecture import (
     IPA_MAXIMUM,
@@ -90,7 +90,7 @@ def geometry_of(value: object) -> Geometry:
     """Return a geometry, or raise a `TypeError` that names the argument."""
     if isinstance(value, Geometry):
         return value
-    raise TypeError(f"geometry must be a Geometry, got {value!r}")
+    raise TypeError(f"geometry must be a Geometry, got {quoted(value)}")
 
 
 # What VTCR_EL2 and an SMMU's STE say alike
@@ -556,7 +556,7 @@ def cpu_of(value: object) -> Cpu:
         return ANY_CPU
     if isinstance(value, Cpu):
         return value
-    raise TypeError(f"cpu must be a Cpu or None, got {value!r}")
+    raise TypeError(f"cpu must be a Cpu or None, got {quoted(value)}")
 
 
 def _shape_violations(word: VTCR_EL2, cpu: Cpu | None) -> tuple[Violation, ...]:
@@ -1079,12 +1079,12 @@ def parse_nested_name(name: str) -> tuple[VTTBR_EL2, VTCR_EL2]:
     40
     """
     if not isinstance(name, str):
-        raise TypeError(f"name must be text, got {name!r}")
+        raise TypeError(f"name must be text, got {quoted(name)}")
     found = _NESTED_NAME.fullmatch(name)
     if found is None:
         raise UnreadableInput(
             "a nested dump is named like 0x0001000040040000-0x0000000080023558-"
-            f"s2-enabled, by VTTBR_EL2 and VTCR_EL2, got {name!r}"
+            f"s2-enabled, by VTTBR_EL2 and VTCR_EL2, got {quoted(name)}"
         )
     vttbr, vtcr = (int(word, 16) for word in found.groups())
     return VTTBR_EL2.from_int(vttbr), VTCR_EL2.from_int(vtcr)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from s2geom._arguments import integer
+from s2geom._arguments import integer, quoted
 from s2geom._public import public
 from s2geom.errors import S2GeomError
 from s2geom.fields import Field, Word
@@ -240,7 +240,7 @@ def _idle_levels(geometry: Geometry) -> str:
 
 def _check_geometry(geometry: object) -> None:
     if not isinstance(geometry, Geometry):
-        raise TypeError(f"geometry must be a Geometry, got {geometry!r}")
+        raise TypeError(f"geometry must be a Geometry, got {quoted(geometry)}")
 
 
 def _value(part: Part) -> str:
@@ -438,7 +438,7 @@ def register_word(word: Word) -> str:
     True
     """
     if not isinstance(word, Word):
-        raise TypeError(f"word must be a register of this package, got {word!r}")
+        raise TypeError(f"word must be a register of this package, got {quoted(word)}")
     number = int(word)
     title = _word_title(word)
     pen = Drawing()

@@ -11,6 +11,7 @@ from enum import Enum
 
 from attrs import frozen
 
+from s2geom._arguments import quoted
 from s2geom._public import public
 from s2geom.errors import InvalidArgument, UnsupportedCombination, Violation
 
@@ -167,10 +168,10 @@ def parse_release(release: str) -> tuple[int, int, int]:
         TypeError: It is no text.
     """
     if not isinstance(release, str):
-        raise TypeError(f"release must be text such as '6.1', got {release!r}")
+        raise TypeError(f"release must be text such as '6.1', got {quoted(release)}")
     found = _RELEASE.match(release)
     if found is None:
-        raise InvalidArgument(f"release must begin like '6.1', got {release!r}")
+        raise InvalidArgument(f"release must begin like '6.1', got {quoted(release)}")
     return int(found[1]), int(found[2]), int(found[3] or 0)
 
 

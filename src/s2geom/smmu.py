@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 
 from attrs import frozen
 
-from s2geom._arguments import flag, integer
+from s2geom._arguments import flag, integer, quoted
 from s2geom._public import public
 from s2geom.architecture import (
     IPA_AARCH32,
@@ -270,7 +270,7 @@ class STE(Word):
         Source: SMMUv3 architecture (IHI 0070) 5.2, STE.V and STE.Config.
         """
         if not isinstance(entry, bytes | bytearray | memoryview):
-            raise TypeError(f"entry must be bytes, got {entry!r}")
+            raise TypeError(f"entry must be bytes, got {quoted(entry)}")
         data = bytes(entry)
         if len(data) != ENTRY_BYTES:
             message = f"a stream table entry has {ENTRY_BYTES} bytes, got {len(data)}"

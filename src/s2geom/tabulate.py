@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from attrs import frozen
 
+from s2geom._arguments import quoted
 from s2geom._public import public
 from s2geom.architecture import IPA_MAXIMUM, Cpu
 from s2geom.errors import InvalidArgument, UnsupportedCombination, Violation
@@ -113,7 +114,7 @@ Item = TypeVar("Item")
 def _several(name: str, values: Iterable[Item]) -> tuple[Item, ...]:
     """Return the values of an argument, each once, in their order."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} must be an iterable of values, got {values!r}")
+        raise TypeError(f"{name} must be an iterable of values, got {quoted(values)}")
     return tuple(dict.fromkeys(values))
 
 
@@ -318,7 +319,7 @@ def _whole(row: Mapping[str, object], name: str) -> int:
             return int(number)
     except (TypeError, ValueError, OverflowError):
         pass
-    raise InvalidArgument(f"a row's {name} must be a whole number, got {value!r}")
+    raise InvalidArgument(f"a row's {name} must be a whole number, got {quoted(value)}")
 
 
 # The picture
@@ -395,15 +396,17 @@ def _cells(
 ) -> dict[tuple[Line, int], Mapping[str, object]]:
     """Sort rows into the cells of the chart."""
     if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
-        raise TypeError(f"rows must be an iterable of mappings, got {rows!r}")
+        raise TypeError(f"rows must be an iterable of mappings, got {quoted(rows)}")
     cells = {}
     for row in rows:
         if not isinstance(row, Mapping):
-            raise TypeError(f"a row must be a mapping, got {row!r}")
+            raise TypeError(f"a row must be a mapping, got {quoted(row)}")
         missing = {*LINE, "ipa_bits", "supported"} - row.keys()
         if missing:
             names = ", ".join(sorted(missing))
-            raise InvalidArgument(f"a row of a survey also has {names}, got {row!r}")
+            raise InvalidArgument(
+                f"a row of a survey also has {names}, got {quoted(row)}"
+            )
         line = tuple(str(row[name]) for name in LINE)
         cells[line, _whole(row, "ipa_bits")] = row
     if not cells:

@@ -3,6 +3,7 @@
 
 import re
 
+from s2geom._arguments import quoted
 from s2geom.errors import InvalidArgument
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -38,13 +39,14 @@ def parse_size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise InvalidArgument(
-            f"a size or address is written like 64G, 4096 or 0x4000_0000, got {text!r}"
+            "a size or address is written like 64G, 4096 or 0x4000_0000, got "
+            f"{quoted(text)}"
         )
     try:
         # Base 0 would refuse 010, which a person means as ten.
         digits = found[1]
         number = int(digits, 16 if digits[:2].lower() == "0x" else 10)
     except ValueError:  # a doubled or trailing underscore
-        raise InvalidArgument(f"misplaced underscore in {text!r}") from None
+        raise InvalidArgument(f"misplaced underscore in {quoted(text)}") from None
     unit = (found[2] or "b").upper()
     return number << 10 * "BKMGTPE".index(unit)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from attrs import evolve, field, frozen
 
-from s2geom._arguments import integer, integer_within
+from s2geom._arguments import integer, integer_within, quoted
 from s2geom._public import public
 from s2geom._regime import TABLE_OR_PAGE, Regime, regime_of
 from s2geom._scan import Run, Scan
@@ -152,7 +152,9 @@ class Fault:
     def __attrs_post_init__(self) -> None:
         if self.kind not in FAULTS:
             kinds = ", ".join(FAULTS)
-            raise InvalidArgument(f"kind must be one of {kinds}, got {self.kind!r}")
+            raise InvalidArgument(
+                f"kind must be one of {kinds}, got {quoted(self.kind)}"
+            )
         lowest = 0 if FAULTS[self.kind].at_minus_one is None else -1
         integer_within("level", self.level, lowest, LAST_LEVEL)
         integer_within("address", self.address, 0, ADDRESS_MASK)
@@ -243,10 +245,14 @@ def walk(
     regime = regime_of(geometry, cpu, vtcr)
     root = integer_within("root", root, 0, ADDRESS_MASK) & regime.root_mask
     ipa = integer_within("ipa", ipa, 0, ADDRESS_MASK)
+    if not callable(read):
+        raise TypeError(f"read must be callable, got {quoted(read)}")
+    if not isinstance(access, str):
+        raise TypeError(f"access must be text, got {quoted(access)}")
     allowed_by = ACCESSES.get(access)
     if allowed_by is None:
         accesses = ", ".join(ACCESSES)
-        raise InvalidArgument(f"access must be one of {accesses}, got {access!r}")
+        raise InvalidArgument(f"access must be one of {accesses}, got {quoted(access)}")
     if access == "write" and regime.sets_dirty:
         allowed_by = WRITE_WITH_DBM
     if regime.violations or ipa >> geometry.ipa_bits:
@@ -365,8 +371,10 @@ def scan(
     regime = regime_of(geometry, cpu, vtcr)
     root = integer_within("root", root, 0, ADDRESS_MASK) & regime.root_mask
     start, end = _start_and_end(ipa_range, geometry)
+    if not callable(read):
+        raise TypeError(f"read must be callable, got {quoted(read)}")
     if progress is not None and not callable(progress):
-        raise TypeError(f"progress must be callable or None, got {progress!r}")
+        raise TypeError(f"progress must be callable or None, got {quoted(progress)}")
     if regime.violations:
         raise UnsupportedCombination(regime.violations)
     if root >> regime.output_bits:
@@ -383,10 +391,12 @@ def _start_and_end(ipa_range: object, geometry: Geometry) -> tuple[int, int]:
         return 0, geometry.ipa_size
     if isinstance(ipa_range, range):
         if ipa_range.step != 1:
-            raise InvalidArgument(f"ipa_range must have step 1, got {ipa_range!r}")
+            raise InvalidArgument(
+                f"ipa_range must have step 1, got {quoted(ipa_range)}"
+            )
         ipa_range = ipa_range.start, ipa_range.stop
     if not isinstance(ipa_range, tuple) or len(ipa_range) != 2:
-        message = f"ipa_range must be (start, end) or a range, got {ipa_range!r}"
+        message = f"ipa_range must be (start, end) or a range, got {quoted(ipa_range)}"
         raise TypeError(message)
     start = integer("start of ipa_range", ipa_range[0])
     end = integer("end of ipa_range", ipa_range[1])

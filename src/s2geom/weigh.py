@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
-from s2geom._arguments import flag, integer
+from s2geom._arguments import flag, integer, quoted
 from s2geom._cover import Run, cover, leaf_levels, page_multiple, page_range, span
 from s2geom._display import Displayed
 from s2geom._public import public
@@ -183,7 +183,7 @@ def _read(
 ) -> list[_Range]:
     """Check the ranges and the leaves, and put them together."""
     if not isinstance(ranges, Iterable) or isinstance(ranges, str | bytes):
-        raise TypeError(f"ranges must be pairs (ipa, size), got {ranges!r}")
+        raise TypeError(f"ranges must be pairs (ipa, size), got {quoted(ranges)}")
     listed = list(ranges)
     if isinstance(leaf, Sequence) and not isinstance(leaf, str | bytes):
         leaves = [_leaf(size, sizes) for size in leaf]
@@ -212,7 +212,9 @@ def _leaf(value: object, sizes: list[int]) -> int:
 
 def _range(geometry: Geometry, each: object, leaf: int) -> _Range:
     if not isinstance(each, Sequence) or len(each) not in {2, 3}:
-        raise TypeError(f"a range must be (ipa, size) or (ipa, size, pa), got {each!r}")
+        raise TypeError(
+            f"a range must be (ipa, size) or (ipa, size, pa), got {quoted(each)}"
+        )
     ipa, end = page_range(geometry, each[0], each[1])
     pa = page_multiple(geometry, "pa", each[2]) if len(each) == 3 else ipa
     return _Range(ipa, end, pa, leaf)
