@@ -831,3 +831,16 @@ def test_a_width_may_be_wrong_in_itself_and_for_its_level() -> None:
 
     assert ("t0sz-above-maximum", 48, 47) == (first.rule, first.given, first.limit)
     assert ("ipa-too-small-for-start-level", 17) == (second.rule, second.limit)
+
+
+def test_a_start_level_that_no_word_encodes_is_named_as_such() -> None:
+    """4K begins at -1, 16K at 0 and 64K at 1; what is above is no level at all."""
+    unnamed = {
+        (granule, level)
+        for granule in (12, 14, 16)
+        for level in range(-1, 4)
+        if "start-level-does-not-exist"
+        in {why.rule for why in Cpu(52, lpa2=True).check(Geometry(granule, 48, level))}
+    }
+
+    assert {(14, -1), (16, -1), (16, 0)} == unnamed

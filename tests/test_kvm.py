@@ -644,3 +644,21 @@ class TestHost:
         """Schemes and CPUs have their types here too."""
         with pytest.raises(TypeError, match="must be a"):
             Host(14, 36).max_ipa_bits(**arguments)
+
+
+def test_kconfig_has_offered_each_va_width_since_a_release() -> None:
+    """Ten rows: page size and width, and the first release with both."""
+    expected = {
+        (12, 39): (3, 18),
+        (12, 48): (3, 18),
+        (12, 52): (6, 9),
+        (14, 36): (4, 4),
+        (14, 47): (4, 4),
+        (14, 48): (4, 4),
+        (14, 52): (6, 9),
+        (16, 42): (3, 18),
+        (16, 48): (3, 18),
+        (16, 52): (5, 4),
+    }
+
+    assert expected == kvm.KCONFIG_VA_BITS
