@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The command: what it prints, what it returns, and how it refuses."""
 
+import errno
 import io
 import json
 import os
@@ -622,3 +623,83 @@ def test_it_runs_as_a_module_and_ends_quietly_in_a_closed_pipe() -> None:
     assert (0, b"") == (closed.returncode, closed.stderr)
     assert 0 == shown.returncode
     assert shown.stdout.startswith(b"4K pages, 40-bit IPA")
+
+
+class FullDisk(ClosedPipe):
+    """Standard output to a file that cannot grow."""
+
+    def write(self, _: str) -> int:
+        """Fail as a full disk does."""
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_an_answer_that_cannot_be_written_is_no_refusal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1 would say that the configuration is not supported."""
+    with (tmp_path / "full").open("wb") as stands_for_disk:
+        monkeypatch.setattr("sys.stdout", FullDisk(stands_for_disk.fileno()))
+        status = cli.main(["show", "--page-size", "4K", "--ipa", "40"])
+
+    assert 2 == status
+    assert (
+        "s2geom: error: cannot write the answer: No space left on device\n"
+    ) == capsys.readouterr().err
+
+
+def test_without_standard_output_there_is_an_exit_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``s2geom ... >&-`` asks for the exit code alone."""
+    monkeypatch.setattr("sys.stdout", None)
+
+    assert 0 == cli.main(["show", "--page-size", "16K", "--ipa", "40", "--va", "36"])
+    assert 1 == cli.main(["show", "--page-size", "16K", "--ipa", "41", "--va", "36"])
+
+
+def test_a_name_that_the_terminal_cannot_show_is_spelt_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The answer does not fail because of the name of a file."""
+    (tmp_path / "map").write_text("0, 4K, NORMAL, page\n")
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", narrow)
+    line = f"build {tmp_path / 'map'} --page-size 4K --ipa 40 --base 1G --out"
+    status = cli.main([*line.split(), str(tmp_path / "\u00e9")])
+    narrow.seek(0)
+
+    assert 0 == status
+    assert narrow.read().endswith("\\xe9\n")
+
+
+def test_too_large_an_answer_is_an_error_with_advice(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `footprint` tells before, no traceback needs to tell afterwards."""
+
+    def _too_much(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("s2geom.ask_kernel.show", _too_much)
+    ran = run("show --page-size 4K --ipa 40")
+
+    assert (2, "") == (ran.status, ran.out)
+    assert "out of memory; what a map's tables take, s2geom footprint tells" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("show --page-size 4K --ipa \u0664\u0660", "not a number: '\u0664\u0660'"),
+        ("decode vtcr \u0668", "a register word is hexadecimal, like 0x80023558, got"),
+        ("fit --page-size 4K --ram-base 1G --ram 0", "--ram must be at least 1 byte"),
+    ],
+)
+def test_what_only_looks_like_an_answer_is_a_usage_error(
+    run: Any, line: str, said: str
+) -> None:
+    """Digits are 0 to 9, and no memory has no end."""
+    ran = run(line)
+
+    assert (2, "") == (ran.status, ran.out)
+    assert said in ran.err

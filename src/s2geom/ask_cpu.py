@@ -176,11 +176,13 @@ def register_word(text: str) -> int:
     """
     digits = text.replace("_", "")
     try:
-        return int(digits, 16)
+        if digits.isascii():  # int() takes every script's digits
+            return int(digits, 16)
     except ValueError:
-        raise InvalidArgument(
-            f"a register word is hexadecimal, like 0x80023558, got {quoted(text)}"
-        ) from None
+        pass
+    raise InvalidArgument(
+        f"a register word is hexadecimal, like 0x80023558, got {quoted(text)}"
+    )
 
 
 @frozen

@@ -5,7 +5,7 @@ from argparse import Namespace
 
 from s2geom.architecture import IPA_MAXIMUM
 from s2geom.asking import default_remark, host_of, question, scheme_of, scheme_text
-from s2geom.errors import UnreadableInput
+from s2geom.errors import InvalidArgument, UnreadableInput
 from s2geom.fake import fake_pgd
 from s2geom.geometry import Geometry
 from s2geom.kconfig import IpaSizes, KernelConfig
@@ -244,6 +244,8 @@ def fit(asked: Namespace) -> Report:
     if asked.scheme is None:
         # A map is fitted to a width that can be chosen, which the oldest kernels lack.
         asked.scheme = Scheme.LPA2
+    if asked.ram == 0:
+        raise InvalidArgument("--ram must be at least 1 byte, got 0")
     end = asked.ram_base + asked.ram
     needed = max(IPA_MINIMUM, (end - 1).bit_length())
     report, shape = question(asked, needed)

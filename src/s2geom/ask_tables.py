@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The commands about tables: build, walk, dump, footprint."""
 
+import stat
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from typing import Any
 from attrs import evolve
 
 from s2geom.ask_cpu import register_word
-from s2geom.asking import host_of, question, scheme_of
+from s2geom.asking import host_of, question, scheme_of, scheme_text
 from s2geom.builder import TableBuilder
 from s2geom.errors import InvalidArgument, UnreadableInput
 from s2geom.geometry import Geometry
@@ -19,6 +20,7 @@ from s2geom.memory import Memory
 from s2geom.memory_map import Region, parse_memory_map
 from s2geom.registers import VTCR_EL2
 from s2geom.report import NOT_SUPPORTED, Report, geometry_data
+from s2geom.scheme import Scheme
 from s2geom.units import size_text
 from s2geom.walker import Fault, Mapping, scan, walk
 from s2geom.weigh import TableCount, footprint
@@ -26,6 +28,8 @@ from s2geom.weigh import TableCount, footprint
 
 def _bytes_of(path: str) -> bytes:
     try:
+        if stat.S_ISCHR(Path(path).stat().st_mode):  # /dev/zero has no end
+            raise UnreadableInput(f"cannot read {path}: it is a device, not a file")
         return Path(path).read_bytes()
     except OSError as error:
         raise UnreadableInput(f"cannot read {path}: {error.strerror}") from error
@@ -123,8 +127,22 @@ def _tables(asked: Namespace) -> tuple[Geometry, int, Memory, VTCR_EL2 | None]:
     return shape, root, memory, None
 
 
+def _shape_scheme(asked: Namespace) -> Scheme | None:
+    """Return the scheme that the shape comes from; VTCR_EL2 needs none."""
+    return scheme_of(asked) if asked.vtcr is None else None
+
+
 def walk_one(asked: Namespace) -> Report:
     """Answer with where an IPA lands, or with the fault."""
+    report = _walked(asked)
+    scheme = _shape_scheme(asked)
+    report.data["scheme"] = None if scheme is None else scheme.value
+    if scheme is not None:
+        report.say(f"the shape is that of {scheme_text(scheme)}")
+    return report
+
+
+def _walked(asked: Namespace) -> Report:
     shape, root, memory, vtcr = _tables(asked)
     found = walk(
         shape,
@@ -135,7 +153,7 @@ def walk_one(asked: Namespace) -> Report:
         vtcr=vtcr,
         access=asked.access,
     )
-    report = Report({"supported": True, "scheme": None, "ipa": asked.address})
+    report = Report({"supported": True, "ipa": asked.address})
     if isinstance(found, Fault):
         report.status = NOT_SUPPORTED
         report.data |= {
@@ -204,13 +222,18 @@ def dump(asked: Namespace) -> Report:
         vtcr=vtcr,
         progress=_progress_bar(),
     )
-    report = Report({"supported": True, "scheme": None})
+    scheme = _shape_scheme(asked)
+    report = Report(
+        {"supported": True, "scheme": None if scheme is None else scheme.value}
+    )
     if asked.json:
         report.data["mappings"] = list(map(_mapping_data, mappings))
     elif asked.csv:
         report.lines = _csv(mappings)
     else:
         report.table(MAPPING_HEADER, map(_mapping_row, mappings))
+        if scheme is not None:
+            report.say(f"the shape is that of {scheme_text(scheme)}")
     return report
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Any
 
 from attrs import evolve, frozen
@@ -32,9 +33,11 @@ KINDS = ("vtcr", "vttbr", "ste", "mmfr0", "mmfr1", "mmfr2", "mmfr3", "nested")
 
 def _number(text: str) -> int:
     try:
-        return int(text, 0)
+        if text.isascii():  # int() takes every script's digits
+            return int(text, 0)
     except ValueError:
-        raise InvalidArgument(f"not a number: {text!r}") from None
+        pass
+    raise InvalidArgument(f"not a number: {quoted(text)}")
 
 
 def _scheme(text: str) -> Scheme:
@@ -386,27 +389,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = Report({})
         report.refuse(refusal.violations)
     except S2GeomError as error:
-        return _failed(error)
+        return _failed(str(error))
+    except MemoryError:
+        return _failed(OUT_OF_MEMORY)
     try:
         _print(report, as_json=asked.json)
-    except BrokenPipeError:
-        # The reader has seen enough; Python must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has seen enough
+        _print_no_more()
+    except OSError as error:
+        _print_no_more()
+        return _failed(f"cannot write the answer: {error.strerror}")
     except S2GeomError as error:  # found while lines were already printed
-        return _failed(error)
+        return _failed(str(error))
     return int(report.status)
 
 
+OUT_OF_MEMORY = "out of memory; what a map's tables take, s2geom footprint tells"
+
+
 def _print(report: Report, *, as_json: bool) -> None:
+    if isinstance(sys.stdout, TextIOWrapper):  # a file's name may be in any encoding
+        sys.stdout.reconfigure(errors="backslashreplace")
     if report.lines is not None:
         for line in report.lines:
             print(line)
     else:
         print(report.json() if as_json else report.text())
-    sys.stdout.flush()
+    print(end="", flush=True)  # where there is no standard output, a print is none
 
 
-def _failed(error: S2GeomError) -> int:
+def _print_no_more() -> None:
+    """Let Python not complain at exit either, when it flushes what is left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _failed(error: str) -> int:
     print(f"s2geom: error: {error}", file=sys.stderr)
     return USAGE_ERROR
 
