@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 
 from s2geom import Geometry, Granule, InvalidArgument, IpaIndex, Level
@@ -539,3 +540,11 @@ def test_t0sz_is_what_is_left_of_64_bits() -> None:
     expected = {1: 63, 16: 48, 25: 39, 32: 32, 33: 31, 40: 24, 52: 12, 64: 0}
 
     assert expected == {bits: Geometry(12, bits, 3).t0sz for bits in expected}
+
+
+def test_a_schema_is_text() -> None:
+    """A number, or an array of them, is none, whatever it compares with."""
+    data = Geometry(12, 40, 1).to_dict()
+    for wrong in (1, None, np.array([1, 2])):
+        with pytest.raises(InvalidArgument, match="schema must be 's2geom"):
+            Geometry.from_dict(data | {"schema": wrong})

@@ -167,3 +167,13 @@ def test_repr_is_short() -> None:
 
     assert repr(few) == "<Memory 0x10: 0x3 bytes>"
     assert repr(many).endswith("0x30: 0x3 bytes, 2 more>")
+
+
+def test_a_number_that_cannot_be_written_out_is_an_invalid_argument() -> None:
+    """More digits than Python writes would hide what is wrong."""
+    memory = s2.Memory({0x1000: b"table"})
+    for address, size in ((10**5000, 1), (0x1000, 10**5000)):
+        with pytest.raises(s2.InvalidArgument, match="must have at most 2048 bits"):
+            memory.read(address, size)
+    with pytest.raises(s2.InvalidArgument, match="not be negative, got <int> and 1"):
+        memory.read(-(10**5000), 1)

@@ -338,8 +338,9 @@ class Geometry(Displayed):
         if not isinstance(data, Mapping):
             raise TypeError(f"data must be a mapping, got {quoted(data)}")
         keys = {"schema", "page_shift", "ipa_bits", "start_level", "lpa2"}
-        if data.get("schema") != SCHEMA:
-            message = f"schema must be {SCHEMA!r}, got {quoted(data.get('schema'))}"
+        schema = data.get("schema")
+        if not isinstance(schema, str) or schema != SCHEMA:  # an array equals in parts
+            message = f"schema must be {SCHEMA!r}, got {quoted(schema)}"
             raise InvalidArgument(message)
         if data.keys() != keys:
             wrong = ", ".join(sorted(map(str, data.keys() ^ keys)))

@@ -108,7 +108,8 @@ class Memory:
             address, size = integer("address", address), integer("size", size)
         if address < 0 or size < 0:
             raise InvalidArgument(
-                f"address and size must not be negative, got {address} and {size}"
+                "address and size must not be negative, got "
+                f"{quoted(address)} and {quoted(size)}"
             )
         at = bisect_right(self._starts, address) - 1
         if at >= 0:  # nearly every read is inside one chunk
@@ -116,6 +117,8 @@ class Memory:
             found = chunk[address - start : address - start + size]
             if len(found) == size:
                 return bytes(found)
+        # Only now, as it is for a message: both are numbers that can be written out.
+        address, size = integer("address", address), integer("size", size)
         return self._read_across(at, address, size)
 
     def _read_across(self, at: int, address: int, size: int) -> bytes:
