@@ -285,6 +285,15 @@ def test_the_three_lists_of_names_agree() -> None:
     assert set(s2geom.__all__) == set(later)
 
 
+@pytest.mark.parametrize("module", ["kconfig", "strategies"])
+def test_a_promised_module_is_there_without_an_import_of_its_own(module: str) -> None:
+    """``s2geom.kconfig`` works after ``import s2geom`` alone."""
+    said = fresh(f"import s2geom; print(s2geom.{module}.__name__)")
+
+    assert f"s2geom.{module}\n" == said
+    assert sys.modules[f"s2geom.{module}"] is s2geom.__getattr__(module)
+
+
 def test_a_name_that_is_not_there() -> None:
     """The usual sentence, and the usual exception, so `hasattr` works."""
     with pytest.raises(AttributeError) as caught:

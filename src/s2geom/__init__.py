@@ -119,6 +119,9 @@ _LATER = {
 """Every public name and its module, which is loaded when the name is first used: a
 debugger that only asks for a shape never pays for a parser, a walker or a picture."""
 
+_MODULES = {"kconfig", "strategies"}
+"""The modules that are promised by their own names."""
+
 __all__ = [
     "ID_AA64MMFR0_EL1",
     "ID_AA64MMFR1_EL1",
@@ -183,6 +186,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Load the module of a public name at its first use."""
+    if name in _MODULES:
+        return import_module(f"s2geom.{name}")
     if name not in _LATER:
         raise AttributeError(f"module 's2geom' has no attribute {name!r}")
     value = getattr(import_module(f"s2geom.{_LATER[name]}"), name)
