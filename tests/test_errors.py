@@ -243,3 +243,10 @@ def test_the_other_errors_are_plain(error: type[S2GeomError]) -> None:
     other = pickle.loads(pickle.dumps(error("why")))  # noqa: S301
 
     assert (error, "why") == (type(other), str(other))
+
+
+def test_a_violation_prints_as_its_message() -> None:
+    """Who prints a reason wants the sentence; the ``repr`` has the rest."""
+    [broken] = check(14, 41, 36)
+
+    assert broken.message == str(broken)
