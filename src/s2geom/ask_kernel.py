@@ -5,7 +5,7 @@ from argparse import Namespace
 
 from s2geom.architecture import IPA_MAXIMUM
 from s2geom.asking import default_remark, host_of, question, scheme_of, scheme_text
-from s2geom.errors import InvalidArgument, UnreadableInput
+from s2geom.errors import InvalidArgument, UnreadableInput, counted
 from s2geom.fake import fake_pgd
 from s2geom.geometry import Geometry
 from s2geom.kconfig import IpaSizes, KernelConfig
@@ -274,8 +274,8 @@ def fit(asked: Namespace) -> Report:
             f"{shape.levels}, as for every IPA from {same[0]} to {same[-1]} bits"
         )
         facts["root"] = (
-            f"{_tables(shape.concatenation)}, {size_text(shape.pgd_size)}, at level "
-            f"{shape.start_level}"
+            f"{counted(shape.concatenation, 'table')}, {size_text(shape.pgd_size)}, "
+            f"at level {shape.start_level}"
         )
         narrower = needed - 1
         costs = narrower >= IPA_MINIMUM and _levels(asked, narrower) < shape.levels
@@ -287,10 +287,6 @@ def fit(asked: Namespace) -> Report:
         )
     report.facts(facts)
     return report
-
-
-def _tables(number: int) -> str:
-    return "1 table" if number == 1 else f"{number} tables"
 
 
 def _levels(asked: Namespace, ipa_bits: int) -> int:

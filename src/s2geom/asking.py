@@ -10,11 +10,9 @@ from typing import Any
 
 from s2geom.geometry import Geometry
 from s2geom.kvm import Host
+from s2geom.releases import KVM_PHYS_SHIFT
 from s2geom.report import Report
 from s2geom.scheme import Scheme
-
-KVM_PHYS_SHIFT = 40
-"""The width of every guest's IPA, in the kernels of the default scheme."""
 
 
 def scheme_of(asked: Namespace) -> Scheme:

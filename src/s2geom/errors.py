@@ -32,9 +32,14 @@ def article(number: int) -> str:
     return "an" if spoken[0] == "8" or eleven_or_eighteen else "a"
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number of things in words: 1 table, 16 tables."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def bits(number: int) -> str:
     """Return a number of bits in words: 1 bit, 40 bits."""
-    return f"{number} bit" if number == 1 else f"{number} bits"
+    return counted(number, "bit")
 
 
 @public

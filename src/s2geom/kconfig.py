@@ -33,7 +33,12 @@ from s2geom.dotconfig import (
     shortened,
     shown,
 )
-from s2geom.errors import InvalidArgument, UnreadableInput, UnsupportedCombination
+from s2geom.errors import (
+    InvalidArgument,
+    UnreadableInput,
+    UnsupportedCombination,
+    counted,
+)
 from s2geom.granule import Granule
 from s2geom.kvm import KCONFIG_VA_BITS, Host
 from s2geom.releases import LPA2_GUESTS, WIDTH_PER_VM, widths_of
@@ -248,7 +253,7 @@ def _denial(fact: Fact, value: int, file: File) -> Setting | None:
 
 def _missing(fact: Fact, file: File) -> str:
     options = _either([row.option for row in fact.rows + fact.last_resort])
-    lines = "1 line" if file.lines == 1 else f"{file.lines} lines"
+    lines = counted(file.lines, "line")
     return (
         f"no {fact.words} in {lines}: {options} would give it; a defconfig "
         "leaves out what is the default, the .config made from it does not"

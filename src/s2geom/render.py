@@ -17,7 +17,7 @@ from attrs import frozen
 
 from s2geom._arguments import integer, quoted
 from s2geom._public import public
-from s2geom.errors import S2GeomError
+from s2geom.errors import S2GeomError, counted
 from s2geom.fields import Field, Word
 from s2geom.geometry import Geometry, IpaIndex, Level
 from s2geom.granule import LAST_LEVEL
@@ -139,8 +139,7 @@ def parts(geometry: Geometry, index: IpaIndex | None = None) -> tuple[Part, ...]
 
 def heading(geometry: Geometry) -> str:
     """Return a shape as one line."""
-    tables = geometry.concatenation
-    root = f"{tables} tables" if tables > 1 else "1 table"
+    root = counted(geometry.concatenation, "table")
     lpa2 = ", LPA2" if geometry.lpa2 else ""
     start = geometry.start_level
     levels = f"levels {start} to {LAST_LEVEL}" if start < LAST_LEVEL else "one level"
@@ -730,7 +729,7 @@ def _footprint_svg(weight: "Footprint") -> str:
     said = []
     for at, (name, count) in enumerate(ways.items()):
         y = 56 + at * 46
-        tables = "1 table" if count.tables == 1 else f"{count.tables} tables"
+        tables = counted(count.tables, "table")
         text = f"{name}: {tables}, {size_text(count.bytes)}"
         pen.words(MARGIN, y + 8, text)
         pen.box(MARGIN, y + 14, max(1.0, count.bytes / most * 600), 16, "bar")

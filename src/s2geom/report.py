@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import define, field
 
-from s2geom.errors import Violation
+from s2geom.errors import Violation, counted
 from s2geom.geometry import Geometry
 from s2geom.units import size_text
 
@@ -108,7 +108,7 @@ def geometry_facts(shape: Geometry) -> dict[str, object]:
         "start level": shape.start_level,
         "root tables": tables,
         "PGD entries": shape.pgd_entries,
-        "PGD size": f"{size_text(shape.pgd_size)} ({pages(shape.pgd_pages)})",
+        "PGD size": f"{size_text(shape.pgd_size)} ({counted(shape.pgd_pages, 'page')})",
         "PGD alignment": size_text(shape.pgd_alignment),
         "entry maps": f"{size_text(shape.pgdir_size)} (shift {shape.pgdir_shift})",
         "cache pages": shape.min_cache_pages,
@@ -146,8 +146,3 @@ def geometry_data(shape: Geometry) -> dict[str, Any]:
             for level in shape.table_levels
         ],
     }
-
-
-def pages(number: int) -> str:
-    """Return a number of pages in words."""
-    return f"{number} page" if number == 1 else f"{number} pages"

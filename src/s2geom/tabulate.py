@@ -15,7 +15,12 @@ from attrs import frozen
 from s2geom._arguments import quoted
 from s2geom._public import public
 from s2geom.architecture import IPA_MAXIMUM, Cpu
-from s2geom.errors import InvalidArgument, UnsupportedCombination, Violation
+from s2geom.errors import (
+    InvalidArgument,
+    UnsupportedCombination,
+    Violation,
+    counted,
+)
 from s2geom.geometry import Geometry
 from s2geom.granule import Granule, granule_of
 from s2geom.kvm import IPA_MINIMUM, KCONFIG_VA_BITS, stage2
@@ -304,8 +309,8 @@ def _shape_text(row: Mapping[str, object]) -> str:
         _whole(row, name) for name in ("levels", "concatenation", "pgd_size")
     )
     return (
-        f"{levels} {'level' if levels == 1 else 'levels'} from level {4 - levels}, "
-        f"{tables} {'table' if tables == 1 else 'tables'}, {size_text(size)}"
+        f"{counted(levels, 'level')} from level {4 - levels}, "
+        f"{counted(tables, 'table')}, {size_text(size)}"
         + (", LPA2" if row.get("lpa2") else "")
     )
 
