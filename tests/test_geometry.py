@@ -156,6 +156,8 @@ def test_a_granule_may_be_given_by_its_page_shift() -> None:
         (16, 16, Geometry(Granule.K16, 37, 1)),
         (16, 64, Geometry(Granule.K16, 37, 1, lpa2=True)),
         (256, 256, Geometry(Granule.K16, 52, 0, lpa2=True)),
+        (16, 16, Geometry(Granule.K4, 49, -1)),
+        (8, 8, Geometry(Granule.K64, 47, 0)),
         (8, 8, Geometry(Granule.K64, 48, 0)),
         (8, 64, Geometry(Granule.K64, 49, 0)),
         (8192, 8192, Geometry(Granule.K64, 52, 1)),
@@ -177,6 +179,7 @@ def test_a_small_table_base_has_a_floor_of_64_bytes(
         ({0, 1, 2}, Geometry(Granule.K4, 48, -1, lpa2=True)),
         ({2}, Geometry(Granule.K16, 48, 0)),
         ({1, 2}, Geometry(Granule.K16, 48, 0, lpa2=True)),
+        ({2}, Geometry(Granule.K64, 47, 1)),
         ({2}, Geometry(Granule.K64, 48, 1)),
         ({1, 2}, Geometry(Granule.K64, 49, 1)),
         ({2}, Geometry(Granule.K64, 48, 1, lpa2=True)),
@@ -342,6 +345,12 @@ class TestSplit:
 
         assert f"index is of {SIXTEEN!r}, not of {FOUR!r}" == str(caught.value)
 
+    def test_join_takes_the_indices_of_an_equal_shape(self) -> None:
+        """It need not be the very object that took the address apart."""
+        twin = Geometry.from_dict(FOUR.to_dict())
+
+        assert 0x1234_5678 == twin.join(FOUR.split(0x1234_5678))
+
     @pytest.mark.parametrize("index", [None, 0, (0, (0, 0, 0), 0)], ids=repr)
     def test_join_takes_an_index(self, index: Any) -> None:
         """And nothing that looks like one."""
@@ -373,6 +382,10 @@ class TestIpaIndex:
                 (FOUR, 0, (), 0),
             ),
             (
+                "indices must be 3 numbers, one a level, got 4",
+                (FOUR, 0, (0, 0, 0, 0), 0),
+            ),
+            (
                 "index must be 0..2047, got 2048",
                 (Geometry(Granule.K64, 40, 2), 0, (2048, 0), 0),
             ),
@@ -390,7 +403,7 @@ class TestIpaIndex:
                 (FOUR, 0, (0, 0, 0), 1 << 5000),
             ),
         ],
-        ids=range(14),
+        ids=range(15),
     )
     def test_outside_its_shape(self, message: str, parts: tuple[Any, ...]) -> None:
         """Each part has a range, and all of them together have the IPA space."""
@@ -470,6 +483,7 @@ class TestPlainData:
                 "schema must be 's2geom.Geometry/1', got 's2geom.Geometry/2'",
                 {"schema": "s2geom.Geometry/2"},
             ),
+            ("schema must be 's2geom.Geometry/1', got ''", {"schema": ""}),
             ("schema must be 's2geom.Geometry/1', got []", {"schema": []}),
             ("missing or unknown keys of a geometry: levels", {"levels": 2}),
             ("missing or unknown keys of a geometry: 5, a", {"a": 1, 5: 2}),
@@ -480,7 +494,7 @@ class TestPlainData:
                 {"page_shift": 13},
             ),
         ],
-        ids=range(8),
+        ids=range(9),
     )
     def test_wrong_values(self, message: str, change: dict[Any, Any]) -> None:
         """What is wrong is named."""
