@@ -15,7 +15,7 @@ from s2geom import (
     cli,
     descriptor,
     kconfig,
-    kvm,
+    kvm_rules,
     policies,
     registers,
     releases,
@@ -73,7 +73,7 @@ class Rules:
         pages = {
             "rules-kvm": table(
                 ("rule", "what it states, and where", "limited by", "kernels"),
-                ([*self._row(row.rule), _kernels(row)] for row in kvm.RULES),
+                ([*self._row(row.rule), _kernels(row)] for row in kvm_rules.RULES),
             )
         }
         for name, rules in PLAIN_RULES.items():
@@ -91,7 +91,7 @@ class Rules:
         return [f"{anchor}`{rule.id}`", states, rule.limited_by]
 
 
-def _kernels(row: kvm.KvmRule) -> str:
+def _kernels(row: kvm_rules.KvmRule) -> str:
     names = "all"
     if row.schemes != frozenset(s2.Scheme):
         among = (scheme for scheme in s2.Scheme if scheme in row.schemes)

@@ -3,11 +3,14 @@
 
 import copy
 import pickle
+import re
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
+from attrs import evolve
 
 import s2geom
 from s2geom import Cpu, Geometry, Granule, InvalidArgument, UnreadableInput
@@ -15,6 +18,7 @@ from s2geom.architecture import RULES
 
 ALL = frozenset(Granule)
 WIDTHS = range(16, 57)
+LEVELS = range(-1, 4)
 PA_SIZES = (32, 36, 40, 42, 44, 48, 52, 56)
 
 
@@ -626,7 +630,7 @@ MESSAGES = [
         Geometry(14, 40, 2),
         ("granule-not-at-stage-2", "cpu", "16K", "4K, 64K"),
         "the CPU does not implement 16K pages at stage 2; it implements 4K, 64K",
-        "use 4K, 64K pages, or a CPU with 16K",
+        "use 4K or 64K pages, or a CPU with 16K",
     ),
     (
         Cpu(48, granules=frozenset()),
@@ -656,6 +660,26 @@ MESSAGES = [
         "turn LPA2 off, or use a CPU with LPA2 for 16K",
     ),
     (
+        Cpu(52, lpa2={Granule.K4}),
+        Geometry(14, 48, 0, lpa2=True),
+        ("lpa2-not-implemented", "cpu", "16K", "4K"),
+        (
+            "the CPU has no LPA2 for 16K pages at stage 2, so VTCR_EL2.DS is RES0; "
+            "page sizes it has LPA2 for: 4K"
+        ),
+        "use a CPU with LPA2 for 16K",
+    ),
+    (
+        Cpu(52),
+        Geometry(12, 49, 0, lpa2=True),
+        ("lpa2-not-implemented", "cpu", "4K", "none"),
+        (
+            "the CPU has no LPA2 for 4K pages at stage 2, so VTCR_EL2.DS is RES0; "
+            "page sizes it has LPA2 for: none"
+        ),
+        "use a CPU with LPA2 for 4K",
+    ),
+    (
         FULL,
         Geometry(12, 15, 3),
         ("t0sz-above-maximum", "architecture", 49, 48),
@@ -664,6 +688,16 @@ MESSAGES = [
             "CPU; the smallest IPA they support is 16 bits (T0SZ 48), with FEAT_TTST"
         ),
         "use an IPA of at least 16 bits",
+    ),
+    (
+        Cpu(48),
+        Geometry(14, 15, 3),
+        ("t0sz-above-maximum", "architecture", 49, 48),
+        (
+            "a 15-bit IPA (T0SZ 49) is 1 bit below what 16K pages translate on any "
+            "CPU; the smallest IPA they support is 16 bits (T0SZ 48), with FEAT_TTST"
+        ),
+        "use an IPA of at least 25 bits, or of 16 bits on a CPU with FEAT_TTST",
     ),
     (
         Cpu(48),
@@ -693,10 +727,17 @@ MESSAGES = [
             "a 51-bit IPA is 3 bits above what 16K pages translate without LPA2 "
             "(VTCR_EL2.DS=0); the largest IPA they support is 48 bits"
         ),
+        ("use an IPA of at most 48 bits, or LPA2, or 64K pages"),
+    ),
+    (
+        Cpu(52, granules={Granule.K4, Granule.K16}),
+        Geometry(14, 51, 1),
+        ("ipa-above-48-without-lpa2", "architecture", 51, 48),
         (
-            "use an IPA of at most 48 bits, or LPA2 on a CPU that has it for 16K, or "
-            "64K pages"
+            "a 51-bit IPA is 3 bits above what 16K pages translate without LPA2 "
+            "(VTCR_EL2.DS=0); the largest IPA they support is 48 bits"
         ),
+        "use an IPA of at most 48 bits, or LPA2 on a CPU that has it for 16K",
     ),
     (
         Cpu(44),
@@ -797,6 +838,67 @@ def test_words_of_each_rule(
     assert data == (broken.rule, broken.limited_by, broken.given, broken.limit)
     assert message == broken.message
     assert fix == broken.fix
+
+
+RANGE_RULES = {
+    "t0sz-above-maximum",
+    "t0sz-needs-ttst",
+    "ipa-above-maximum",
+    "ipa-above-48-without-lpa2",
+    "ipa-exceeds-pa",
+}
+WIDTH_OF_LEVEL = {"ipa-too-large-for-start-level", "ipa-too-small-for-start-level"}
+"""A width that a CPU has may still be wrong for a start level: that is said apart."""
+
+REMEDY_CPUS = [
+    Cpu(32),
+    Cpu(36, aarch32_el1=True),
+    Cpu(40, granules={Granule.K4, Granule.K16}),
+    Cpu(44, ttst=True),
+    Cpu(48),
+    Cpu(52, lpa2={Granule.K16}, granules={Granule.K4, Granule.K16}),
+    FULL,
+]
+
+
+def rules_of(broken: tuple[s2geom.Violation, ...]) -> set[str]:
+    """Return the names of what is broken."""
+    return {violation.rule for violation in broken}
+
+
+@pytest.mark.parametrize("cpu", REMEDY_CPUS, ids=str)
+def test_a_way_out_is_not_barred_by_another_limit(cpu: Cpu) -> None:
+    """What a fix proposes is done: its rule is content, and no new one objects."""
+    done = set()
+    for granule, bits, level, lpa2 in product(Granule, WIDTHS, LEVELS, (False, True)):
+        shape = Geometry(granule, bits, level, lpa2=lpa2)
+        before = cpu.check(shape)
+        for broken in before:
+            for kind, other in tried(shape, broken.fix):
+                # A width is named with all of a CPU's ranges in mind.
+                allowed = rules_of(before) | WIDTH_OF_LEVEL
+                allowed -= {broken.rule} | (RANGE_RULES if kind == "width" else set())
+                assert rules_of(cpu.check(other)) <= allowed, (shape, broken.fix)
+                done.add(kind)
+            for start, tables in re.findall(
+                r"at level (-?\d)(?: with (\d+) tables)?", broken.fix
+            ):
+                other = evolve(shape, start_level=int(start))
+                assert not rules_of(cpu.check(other))
+                assert int(tables or 1) == other.concatenation
+                done.add("start")
+
+    assert {"width", "lpa2", "start"} == done
+
+
+def tried(shape: Geometry, fix: str) -> Iterator[tuple[str, Geometry]]:
+    """Return the shapes that a fix proposes, those for another CPU left out."""
+    if found := re.search(r"use an IPA of at (?:most|least) (\d+) bits", fix):
+        yield "width", evolve(shape, ipa_bits=int(found[1]))
+    if "turn LPA2 off" in fix:
+        yield "lpa2", evolve(shape, lpa2=False)
+    if re.search(r"or LPA2(?! on)", fix):
+        yield "lpa2", evolve(shape, lpa2=True)
 
 
 def test_every_rule_has_its_words_tested() -> None:

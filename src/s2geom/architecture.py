@@ -26,7 +26,7 @@ from s2geom.geometry import (
     Level,
 )
 from s2geom.granule import LAST_LEVEL, Granule, granule_of
-from s2geom.rules import Rule, violations
+from s2geom.rules import Rule, violations, ways_out
 
 PA_BITS = (32, 36, 40, 42, 44, 48, 52, 56)
 """ID_AA64MMFR0_EL1.PARange, by its encoding."""
@@ -461,6 +461,17 @@ class _Case:
         return min(self.pa_limit, IPA_WITHOUT_LPA2 if narrow else IPA_MAXIMUM)
 
     @property
+    def takes_lpa2(self) -> bool:
+        """Whether the width or the start level is there with LPA2 alone."""
+        return self.ipa_bits > IPA_WITHOUT_LPA2 or self.start in LPA2_START_LEVELS
+
+    @property
+    def could_have_64k(self) -> bool:
+        """Whether 64K pages have this start level, and the CPU has them."""
+        has_level = self.shape.start_level >= TOP_LEVEL[Granule.K64]
+        return has_level and Granule.K64 in self.cpu.granules
+
+    @property
     def level_exists(self) -> bool:
         return self.shape.start_level >= TOP_LEVEL[self.granule]
 
@@ -486,14 +497,27 @@ class _Case:
 
     @property
     def elsewhere(self) -> str:
-        """The start levels that would fit, as the beginning of a remedy."""
+        """The start levels that would fit, as a remedy; nothing where none does."""
         shapes = _legal(self.cpu, self.granule, self.ipa_bits, self.shape.lpa2)
         levels = " or ".join(
             f"at level {shape.start_level}"
             + (f" with {shape.concatenation} tables" if shape.concatenation > 1 else "")
             for shape in reversed(shapes)
         )
-        return f"start {levels}, or " if levels else ""
+        return f"start {levels}" if levels else ""
+
+    @property
+    def narrower(self) -> str:
+        """What to ask for where the IPA is too wide, as a remedy."""
+        return f"use an IPA of at most {bits(min(self.widest, self.largest))}"
+
+    @property
+    def wider(self) -> str:
+        """What to ask for where the start level has no bit to index with."""
+        if self.narrowest > self.largest:  # as level -1 has 49, on a CPU with 48
+            return ""
+        smallest = self.smallest if self.cpu.ttst else 64 - T0SZ_MAXIMUM
+        return f"use an IPA of at least {bits(max(self.narrowest, smallest))}"
 
 
 def _legal(
@@ -514,6 +538,11 @@ def page_sizes(granules: Iterable[Granule]) -> str:
     return ", ".join(map(str, sorted(granules))) or "none"
 
 
+def a_page_size(granules: Iterable[Granule]) -> str:
+    """Return page sizes to choose one of in words, smallest first."""
+    return " or ".join(page_sizes(granules).rsplit(", ", 1))
+
+
 RULES: tuple[Rule[_Case], ...] = (
     Rule(
         id="granule-not-at-stage-2",
@@ -527,7 +556,7 @@ RULES: tuple[Rule[_Case], ...] = (
             f"implements {page_sizes(case.cpu.granules)}"
         ),
         fix=lambda case: (
-            f"use {page_sizes(case.cpu.granules)} pages, or a CPU with {case.granule}"
+            f"use {a_page_size(case.cpu.granules)} pages, or a CPU with {case.granule}"
             if case.cpu.granules
             else f"use a CPU that has {case.granule} pages at stage 2"
         ),
@@ -563,7 +592,10 @@ RULES: tuple[Rule[_Case], ...] = (
             f"the CPU has no LPA2 for {case.granule} pages at stage 2, so VTCR_EL2.DS "
             f"is RES0; page sizes it has LPA2 for: {page_sizes(case.cpu.lpa2)}"
         ),
-        fix=lambda case: f"turn LPA2 off, or use a CPU with LPA2 for {case.granule}",
+        fix=lambda case: ways_out(
+            "" if case.takes_lpa2 else "turn LPA2 off",
+            f"use a CPU with LPA2 for {case.granule}",
+        ),
         source="Arm ARM D24, VTCR_EL2.DS and ID_AA64MMFR0_EL1.TGran4_2, TGran16_2",
     ),
     # Check 1: T0SZ is in range.
@@ -580,7 +612,12 @@ RULES: tuple[Rule[_Case], ...] = (
             f"is {bits(case.smallest)} (T0SZ {T0SZ_MAXIMUM_TTST[case.granule]}), with "
             "FEAT_TTST"
         ),
-        fix=lambda case: f"use an IPA of at least {bits(case.smallest)}",
+        fix=lambda case: (
+            f"use an IPA of at least {bits(case.smallest)}"
+            if case.cpu.ttst
+            else f"use an IPA of at least {bits(64 - T0SZ_MAXIMUM)}, or of "
+            f"{bits(case.smallest)} on a CPU with FEAT_TTST"
+        ),
         source="Arm ARM table D8-7; pseudocode AArch64.MaxTxSZ",
     ),
     Rule(
@@ -632,9 +669,12 @@ RULES: tuple[Rule[_Case], ...] = (
             f"{case.granule} pages translate without LPA2 (VTCR_EL2.DS=0); the largest "
             f"IPA they support is {bits(IPA_WITHOUT_LPA2)}"
         ),
-        fix=lambda case: (
-            f"use an IPA of at most {bits(case.largest)}, or LPA2 on a CPU that has "
-            f"it for {case.granule}, or 64K pages"
+        fix=lambda case: ways_out(
+            f"use an IPA of at most {bits(case.largest)}",
+            "LPA2"
+            if case.granule in case.cpu.lpa2
+            else f"LPA2 on a CPU that has it for {case.granule}",
+            "64K pages" if case.could_have_64k else "",
         ),
         source="Arm ARM table D8-8; pseudocode AArch64.S2MinTxSZ",
     ),
@@ -674,9 +714,9 @@ RULES: tuple[Rule[_Case], ...] = (
             f"{case.granule} pages have no start level {case.shape.start_level}: "
             f"VTCR_EL2 encodes {TOP_LEVEL[case.granule]}..{LAST_LEVEL} for them"
         ),
-        fix=lambda case: (
-            f"{case.elsewhere}use a start level of {TOP_LEVEL[case.granule]}.."
-            f"{LAST_LEVEL}"
+        fix=lambda case: ways_out(
+            case.elsewhere,
+            f"use a start level of {TOP_LEVEL[case.granule]}..{LAST_LEVEL}",
         ),
         source="Arm ARM D24, VTCR_EL2.SL0; pseudocode AArch64.S2StartLevel",
     ),
@@ -692,8 +732,8 @@ RULES: tuple[Rule[_Case], ...] = (
             "LPA2 (VTCR_EL2.DS=1); the first start level without it is "
             f"{case.shape.start_level + 1}"
         ),
-        fix=lambda case: (
-            f"{case.elsewhere}use LPA2 on a CPU that has it for {case.granule}"
+        fix=lambda case: ways_out(
+            case.elsewhere, f"use LPA2 on a CPU that has it for {case.granule}"
         ),
         source="Arm ARM D24, VTCR_EL2.SL0 and SL2; pseudocode AArch64.S2InvalidSL",
     ),
@@ -711,9 +751,10 @@ RULES: tuple[Rule[_Case], ...] = (
             f"address, but this one has {case.cpu.pa_bits} (PARange); the first start "
             f"level it has is {case.shape.start_level + 1}"
         ),
-        fix=lambda case: (
-            f"{case.elsewhere}use a CPU with {START_LEVEL_PA_BITS[case.start]} or more "
-            "bits of physical address"
+        fix=lambda case: ways_out(
+            case.elsewhere,
+            f"use a CPU with {START_LEVEL_PA_BITS[case.start]} or more bits of "
+            "physical address",
         ),
         source="Arm ARM table D8-9, R_SRKBC; pseudocode AArch64.S2InvalidSL",
     ),
@@ -729,7 +770,7 @@ RULES: tuple[Rule[_Case], ...] = (
             "CPU with FEAT_TTST; the last start level without it is "
             f"{case.shape.start_level - 1}"
         ),
-        fix=lambda case: f"{case.elsewhere}use a CPU with FEAT_TTST",
+        fix=lambda case: ways_out(case.elsewhere, "use a CPU with FEAT_TTST"),
         source="Arm ARM D24, VTCR_EL2.SL0; pseudocode AArch64.S2InvalidSL",
     ),
     # Check 3: T0SZ fits the start level. A level that does not exist fits nothing.
@@ -746,7 +787,7 @@ RULES: tuple[Rule[_Case], ...] = (
             f"{1 << MOST_TABLES_SHIFT}; the largest IPA that {case.granule} pages "
             f"start there is {bits(case.widest)}"
         ),
-        fix=lambda case: f"{case.elsewhere}use an IPA of at most {bits(case.widest)}",
+        fix=lambda case: ways_out(case.elsewhere, case.narrower),
         source="Arm ARM D8.2, concatenated translation tables; pseudocode "
         "AArch64.S2InconsistentSL",
     ),
@@ -763,7 +804,8 @@ RULES: tuple[Rule[_Case], ...] = (
             f"that {case.granule} pages start there is {bits(case.narrowest)}"
         ),
         fix=lambda case: (
-            f"{case.elsewhere}use an IPA of at least {bits(case.narrowest)}"
+            ways_out(case.elsewhere, case.wider)
+            or f"use a start level above {case.shape.start_level}"
         ),
         source="Arm ARM D8.2, stage 2 start levels; pseudocode "
         "AArch64.S2InconsistentSL",

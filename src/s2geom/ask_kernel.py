@@ -9,7 +9,8 @@ from s2geom.errors import InvalidArgument, UnreadableInput, counted
 from s2geom.fake import fake_pgd
 from s2geom.geometry import Geometry
 from s2geom.kconfig import IpaSizes, KernelConfig
-from s2geom.kvm import IPA_MINIMUM, Host
+from s2geom.kvm import Host
+from s2geom.kvm_rules import IPA_MINIMUM
 from s2geom.macros import kernel_macros
 from s2geom.report import (
     NOT_SUPPORTED,

@@ -40,7 +40,8 @@ from s2geom.errors import (
     counted,
 )
 from s2geom.granule import Granule
-from s2geom.kvm import KCONFIG_VA_BITS, Host
+from s2geom.kvm import Host
+from s2geom.kvm_rules import KCONFIG_VA_BITS
 from s2geom.releases import LPA2_GUESTS, WIDTH_PER_VM, widths_of
 from s2geom.scheme import Scheme, parse_release
 

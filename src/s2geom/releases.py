@@ -13,7 +13,8 @@ from attrs import frozen
 
 from s2geom.architecture import IPA_MAXIMUM, IPA_WITHOUT_LPA2, Cpu
 from s2geom.granule import Granule
-from s2geom.kvm import IPA_MINIMUM, Host
+from s2geom.kvm import Host
+from s2geom.kvm_rules import IPA_MINIMUM
 from s2geom.scheme import Scheme
 
 KVM_PHYS_SHIFT = 40

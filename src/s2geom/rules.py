@@ -45,6 +45,11 @@ class Rule(Generic[Case]):
     source: str
 
 
+def ways_out(*ways: str) -> str:
+    """Return remedies as one sentence; an empty one is no way out."""
+    return ", or ".join(filter(None, ways))
+
+
 def violations(rules: Iterable[Rule[Case]], case: Case) -> tuple[Violation, ...]:
     """Return a violation for each rule that a case breaks, in the rules' order."""
     broken = [rule for rule in rules if rule.breaks(case)]

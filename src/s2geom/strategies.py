@@ -37,15 +37,14 @@ from s2geom.id_registers import (
     ID_AA64MMFR3_EL1,
 )
 from s2geom.kconfig import IpaSizes, KernelConfig, Origin
-from s2geom.kvm import (
+from s2geom.kvm import Host, check
+from s2geom.kvm_rules import (
     IPA_MINIMUM,
     KCONFIG_VA_BITS,
     VA_MAXIMUM,
     VA_MINIMUM,
-    Host,
-    check,
 )
-from s2geom.kvm import PA_BITS as KERNEL_PA_BITS
+from s2geom.kvm_rules import PA_BITS as KERNEL_PA_BITS
 from s2geom.memory import Memory
 from s2geom.policies import POLICIES, Policy, PolicyChoice, PolicyRow
 from s2geom.registers import ANY_CPU, VTCR_EL2, VTTBR_EL2

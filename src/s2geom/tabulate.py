@@ -23,7 +23,8 @@ from s2geom.errors import (
 )
 from s2geom.geometry import Geometry
 from s2geom.granule import Granule, granule_of
-from s2geom.kvm import IPA_MINIMUM, KCONFIG_VA_BITS, stage2
+from s2geom.kvm import stage2
+from s2geom.kvm_rules import IPA_MINIMUM, KCONFIG_VA_BITS
 from s2geom.scheme import Scheme
 from s2geom.svg import LARGE, MARGIN, SMALL, Drawing, shorten, width_of
 from s2geom.units import size_text
