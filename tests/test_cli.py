@@ -549,6 +549,14 @@ def test_every_kind_of_word_is_offered() -> None:
         ("show --page-size 4K --ipa 40 --scheme new", "scheme must be one of fake-pgd"),
         ("show --page-size 4K --ipa 40 --kernel x", "release must begin like '6.1'"),
         ("show --page-size 4K --ipa 40 --kernel 3.2", "older than the oldest scheme"),
+        (
+            "show --page-size 4K --ipa 40 --kernel 6.8 --scheme static",
+            "argument --scheme: not allowed with argument --kernel",
+        ),
+        (
+            "walk image --load 0 0 --scheme static --kernel 6.8",
+            "argument --kernel: not allowed with argument --scheme",
+        ),
         ("split --page-size 4K --ipa 40 far", "a size or address is written like"),
         ("decode vtcr what", "a register word is hexadecimal, like 0x80023558"),
         ("decode vtcr 1ffffffffffffffff", "word must be 0..0xffffffffffffffff"),

@@ -373,8 +373,11 @@ def parser() -> argparse.ArgumentParser:
         sub = below.add_parser(
             command.name, help=command.help, description=command.help
         )
+        one_of = sub.add_mutually_exclusive_group()
         for option in (*command.options, JSON):
-            sub.add_argument(*option.flags, **option.settings)
+            # Two spellings of one answer: the last would win, and nobody would know.
+            among = one_of if option in (SCHEME, KERNEL) else sub
+            among.add_argument(*option.flags, **option.settings)
         sub.set_defaults(run=command.run)
     return top
 
