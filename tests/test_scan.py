@@ -8,6 +8,7 @@ import tracemalloc
 from itertools import pairwise
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -379,7 +380,7 @@ def test_lpa2_leaves_have_no_shareability_of_their_own() -> None:
     )
     assert found.attributes == Attributes(sh=None)
     for sh0 in (0, 2, 3):
-        vtcr = 6 << 16 | sh0 << 12 | 1 << 32
+        vtcr = attrs.evolve(VTCR_EL2.for_geometry(shape, pa_bits=52), sh0=sh0)
         [found] = scan(shape, 0, memory.read, vtcr=vtcr)
 
         assert found.attributes == Attributes(sh=sh0)
@@ -601,7 +602,8 @@ def test_one_entry_that_leads_back_shows_the_tables() -> None:
         (last, THIRD, 0x1000, 3),
         (last + (511 << 12), SECOND, 0x1000, 3),
     ] == mapped(SHAPE, ROOT, memory.read)
-    again = walk(SHAPE, ROOT, last, memory.read, vtcr=5 << 16 | 1 << 21)
+    vtcr = attrs.evolve(VTCR_EL2.for_geometry(SHAPE), ha=1)
+    again = walk(SHAPE, ROOT, last, memory.read, vtcr=vtcr)
     assert again == Fault("permission", 3, last)
 
 

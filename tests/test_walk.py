@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import pytest
 
 import s2geom as s2
@@ -313,9 +314,10 @@ def test_output_size_is_the_less_of_ps_and_pa(
     for shape in (Geometry(K64, 40, 2), Geometry(K4, 39, 1)):
         cpu = None if cpu_bits is None else Cpu(cpu_bits)
         limit = min(output, cpu_bits or 52, 52 if shape.granule is K64 else 48)
+        vtcr = attrs.evolve(VTCR_EL2.for_geometry(shape), ps=ps)
 
         for bits in (limit - 1, limit):
-            found = walk(shape, 1 << bits, 0, Words().read, cpu=cpu, vtcr=ps << 16)
+            found = walk(shape, 1 << bits, 0, Words().read, cpu=cpu, vtcr=vtcr)
             expected = "address size" if bits == limit else "external abort"
 
             assert isinstance(found, Fault)
@@ -401,9 +403,9 @@ def test_what_hardware_manages(
     """With HA nothing faults for the access flag; with HA and HD, DBM allows writes."""
     shape = Geometry(K4, 39, 1)
     memory, _ = path(shape, 0, 0, word)
-    vtcr = 1 << 31 | 5 << 16 | ha << 21 | hd << 22
+    vtcr = attrs.evolve(VTCR_EL2.for_geometry(shape), ha=ha, hd=hd)
 
-    for given in (vtcr, VTCR_EL2.from_int(vtcr)):
+    for given in (vtcr, int(vtcr)):
         found = walk(shape, 0, 0, memory.read, vtcr=given, access=access)
 
         if expected is None:
@@ -502,22 +504,37 @@ def test_a_view_with_gaps_is_as_good_as_bytes() -> None:
 
 
 def test_other_formats_are_refused() -> None:
-    """Under D128 or S2PIE the bits mean something else; DS must be the geometry's."""
+    """Under D128 or S2PIE the bits mean something else."""
     shape, memory = Geometry(K4, 39, 1), s2.Memory({})
     vtcr = int(VTCR_EL2.for_geometry(shape))
     with pytest.raises(s2.InvalidArgument, match="vtcr has D128=1, which makes"):
         walk(shape, 0, 0, memory.read, vtcr=vtcr | 1 << 38)
     with pytest.raises(s2.InvalidArgument, match="vtcr has S2PIE=1, which makes"):
         walk(shape, 0, 0, memory.read, vtcr=vtcr | 1 << 36)
-    with pytest.raises(
-        s2.InvalidArgument, match="vtcr has DS=1, but the geometry has lpa2=False"
-    ):
-        walk(shape, 0, 0, memory.read, vtcr=vtcr | 1 << 32)
-    wide = Geometry(K4, 39, 1, lpa2=True)
-    with pytest.raises(
-        s2.InvalidArgument, match="vtcr has DS=0, but the geometry has lpa2=True"
-    ):
-        walk(wide, 0, 0, memory.read, vtcr=vtcr)
+
+
+@pytest.mark.parametrize(
+    ("change", "described"),
+    [
+        ({"t0sz": 24}, "Geometry(granule=Granule.K4, ipa_bits=40, start_level=1, "),
+        ({"sl0": 0}, "Geometry(granule=Granule.K4, ipa_bits=39, start_level=2, "),
+        ({"tg0": 2}, "Geometry(granule=Granule.K16, ipa_bits=39, start_level=2, "),
+        ({"ds": 1}, "Geometry(granule=Granule.K4, ipa_bits=39, start_level=1, lpa2=T"),
+        ({"tg0": 3}, "no shape, as its lint() says"),
+    ],
+    ids=["width", "start", "granule", "layout", "nothing"],
+)
+def test_a_register_of_another_shape_is_refused(
+    change: dict[str, int], described: str
+) -> None:
+    """Both say how to walk, and a walk that believes one of them is a guess."""
+    shape, memory = Geometry(K4, 39, 1), s2.Memory({})
+    vtcr = attrs.evolve(VTCR_EL2.for_geometry(shape), **change)
+    with pytest.raises(s2.InvalidArgument) as caught:
+        walk(shape, 0, 0, memory.read, vtcr=vtcr)
+
+    assert str(caught.value).startswith(f"vtcr describes {described}")
+    assert str(caught.value).endswith(f", but the geometry is {shape}")
 
 
 # Faults as values

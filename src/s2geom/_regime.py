@@ -16,7 +16,7 @@ from s2geom.architecture import Cpu
 from s2geom.descriptor import AddressLayout
 from s2geom.errors import InvalidArgument, Violation
 from s2geom.geometry import Geometry
-from s2geom.granule import LAST_LEVEL, Granule
+from s2geom.granule import LAST_LEVEL
 from s2geom.registers import ANY_CPU, VTCR_EL2
 
 WIDEST_OUTPUT = 52
@@ -151,9 +151,8 @@ def _vtcr(geometry: Geometry, word: int) -> VTCR_EL2:
                 f"vtcr has {name.upper()}=1, which makes {means}; only VMSAv8-64 "
                 "tables with direct permissions are read here"
             )
-    if geometry.granule is not Granule.K64 and bool(vtcr.ds) != geometry.lpa2:
-        raise InvalidArgument(
-            f"vtcr has DS={vtcr.ds}, but the geometry has lpa2={geometry.lpa2}: they "
-            "must agree on the descriptors' layout"
-        )
+    shape = vtcr.walk.geometry
+    if shape != geometry:
+        other = "no shape, as its lint() says" if shape is None else repr(shape)
+        raise InvalidArgument(f"vtcr describes {other}, but the geometry is {geometry}")
     return vtcr
