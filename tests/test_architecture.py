@@ -690,6 +690,16 @@ MESSAGES = [
         "use an IPA of at least 16 bits",
     ),
     (
+        FULL,
+        Geometry(12, 5, 3),
+        ("t0sz-above-maximum", "architecture", 59, 48),
+        (
+            "a 5-bit IPA (T0SZ 59) is 11 bits below what 4K pages translate on any "
+            "CPU; the smallest IPA they support is 16 bits (T0SZ 48), with FEAT_TTST"
+        ),
+        "use an IPA of at least 16 bits",
+    ),
+    (
         Cpu(48),
         Geometry(14, 15, 3),
         ("t0sz-above-maximum", "architecture", 49, 48),
@@ -778,6 +788,39 @@ MESSAGES = [
         "start at level 1 with 2 tables, or use LPA2 on a CPU that has it for 16K",
     ),
     (
+        FULL,
+        Geometry(12, 49, -1),
+        ("ipa-above-48-without-lpa2", "architecture", 49, 48),
+        (
+            "a 49-bit IPA is 1 bit above what 4K pages translate without LPA2 "
+            "(VTCR_EL2.DS=0); the largest IPA they support is 48 bits"
+        ),
+        "use an IPA of at most 48 bits, or LPA2",
+    ),
+    (
+        FULL,
+        Geometry(12, 49, -1),
+        ("start-level-needs-lpa2", "architecture", -1, 0),
+        (
+            "4K pages start at level -1 only with LPA2 (VTCR_EL2.DS=1); the first "
+            "start level without it is 0"
+        ),
+        "use LPA2",
+    ),
+    (
+        Cpu(42),
+        Geometry(12, 42, 0),
+        ("start-level-needs-pa", "cpu", 0, 1),
+        (
+            "4K pages start at level 0 only on a CPU with 44 or more bits of physical "
+            "address, but this one has 42 (PARange); the first start level it has is 1"
+        ),
+        (
+            "start at level 1 with 8 tables, or use a CPU with 44 or more bits of "
+            "physical address"
+        ),
+    ),
+    (
         Cpu(40),
         Geometry(14, 40, 1),
         ("start-level-needs-pa", "cpu", 1, 2),
@@ -833,7 +876,7 @@ def test_words_of_each_rule(
     cpu: Cpu, shape: Geometry, data: tuple[object, ...], message: str, fix: str
 ) -> None:
     """Which limit, whose, how far over, what would fit, and what to change."""
-    [broken] = cpu.check(shape)
+    [broken] = [found for found in cpu.check(shape) if found.rule == data[0]]
 
     assert data == (broken.rule, broken.limited_by, broken.given, broken.limit)
     assert message == broken.message

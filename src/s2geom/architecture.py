@@ -43,6 +43,9 @@ IPA_AARCH32 = 40
 T0SZ_MAXIMUM = 39
 """The largest T0SZ without FEAT_TTST."""
 
+IPA_WITHOUT_TTST = 64 - T0SZ_MAXIMUM
+"""The narrowest IPA without FEAT_TTST."""
+
 T0SZ_MAXIMUM_TTST = {Granule.K4: 48, Granule.K16: 48, Granule.K64: 47}
 """The largest T0SZ with FEAT_TTST."""
 
@@ -507,6 +510,12 @@ class _Case:
         return f"start {levels}" if levels else ""
 
     @property
+    def with_lpa2(self) -> str:
+        """What to use where the other format would do."""
+        has_it = self.granule in self.cpu.lpa2
+        return "LPA2" if has_it else f"LPA2 on a CPU that has it for {self.granule}"
+
+    @property
     def narrower(self) -> str:
         """What to ask for where the IPA is too wide, as a remedy."""
         return f"use an IPA of at most {bits(min(self.widest, self.largest))}"
@@ -516,7 +525,7 @@ class _Case:
         """What to ask for where the start level has no bit to index with."""
         if self.narrowest > self.largest:  # as level -1 has 49, on a CPU with 48
             return ""
-        smallest = self.smallest if self.cpu.ttst else 64 - T0SZ_MAXIMUM
+        smallest = self.smallest if self.cpu.ttst else IPA_WITHOUT_TTST
         return f"use an IPA of at least {bits(max(self.narrowest, smallest))}"
 
 
@@ -615,7 +624,7 @@ RULES: tuple[Rule[_Case], ...] = (
         fix=lambda case: (
             f"use an IPA of at least {bits(case.smallest)}"
             if case.cpu.ttst
-            else f"use an IPA of at least {bits(64 - T0SZ_MAXIMUM)}, or of "
+            else f"use an IPA of at least {bits(IPA_WITHOUT_TTST)}, or of "
             f"{bits(case.smallest)} on a CPU with FEAT_TTST"
         ),
         source="Arm ARM table D8-7; pseudocode AArch64.MaxTxSZ",
@@ -625,17 +634,17 @@ RULES: tuple[Rule[_Case], ...] = (
         states="T0SZ is at most 39 without FEAT_TTST",
         limited_by="cpu",
         breaks=lambda case: (
-            case.smallest <= case.ipa_bits < 64 - T0SZ_MAXIMUM and not case.cpu.ttst
+            case.smallest <= case.ipa_bits < IPA_WITHOUT_TTST and not case.cpu.ttst
         ),
         given=lambda case: case.shape.t0sz,
         limit=lambda _: T0SZ_MAXIMUM,
         says=lambda case: (
-            f"{case.ipa_and_t0sz} is {bits(64 - T0SZ_MAXIMUM - case.ipa_bits)} below "
+            f"{case.ipa_and_t0sz} is {bits(IPA_WITHOUT_TTST - case.ipa_bits)} below "
             "what the CPU translates without FEAT_TTST; the smallest IPA it supports "
-            f"is {bits(64 - T0SZ_MAXIMUM)} (T0SZ {T0SZ_MAXIMUM})"
+            f"is {bits(IPA_WITHOUT_TTST)} (T0SZ {T0SZ_MAXIMUM})"
         ),
         fix=lambda _: (
-            f"use an IPA of at least {bits(64 - T0SZ_MAXIMUM)}, or a CPU with FEAT_TTST"
+            f"use an IPA of at least {bits(IPA_WITHOUT_TTST)}, or a CPU with FEAT_TTST"
         ),
         source="Arm ARM table D8-7; pseudocode AArch64.MaxTxSZ",
     ),
@@ -671,9 +680,7 @@ RULES: tuple[Rule[_Case], ...] = (
         ),
         fix=lambda case: ways_out(
             f"use an IPA of at most {bits(case.largest)}",
-            "LPA2"
-            if case.granule in case.cpu.lpa2
-            else f"LPA2 on a CPU that has it for {case.granule}",
+            case.with_lpa2,
             "64K pages" if case.could_have_64k else "",
         ),
         source="Arm ARM table D8-8; pseudocode AArch64.S2MinTxSZ",
@@ -732,9 +739,7 @@ RULES: tuple[Rule[_Case], ...] = (
             "LPA2 (VTCR_EL2.DS=1); the first start level without it is "
             f"{case.shape.start_level + 1}"
         ),
-        fix=lambda case: ways_out(
-            case.elsewhere, f"use LPA2 on a CPU that has it for {case.granule}"
-        ),
+        fix=lambda case: ways_out(case.elsewhere, f"use {case.with_lpa2}"),
         source="Arm ARM D24, VTCR_EL2.SL0 and SL2; pseudocode AArch64.S2InvalidSL",
     ),
     Rule(

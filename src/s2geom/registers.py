@@ -578,6 +578,10 @@ def _is_sign_extended(word: VTCR_EL2) -> bool:
     return int(word) & UPPER_HALF == UPPER_HALF
 
 
+def _as_meant(word: VTCR_EL2) -> str:
+    return f"{int(word) & ~UPPER_HALF:#x}"
+
+
 SHAPELESS_RULES: tuple[Rule[VTCR_EL2], ...] = (
     Rule(
         id="vtcr-sign-extended",
@@ -585,13 +589,13 @@ SHAPELESS_RULES: tuple[Rule[VTCR_EL2], ...] = (
         limited_by="host kernel",
         breaks=_is_sign_extended,
         given=lambda word: f"{int(word):#x}",
-        limit=lambda word: f"{int(word) & ~UPPER_HALF:#x}",
+        limit=_as_meant,
         says=lambda word: (
             f"bits 63:32 of VTCR_EL2 are all ones, as some kernels wrote them by "
-            f"mistake; what they meant is {int(word) & ~UPPER_HALF:#x} "
+            f"mistake; what they meant is {_as_meant(word)} "
             "(Linux v4.7-v4.20)"
         ),
-        fix=lambda word: f"read it as {int(word) & ~UPPER_HALF:#x}",
+        fix=lambda word: f"read it as {_as_meant(word)}",
         source="Linux v5.0, KVM: arm64: Avoid setting the upper 32 bits of VTCR_EL2 "
         "to 1 (df655b75c43f)",
     ),
