@@ -20,6 +20,7 @@ from s2geom import (
     registers,
     releases,
     smmu,
+    table_base,
 )
 from s2geom.fields import Word
 from s2geom.rules import Rule
@@ -27,7 +28,7 @@ from s2geom.rules import Rule
 PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
     "rules-architecture": architecture.RULES,
     "rules-vtcr": (*registers.SHAPELESS_RULES, *registers.VTCR_RULES),
-    "rules-vttbr": (*registers.VTTBR_RULES, *registers.BASE_RULES),
+    "rules-vttbr": (*registers.VTTBR_RULES, *table_base.BASE_RULES),
     "rules-ste": (
         *smmu.SHAPELESS_RULES,
         *smmu.SHAPE_RULES,

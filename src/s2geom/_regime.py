@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from attrs import frozen
 
-from s2geom._arguments import integer_within, quoted
-from s2geom.architecture import Cpu
+from s2geom._arguments import integer_within
+from s2geom.architecture import ANY_CPU, Cpu, optional_cpu
 from s2geom.descriptor import AddressLayout
 from s2geom.errors import InvalidArgument, Violation
-from s2geom.geometry import Geometry
+from s2geom.geometry import Geometry, geometry_of
 from s2geom.granule import LAST_LEVEL
-from s2geom.registers import ANY_CPU, VTCR_EL2
+from s2geom.registers import VTCR_EL2
 
 WIDEST_OUTPUT = 52
 """VMSAv8-64 has no wider output address, whatever PS and PARange say."""
@@ -76,14 +76,11 @@ def regime_of(geometry: object, cpu: object, vtcr: object) -> Regime:
             a format that is not read here.
         TypeError: A value has the wrong type.
     """
-    if not isinstance(geometry, Geometry):
-        raise TypeError(f"geometry must be a Geometry, got {quoted(geometry)}")
-    if cpu is not None and not isinstance(cpu, Cpu):
-        raise TypeError(f"cpu must be a Cpu or None, got {quoted(cpu)}")
+    shape, machine = geometry_of(geometry), optional_cpu(cpu)
     word = None
     if vtcr is not None:
         word = integer_within("vtcr", vtcr, 0, (1 << 64) - 1)
-    return _regime(geometry, cpu, word)
+    return _regime(shape, machine, word)
 
 
 @lru_cache(maxsize=64)

@@ -24,6 +24,7 @@ from s2geom.geometry import (
     WIDE_BLOCK_LEVELS,
     Geometry,
     Level,
+    geometry_of,
 )
 from s2geom.granule import LAST_LEVEL, Granule, granule_of
 from s2geom.rules import Rule, violations, ways_out
@@ -69,12 +70,22 @@ CHOICE_IPA_BITS = (16, 56)
 """The widths one may ask choices for: all T0SZ that any CPU has, VMSAv9-128's too."""
 
 
-def _pa_bits(value: int) -> int:
-    number = integer("pa_bits", value)
+def address_bits(name: str, value: object) -> int:
+    """Return a size of physical addresses in bits, one that PARange encodes.
+
+    Raises:
+        InvalidArgument: It is none of the sizes.
+        TypeError: It is no integer.
+    """
+    number = integer(name, value)
     if number not in PA_BITS:
         sizes = ", ".join(map(str, PA_BITS))
-        raise InvalidArgument(f"pa_bits must be one of {sizes}, got {number}")
+        raise InvalidArgument(f"{name} must be one of {sizes}, got {number}")
     return number
+
+
+def _pa_bits(value: int) -> int:
+    return address_bits("pa_bits", value)
 
 
 def _granules(name: str, value: object) -> frozenset[Granule]:
@@ -221,7 +232,7 @@ class Cpu:
         >>> why.rule, why.given, why.limit
         ('start-level-needs-pa', 0, 1)
         """
-        return violations(RULES, _Case(self, _geometry(geometry)))
+        return violations(RULES, _Case(self, geometry_of(geometry)))
 
     def choices(
         self, granule: int, ipa_bits: int, lpa2: bool | None = None
@@ -298,7 +309,7 @@ class Cpu:
         >>> sorted(Cpu(52).block_levels(Geometry(Granule.K64, 48, 1)))
         [1, 2]
         """
-        shape = _geometry(geometry)
+        shape = geometry_of(geometry)
         if shape.granule is Granule.K64:
             wide = self.pa_bits >= 52
         else:
@@ -346,7 +357,7 @@ class Cpu:
         >>> Cpu(48).pgd_alignment(four_entries), Cpu(52).pgd_alignment(four_entries)
         (32, 64)
         """
-        shape = _geometry(geometry)
+        shape = geometry_of(geometry)
         if pa_bits is None:
             pa_bits = min(self.pa_bits, IPA_MAXIMUM)
         elif _pa_bits(pa_bits) > IPA_MAXIMUM:
@@ -359,10 +370,28 @@ class Cpu:
         return max(shape.pgd_size, BASE_FLOOR) if wide else shape.pgd_size
 
 
-def _geometry(value: object) -> Geometry:
-    if not isinstance(value, Geometry):
-        raise TypeError(f"geometry must be a Geometry, got {quoted(value)}")
-    return value
+ANY_CPU = Cpu(56, lpa2=True, ttst=True, aarch32_el1=True)
+"""A CPU that can do anything: it refuses what every CPU refuses."""
+
+
+def optional_cpu(value: object) -> Cpu | None:
+    """Return a CPU, or None.
+
+    Raises:
+        TypeError: It is anything else.
+    """
+    if value is None or isinstance(value, Cpu):
+        return value
+    raise TypeError(f"cpu must be a Cpu or None, got {quoted(value)}")
+
+
+def cpu_of(value: object) -> Cpu:
+    """Return a CPU, or for None the one that can do anything.
+
+    Raises:
+        TypeError: It is anything else.
+    """
+    return optional_cpu(value) or ANY_CPU
 
 
 # ID registers

@@ -15,11 +15,12 @@ from s2geom._cover import Run, cover, leaf_levels, page_multiple, page_range, sp
 from s2geom._public import public
 from s2geom._tree import Leaves, Tree
 from s2geom._words import IN_PLACE_BITS, Words
+from s2geom.architecture import ANY_CPU
 from s2geom.descriptor import AddressLayout, Attributes, Descriptor
 from s2geom.errors import InvalidArgument, UnsupportedCombination
 from s2geom.geometry import BASE_FLOOR, Geometry
 from s2geom.granule import LAST_LEVEL
-from s2geom.registers import ANY_CPU, VTCR_EL2, VTTBR_EL2
+from s2geom.registers import VTCR_EL2, VTTBR_EL2
 
 Piece = tuple[Run, Attributes]
 """Leaves, and what they say about the memory that they map."""

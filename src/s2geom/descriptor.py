@@ -22,6 +22,7 @@ from s2geom.geometry import (
     CONTIGUOUS,
     WIDE_BLOCK_LEVELS,
     Geometry,
+    geometry_of,
 )
 from s2geom.granule import LAST_LEVEL, Granule, granule_of
 
@@ -112,8 +113,7 @@ class AddressLayout(Enum):
         Raises:
             TypeError: A value has the wrong type.
         """
-        if not isinstance(geometry, Geometry):
-            raise TypeError(f"geometry must be a Geometry, got {quoted(geometry)}")
+        geometry = geometry_of(geometry)
         wide = flag("lpa", lpa) or geometry.ipa_bits > 48
         if geometry.granule is Granule.K64:
             return cls.LPA if wide else cls.BITS48

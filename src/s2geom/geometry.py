@@ -350,6 +350,13 @@ class Geometry(Displayed):
         )
 
 
+def geometry_of(value: object) -> Geometry:
+    """Return a geometry, or raise a `TypeError` that names the argument."""
+    if isinstance(value, Geometry):
+        return value
+    raise TypeError(f"geometry must be a Geometry, got {quoted(value)}")
+
+
 @public
 @frozen
 class IpaIndex(Displayed):
@@ -372,9 +379,7 @@ class IpaIndex(Displayed):
     offset: int
 
     def __attrs_post_init__(self) -> None:
-        shape = self.geometry
-        if not isinstance(shape, Geometry):
-            raise TypeError(f"geometry must be a Geometry, got {quoted(shape)}")
+        shape = geometry_of(self.geometry)
         set_field = object.__setattr__
         table = integer_within("table", self.table, 0, shape.concatenation - 1)
         offset = integer_within("offset", self.offset, 0, shape.page_size - 1)

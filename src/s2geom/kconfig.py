@@ -21,7 +21,7 @@ from attrs import field, frozen
 from s2geom._arguments import flag, quoted
 from s2geom._display import Displayed
 from s2geom._public import public
-from s2geom.architecture import Cpu
+from s2geom.architecture import Cpu, optional_cpu
 from s2geom.dotconfig import (
     MOST_BYTES,
     File,
@@ -563,8 +563,7 @@ class KernelConfig(Displayed):
         >>> kernel.ipa_sizes(Cpu(44)).widths[-1]
         44
         """
-        if cpu is not None and not isinstance(cpu, Cpu):
-            raise TypeError(f"cpu must be a Cpu or None, got {quoted(cpu)}")
+        cpu = optional_cpu(cpu)
         name = self.release if release is None else release
         if name is None:
             raise UnreadableInput(

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from s2geom._arguments import integer, integer_within, quoted
 from s2geom._display import Displayed
 from s2geom._public import public
-from s2geom.architecture import IPA_MAXIMUM, Cpu
+from s2geom.architecture import IPA_MAXIMUM, Cpu, optional_cpu
 from s2geom.errors import InvalidArgument, UnsupportedCombination, Violation
 from s2geom.geometry import MOST_TABLES_SHIFT, Geometry
 from s2geom.granule import LAST_LEVEL, Granule, granule_of
@@ -63,8 +63,7 @@ def _case(
     va_bits = integer_within("va_bits", va_bits, VA_MINIMUM, VA_MAXIMUM)
     if type(scheme) is not Scheme:
         raise TypeError(f"scheme must be a Scheme, got {quoted(scheme)}")
-    if cpu is not None and not isinstance(cpu, Cpu):
-        raise TypeError(f"cpu must be a Cpu or None, got {quoted(cpu)}")
+    cpu = optional_cpu(cpu)
     pa_bits = kernel_pa_bits(pa_bits)
     stride = granule.stride
     return KvmCase(

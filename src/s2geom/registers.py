@@ -10,226 +10,31 @@ them: as if they were clear.
 import re
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from s2geom._arguments import flag, integer, quoted
+from s2geom._arguments import flag, quoted
 from s2geom._public import public
 from s2geom.architecture import (
     IPA_MAXIMUM,
     IPA_WITHOUT_LPA2,
-    LPA2_START_LEVELS,
     PA_BITS,
     Cpu,
+    address_bits,
+    cpu_of,
 )
 from s2geom.errors import (
-    InvalidArgument,
     UnreadableInput,
     UnsupportedCombination,
     Violation,
 )
 from s2geom.fields import Word, bit, bits, rest
-from s2geom.geometry import Geometry
+from s2geom.geometry import Geometry, geometry_of
 from s2geom.granule import Granule
 from s2geom.rules import Rule, violations
-
-GRANULES = {0: Granule.K4, 1: Granule.K64, 2: Granule.K16}
-"""VTCR_EL2.TG0; 3 is reserved. (TG1 of stage 1 counts otherwise.)"""
-
-START_LEVELS = {
-    Granule.K4: {0: 2, 1: 1, 2: 0, 3: 3, 4: -1},
-    Granule.K16: {0: 3, 1: 2, 2: 1, 3: 0},
-    Granule.K64: {0: 3, 1: 2, 2: 1},
-}
-"""The start level by SL0, with SL2 above it as bit 2. 4K does not count in order."""
-
-ANY_CPU = Cpu(56, lpa2=True, ttst=True, aarch32_el1=True)
-"""A CPU that can do anything: it refuses what every CPU refuses."""
-
-
-def address_bits(name: str, value: object) -> int:
-    """Return a size of physical addresses in bits, one that PS can hold.
-
-    Raises:
-        InvalidArgument: It is none of the sizes.
-        TypeError: It is no integer.
-    """
-    number = integer(name, value)
-    if number not in PA_BITS:
-        sizes = ", ".join(map(str, PA_BITS))
-        raise InvalidArgument(f"{name} must be one of {sizes}, got {number}")
-    return number
-
-
-def vmid_bits_of(value: object) -> int:
-    """Return a size of VMIDs in bits.
-
-    Raises:
-        InvalidArgument: It is not 8 or 16.
-        TypeError: It is no integer.
-    """
-    number = integer("vmid_bits", value)
-    if number not in {8, 16}:
-        raise InvalidArgument(f"vmid_bits must be 8 or 16, got {number}")
-    return number
-
-
-def root_address(value: object) -> int:
-    """Return a physical address in bytes; whether it will do is another question.
-
-    Raises:
-        InvalidArgument: It is not 0 to 2^64 - 1.
-        TypeError: It is no integer.
-    """
-    number = integer("root", value)
-    if number >> 64:  # a negative number has such bits too
-        raise InvalidArgument(f"root must be 0..{(1 << 64) - 1:#x}, got {number:#x}")
-    return number
-
-
-def geometry_of(value: object) -> Geometry:
-    """Return a geometry, or raise a `TypeError` that names the argument."""
-    if isinstance(value, Geometry):
-        return value
-    raise TypeError(f"geometry must be a Geometry, got {quoted(value)}")
-
-
-# What VTCR_EL2 and an SMMU's STE say alike
-
-
-@frozen
-class WalkFields:
-    """The fields that make a shape, wherever they stand.
-
-    Args:
-        t0sz: 64 less the IPA bits.
-        sl0: Start level, by granule.
-        tg: Granule, encoded.
-        ds: Whether addresses have 52 bits with 4K and 16K pages.
-        sl2: A further bit of the start level, for 4K with DS.
-    """
-
-    t0sz: int
-    sl0: int
-    tg: int
-    ds: int
-    sl2: int
-
-    @property
-    def granule(self) -> Granule | None:
-        """The page size; None if the encoding is reserved."""
-        return GRANULES.get(self.tg)
-
-    @property
-    def lpa2(self) -> bool:
-        """Whether DS takes effect: it is reserved for 64K."""
-        return bool(self.ds) and self.granule is not Granule.K64
-
-    @property
-    def uses_sl2(self) -> bool:
-        """Whether SL2 takes effect."""
-        return self.lpa2 and self.granule is Granule.K4
-
-    @property
-    def start_level(self) -> int | None:
-        """The level of the first lookup; None if an encoding is reserved."""
-        if self.granule is None:
-            return None
-        encoded = self.sl0 | (self.sl2 << 2 if self.uses_sl2 else 0)
-        level = START_LEVELS[self.granule].get(encoded)
-        if (self.granule, level) in LPA2_START_LEVELS and not self.lpa2:
-            return None
-        return level
-
-    @property
-    def geometry(self) -> Geometry | None:
-        """The shape; None if an encoding is reserved."""
-        if self.start_level is None or self.granule is None:
-            return None
-        return Geometry(self.granule, 64 - self.t0sz, self.start_level, self.lpa2)
-
-    @classmethod
-    def of(cls, geometry: Geometry) -> "WalkFields":
-        """Return the fields for a shape.
-
-        Raises:
-            UnsupportedCombination: The fields have no encoding for it.
-        """
-        broken = [
-            violation
-            for violation in ANY_CPU.check(geometry)
-            if violation.rule in ENCODING_RULES
-        ]
-        if broken:
-            raise UnsupportedCombination(broken)
-        (tg,) = (tg for tg, known in GRANULES.items() if known is geometry.granule)
-        levels = START_LEVELS[geometry.granule].items()
-        (start,) = (code for code, level in levels if level == geometry.start_level)
-        return cls(geometry.t0sz, start & 3, tg, int(geometry.lpa2), start >> 2)
-
-    # Phrases of the messages
-
-    def says_start_level(self, prefix: str = "") -> str:
-        """Return where the walk starts, or why that cannot be said."""
-        shape = self.geometry
-        if shape is not None:
-            tables = shape.concatenation
-            more = f", in {tables} concatenated tables" if 1 < tables <= 16 else ""
-            return f"the walk starts at level {shape.start_level}{more}"
-        if self.granule is None:
-            return "a start level that takes a page size to say"
-        return f"reserved, as {self.says_reserved(prefix)}"
-
-    def says_reserved(self, prefix: str = "") -> str:
-        """Return why the start level is reserved."""
-        sl0, sl2, ds = f"{prefix}SL0", f"{prefix}SL{_sl2(prefix)}", f"{prefix}DS"
-        if self.granule is Granule.K16:
-            return f"{sl0} = 3 with 16K pages is start level 0, which needs {ds} = 1"
-        if self.granule is Granule.K64:
-            return f"64K pages have no start level 0, which {sl0} = 3 would be"
-        return (
-            f"{sl2} = 1 is for start level -1, which is {sl0} = 0, not {sl0} = "
-            f"{self.sl0}"
-        )
-
-    def fixes_start_level(self, prefix: str = "") -> str:
-        """Return what to change then."""
-        if self.granule is Granule.K4:
-            return f"clear {prefix}SL{_sl2(prefix)}, or set {prefix}SL0 to 0"
-        more = f", or set {prefix}DS" if self.granule is Granule.K16 else ""
-        return f"set {prefix}SL0 to 0, 1 or 2{more}"
-
-
-def _sl2(prefix: str) -> str:
-    return "0_2" if prefix else "2"  # S2SL0_2 is the SMMU's spelling of SL2
-
-
-ENCODING_RULES = frozenset(
-    {"lpa2-with-64k", "start-level-does-not-exist", "start-level-needs-lpa2"}
-)
-"""The architecture's rules that leave a shape without an encoding."""
-
+from s2geom.table_base import BASE_RULES, Base, root_address
+from s2geom.walk_fields import SHAREABILITY, WalkFields, vmid_bits_of, walks_are
 
 # VTCR_EL2
-
-
-CACHING = {
-    0: "non-cacheable",
-    1: "write-back, allocating on reads and writes",
-    2: "write-through, allocating on reads",
-    3: "write-back, allocating on reads",
-}
-
-
-def walks_are(where: str) -> dict[int, str]:
-    """Return the values of a cacheability field."""
-    return {value: f"table walks are {where} {said}" for value, said in CACHING.items()}
-
-
-SHAREABILITY = {
-    0: "table walks are non-shareable",
-    2: "table walks are outer shareable",
-    3: "table walks are inner shareable",
-}
 
 
 def _says_sl0(word: "VTCR_EL2") -> str:
@@ -546,19 +351,6 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
         return found + _shape_violations(self, cpu)
 
 
-def cpu_of(value: object) -> Cpu:
-    """Return a CPU, or for None the one that can do anything.
-
-    Raises:
-        TypeError: It is anything else.
-    """
-    if value is None:
-        return ANY_CPU
-    if isinstance(value, Cpu):
-        return value
-    raise TypeError(f"cpu must be a Cpu or None, got {quoted(value)}")
-
-
 def _shape_violations(word: VTCR_EL2, cpu: Cpu | None) -> tuple[Violation, ...]:
     shape = word.walk.geometry
     known = cpu_of(cpu)
@@ -748,130 +540,6 @@ VTCR_RULES: tuple[Rule[VTCR_EL2], ...] = (
 
 
 # VTTBR_EL2
-
-
-BADDR_MASK = 0xFFFF_FFFF_FFFE
-WIDE_BADDR_MASK = 0xFFFF_FFFF_FFC0
-
-
-@frozen
-class Base:
-    """A base address, where a geometry puts it.
-
-    Args:
-        address: The address as it is asked for, or as the register has it, in bytes.
-        geometry: The tables that it is the base of.
-        pa_bits: The size that PS stands for.
-        cpu: Who walks from it.
-    """
-
-    address: int
-    geometry: Geometry
-    pa_bits: int
-    cpu: Cpu = ANY_CPU
-
-    @property
-    def ps_bits(self) -> int:
-        """The size that PS stands for here: VMSAv8-64 has no more than 52 bits."""
-        return min(self.pa_bits, IPA_MAXIMUM)
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether BADDR holds 52-bit addresses (AArch64.S2TTBaseAddress)."""
-        granule = self.geometry.granule
-        if granule is Granule.K64:
-            return self.cpu.lpa and self.ps_bits == IPA_MAXIMUM
-        return self.geometry.lpa2 and granule in self.cpu.lpa2
-
-    @property
-    def output_bits(self) -> int:
-        """Bits that an address may have before it faults."""
-        form = IPA_MAXIMUM if self.is_wide else IPA_WITHOUT_LPA2
-        return min(self.ps_bits, self.cpu.pa_bits, form)
-
-    @property
-    def alignment(self) -> int:
-        """Bytes that it is a multiple of: here PS is known, so 64K needs no guess."""
-        return self.cpu.pgd_alignment(self.geometry, self.ps_bits)
-
-    @property
-    def aligned(self) -> int:
-        """The address at which the CPU walks: the low bits do not count."""
-        return self.address & -self.alignment
-
-    @property
-    def baddr(self) -> int:
-        """The register's bits for it, if it is aligned."""
-        return self.address & BADDR_MASK | self.address >> 48 << 2
-
-    @classmethod
-    def read(
-        cls, baddr: int, geometry: Geometry, pa_bits: int, cpu: Cpu = ANY_CPU
-    ) -> "Base":
-        """Return what the register's bits say."""
-        base = cls(baddr, geometry, pa_bits, cpu)
-        if not base.is_wide:
-            return base
-        return evolve(base, address=baddr & WIDE_BADDR_MASK | (baddr >> 2 & 0xF) << 48)
-
-    # Phrases of the messages
-
-    @property
-    def size(self) -> str:
-        """What the alignment comes from."""
-        shape = self.geometry
-        if shape.pgd_size < self.alignment:
-            return "the least alignment of a 52-bit base"
-        if shape.concatenation > 1:
-            return f"the size of its {shape.concatenation} concatenated tables"
-        return "the size of its table"
-
-    @property
-    def nearest(self) -> str:
-        """The addresses that would do, as the end of a sentence."""
-        below, above = self.aligned, self.aligned + self.alignment
-        if above >> self.output_bits == 0:
-            return f"; the nearest that fit are {below:#x} and {above:#x}"
-        if below >> self.output_bits == 0:
-            return f"; the nearest that fits is {below:#x}"
-        return ""
-
-
-BASE_RULES: tuple[Rule[Base], ...] = (
-    Rule(
-        id="root-misaligned",
-        states="the base is a multiple of the size of the root, all its concatenated "
-        "tables together",
-        limited_by="architecture",
-        breaks=lambda base: base.address != base.aligned,
-        given=lambda base: f"{base.address:#x}",
-        limit=lambda base: base.alignment,
-        says=lambda base: (
-            f"a root at {base.address:#x} is not a multiple of {base.alignment:#x} "
-            f"bytes, {base.size}{base.nearest}"
-        ),
-        fix=lambda base: (
-            f"use {base.aligned:#x}, or align to {base.alignment:#x} bytes"
-        ),
-        source="Arm ARM D24, VTTBR_EL2.BADDR; pseudocode AArch64.S2TTBaseAddress",
-    ),
-    Rule(
-        id="root-above-output-size",
-        states="the base is within the output size: PS, the CPU's PARange, and 48 "
-        "bits where descriptors hold no more",
-        limited_by="architecture",
-        breaks=lambda base: bool(base.address >> base.output_bits),
-        given=lambda base: f"{base.address:#x}",
-        limit=lambda base: f"{(1 << base.output_bits) - 1:#x}",
-        says=lambda base: (
-            f"a root at {base.address:#x} is outside the {base.output_bits}-bit output "
-            "addresses; an access gives an Address size fault, level 0"
-        ),
-        fix=lambda base: f"put the root below {1 << base.output_bits:#x}",
-        source="Arm ARM D8.2; pseudocode AArch64.S2Walk",
-    ),
-)
-"""Where a root may be."""
 
 
 @frozen

@@ -19,7 +19,7 @@ from s2geom._arguments import integer, quoted
 from s2geom._public import public
 from s2geom.errors import S2GeomError, counted
 from s2geom.fields import Field, Word
-from s2geom.geometry import Geometry, IpaIndex, Level
+from s2geom.geometry import Geometry, IpaIndex, Level, geometry_of
 from s2geom.granule import LAST_LEVEL
 from s2geom.kvm import Host
 from s2geom.scheme import Scheme
@@ -173,7 +173,7 @@ def bit_ruler(geometry: Geometry, ipa: int | None = None) -> str:
     >>> bit_ruler(Geometry(14, 40, 2))[:4]
     '<svg'
     """
-    _check_geometry(geometry)
+    geometry = geometry_of(geometry)
     index = None if ipa is None else geometry.split(integer("ipa", ipa))
     found = parts(geometry, index)
     title = heading(geometry)
@@ -237,11 +237,6 @@ def _idle_levels(geometry: Geometry) -> str:
     return f"no bit is left for {' and '.join(idle)}: the only entry there is 0"
 
 
-def _check_geometry(geometry: object) -> None:
-    if not isinstance(geometry, Geometry):
-        raise TypeError(f"geometry must be a Geometry, got {quoted(geometry)}")
-
-
 def _value(part: Part) -> str:
     if part.value is None:
         return ""
@@ -297,7 +292,7 @@ def table_tree(geometry: Geometry) -> str:
     >>> "32 MiB" in table_tree(Geometry(14, 40, 2))
     True
     """
-    _check_geometry(geometry)
+    geometry = geometry_of(geometry)
     title = heading(geometry)
     pen = Drawing()
     pen.words(MARGIN, 30, title, size=LARGE, bold=True)

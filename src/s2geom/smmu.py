@@ -15,6 +15,7 @@ from attrs import frozen
 from s2geom._arguments import flag, integer, quoted
 from s2geom._public import public
 from s2geom.architecture import (
+    ANY_CPU,
     IPA_AARCH32,
     IPA_MAXIMUM,
     IPA_WITHOUT_LPA2,
@@ -23,6 +24,7 @@ from s2geom.architecture import (
     T0SZ_MAXIMUM,
     T0SZ_MAXIMUM_TTST,
     Cpu,
+    address_bits,
     page_sizes,
 )
 from s2geom.errors import (
@@ -32,19 +34,11 @@ from s2geom.errors import (
     Violation,
 )
 from s2geom.fields import Reading, Word, bit, bits, rest
-from s2geom.geometry import BASE_FLOOR, MOST_TABLES_SHIFT, Geometry
+from s2geom.geometry import BASE_FLOOR, MOST_TABLES_SHIFT, Geometry, geometry_of
 from s2geom.granule import Granule
-from s2geom.registers import (
-    ANY_CPU,
-    SHAREABILITY,
-    WalkFields,
-    address_bits,
-    geometry_of,
-    root_address,
-    vmid_bits_of,
-    walks_are,
-)
 from s2geom.rules import Rule, violations
+from s2geom.table_base import root_address
+from s2geom.walk_fields import SHAREABILITY, WalkFields, vmid_bits_of, walks_are
 
 ENTRY_BYTES = 64
 FIRST_BIT = 128

@@ -22,7 +22,7 @@ from attrs import frozen
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from s2geom.architecture import CHOICE_IPA_BITS, IPA_MAXIMUM, PA_BITS, Cpu
+from s2geom.architecture import ANY_CPU, CHOICE_IPA_BITS, IPA_MAXIMUM, PA_BITS, Cpu
 from s2geom.builder import Step, TableBuilder
 from s2geom.descriptor import AddressLayout, Attributes, Descriptor
 from s2geom.errors import InvalidArgument, Violation
@@ -47,7 +47,7 @@ from s2geom.kvm_rules import (
 from s2geom.kvm_rules import PA_BITS as KERNEL_PA_BITS
 from s2geom.memory import Memory
 from s2geom.policies import POLICIES, Policy, PolicyChoice, PolicyRow
-from s2geom.registers import ANY_CPU, VTCR_EL2, VTTBR_EL2
+from s2geom.registers import VTCR_EL2, VTTBR_EL2
 from s2geom.scheme import Scheme
 from s2geom.smmu import STE
 from s2geom.walker import Fault, Mapping, Translation, scan, walk

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""`Base`: where a root may be, and how VTTBR_EL2.BADDR holds it."""
+
+from attrs import evolve, frozen
+
+from s2geom._arguments import integer
+from s2geom.architecture import ANY_CPU, IPA_MAXIMUM, IPA_WITHOUT_LPA2, Cpu
+from s2geom.errors import InvalidArgument
+from s2geom.geometry import Geometry
+from s2geom.granule import Granule
+from s2geom.rules import Rule
+
+BADDR_MASK = 0xFFFF_FFFF_FFFE
+WIDE_BADDR_MASK = 0xFFFF_FFFF_FFC0
+
+
+@frozen
+class Base:
+    """A base address, where a geometry puts it.
+
+    Args:
+        address: The address as it is asked for, or as the register has it, in bytes.
+        geometry: The tables that it is the base of.
+        pa_bits: The size that PS stands for.
+        cpu: Who walks from it.
+    """
+
+    address: int
+    geometry: Geometry
+    pa_bits: int
+    cpu: Cpu = ANY_CPU
+
+    @property
+    def ps_bits(self) -> int:
+        """The size that PS stands for here: VMSAv8-64 has no more than 52 bits."""
+        return min(self.pa_bits, IPA_MAXIMUM)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether BADDR holds 52-bit addresses (AArch64.S2TTBaseAddress)."""
+        granule = self.geometry.granule
+        if granule is Granule.K64:
+            return self.cpu.lpa and self.ps_bits == IPA_MAXIMUM
+        return self.geometry.lpa2 and granule in self.cpu.lpa2
+
+    @property
+    def output_bits(self) -> int:
+        """Bits that an address may have before it faults."""
+        form = IPA_MAXIMUM if self.is_wide else IPA_WITHOUT_LPA2
+        return min(self.ps_bits, self.cpu.pa_bits, form)
+
+    @property
+    def alignment(self) -> int:
+        """Bytes that it is a multiple of: here PS is known, so 64K needs no guess."""
+        return self.cpu.pgd_alignment(self.geometry, self.ps_bits)
+
+    @property
+    def aligned(self) -> int:
+        """The address at which the CPU walks: the low bits do not count."""
+        return self.address & -self.alignment
+
+    @property
+    def baddr(self) -> int:
+        """The register's bits for it, if it is aligned."""
+        return self.address & BADDR_MASK | self.address >> 48 << 2
+
+    @classmethod
+    def read(
+        cls, baddr: int, geometry: Geometry, pa_bits: int, cpu: Cpu = ANY_CPU
+    ) -> "Base":
+        """Return what the register's bits say."""
+        base = cls(baddr, geometry, pa_bits, cpu)
+        if not base.is_wide:
+            return base
+        return evolve(base, address=baddr & WIDE_BADDR_MASK | (baddr >> 2 & 0xF) << 48)
+
+    # Phrases of the messages
+
+    @property
+    def size(self) -> str:
+        """What the alignment comes from."""
+        shape = self.geometry
+        if shape.pgd_size < self.alignment:
+            return "the least alignment of a 52-bit base"
+        if shape.concatenation > 1:
+            return f"the size of its {shape.concatenation} concatenated tables"
+        return "the size of its table"
+
+    @property
+    def nearest(self) -> str:
+        """The addresses that would do, as the end of a sentence."""
+        below, above = self.aligned, self.aligned + self.alignment
+        if above >> self.output_bits == 0:
+            return f"; the nearest that fit are {below:#x} and {above:#x}"
+        if below >> self.output_bits == 0:
+            return f"; the nearest that fits is {below:#x}"
+        return ""
+
+
+BASE_RULES: tuple[Rule[Base], ...] = (
+    Rule(
+        id="root-misaligned",
+        states="the base is a multiple of the size of the root, all its concatenated "
+        "tables together",
+        limited_by="architecture",
+        breaks=lambda base: base.address != base.aligned,
+        given=lambda base: f"{base.address:#x}",
+        limit=lambda base: base.alignment,
+        says=lambda base: (
+            f"a root at {base.address:#x} is not a multiple of {base.alignment:#x} "
+            f"bytes, {base.size}{base.nearest}"
+        ),
+        fix=lambda base: (
+            f"use {base.aligned:#x}, or align to {base.alignment:#x} bytes"
+        ),
+        source="Arm ARM D24, VTTBR_EL2.BADDR; pseudocode AArch64.S2TTBaseAddress",
+    ),
+    Rule(
+        id="root-above-output-size",
+        states="the base is within the output size: PS, the CPU's PARange, and 48 "
+        "bits where descriptors hold no more",
+        limited_by="architecture",
+        breaks=lambda base: bool(base.address >> base.output_bits),
+        given=lambda base: f"{base.address:#x}",
+        limit=lambda base: f"{(1 << base.output_bits) - 1:#x}",
+        says=lambda base: (
+            f"a root at {base.address:#x} is outside the {base.output_bits}-bit output "
+            "addresses; an access gives an Address size fault, level 0"
+        ),
+        fix=lambda base: f"put the root below {1 << base.output_bits:#x}",
+        source="Arm ARM D8.2; pseudocode AArch64.S2Walk",
+    ),
+)
+"""Where a root may be."""
+
+
+def root_address(value: object) -> int:
+    """Return a physical address in bytes; whether it will do is another question.
+
+    Raises:
+        InvalidArgument: It is not 0 to 2^64 - 1.
+        TypeError: It is no integer.
+    """
+    number = integer("root", value)
+    if number >> 64:  # a negative number has such bits too
+        raise InvalidArgument(f"root must be 0..{(1 << 64) - 1:#x}, got {number:#x}")
+    return number

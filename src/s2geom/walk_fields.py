@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""`WalkFields`: what VTCR_EL2 and an SMMU's STE say alike about a walk.
+
+Both encode a shape in the same few fields, and how tables are fetched in two more.
+"""
+
+from attrs import frozen
+
+from s2geom._arguments import integer
+from s2geom.architecture import ANY_CPU, LPA2_START_LEVELS
+from s2geom.errors import InvalidArgument, UnsupportedCombination
+from s2geom.geometry import Geometry
+from s2geom.granule import Granule
+
+GRANULES = {0: Granule.K4, 1: Granule.K64, 2: Granule.K16}
+"""VTCR_EL2.TG0; 3 is reserved. (TG1 of stage 1 counts otherwise.)"""
+
+START_LEVELS = {
+    Granule.K4: {0: 2, 1: 1, 2: 0, 3: 3, 4: -1},
+    Granule.K16: {0: 3, 1: 2, 2: 1, 3: 0},
+    Granule.K64: {0: 3, 1: 2, 2: 1},
+}
+"""The start level by SL0, with SL2 above it as bit 2. 4K does not count in order."""
+
+
+@frozen
+class WalkFields:
+    """The fields that make a shape, wherever they stand.
+
+    Args:
+        t0sz: 64 less the IPA bits.
+        sl0: Start level, by granule.
+        tg: Granule, encoded.
+        ds: Whether addresses have 52 bits with 4K and 16K pages.
+        sl2: A further bit of the start level, for 4K with DS.
+    """
+
+    t0sz: int
+    sl0: int
+    tg: int
+    ds: int
+    sl2: int
+
+    @property
+    def granule(self) -> Granule | None:
+        """The page size; None if the encoding is reserved."""
+        return GRANULES.get(self.tg)
+
+    @property
+    def lpa2(self) -> bool:
+        """Whether DS takes effect: it is reserved for 64K."""
+        return bool(self.ds) and self.granule is not Granule.K64
+
+    @property
+    def uses_sl2(self) -> bool:
+        """Whether SL2 takes effect."""
+        return self.lpa2 and self.granule is Granule.K4
+
+    @property
+    def start_level(self) -> int | None:
+        """The level of the first lookup; None if an encoding is reserved."""
+        if self.granule is None:
+            return None
+        encoded = self.sl0 | (self.sl2 << 2 if self.uses_sl2 else 0)
+        level = START_LEVELS[self.granule].get(encoded)
+        if (self.granule, level) in LPA2_START_LEVELS and not self.lpa2:
+            return None
+        return level
+
+    @property
+    def geometry(self) -> Geometry | None:
+        """The shape; None if an encoding is reserved."""
+        if self.start_level is None or self.granule is None:
+            return None
+        return Geometry(self.granule, 64 - self.t0sz, self.start_level, self.lpa2)
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> "WalkFields":
+        """Return the fields for a shape.
+
+        Raises:
+            UnsupportedCombination: The fields have no encoding for it.
+        """
+        broken = [
+            violation
+            for violation in ANY_CPU.check(geometry)
+            if violation.rule in ENCODING_RULES
+        ]
+        if broken:
+            raise UnsupportedCombination(broken)
+        (tg,) = (tg for tg, known in GRANULES.items() if known is geometry.granule)
+        levels = START_LEVELS[geometry.granule].items()
+        (start,) = (code for code, level in levels if level == geometry.start_level)
+        return cls(geometry.t0sz, start & 3, tg, int(geometry.lpa2), start >> 2)
+
+    # Phrases of the messages
+
+    def says_start_level(self, prefix: str = "") -> str:
+        """Return where the walk starts, or why that cannot be said."""
+        shape = self.geometry
+        if shape is not None:
+            tables = shape.concatenation
+            more = f", in {tables} concatenated tables" if 1 < tables <= 16 else ""
+            return f"the walk starts at level {shape.start_level}{more}"
+        if self.granule is None:
+            return "a start level that takes a page size to say"
+        return f"reserved, as {self.says_reserved(prefix)}"
+
+    def says_reserved(self, prefix: str = "") -> str:
+        """Return why the start level is reserved."""
+        sl0, sl2, ds = f"{prefix}SL0", f"{prefix}SL{_sl2(prefix)}", f"{prefix}DS"
+        if self.granule is Granule.K16:
+            return f"{sl0} = 3 with 16K pages is start level 0, which needs {ds} = 1"
+        if self.granule is Granule.K64:
+            return f"64K pages have no start level 0, which {sl0} = 3 would be"
+        return (
+            f"{sl2} = 1 is for start level -1, which is {sl0} = 0, not {sl0} = "
+            f"{self.sl0}"
+        )
+
+    def fixes_start_level(self, prefix: str = "") -> str:
+        """Return what to change then."""
+        if self.granule is Granule.K4:
+            return f"clear {prefix}SL{_sl2(prefix)}, or set {prefix}SL0 to 0"
+        more = f", or set {prefix}DS" if self.granule is Granule.K16 else ""
+        return f"set {prefix}SL0 to 0, 1 or 2{more}"
+
+
+def _sl2(prefix: str) -> str:
+    return "0_2" if prefix else "2"  # S2SL0_2 is the SMMU's spelling of SL2
+
+
+ENCODING_RULES = frozenset(
+    {"lpa2-with-64k", "start-level-does-not-exist", "start-level-needs-lpa2"}
+)
+"""The architecture's rules that leave a shape without an encoding."""
+
+
+# How tables are fetched
+
+CACHING = {
+    0: "non-cacheable",
+    1: "write-back, allocating on reads and writes",
+    2: "write-through, allocating on reads",
+    3: "write-back, allocating on reads",
+}
+
+
+def walks_are(where: str) -> dict[int, str]:
+    """Return the values of a cacheability field."""
+    return {value: f"table walks are {where} {said}" for value, said in CACHING.items()}
+
+
+SHAREABILITY = {
+    0: "table walks are non-shareable",
+    2: "table walks are outer shareable",
+    3: "table walks are inner shareable",
+}
+
+
+# Who is walking
+
+
+def vmid_bits_of(value: object) -> int:
+    """Return a size of VMIDs in bits.
+
+    Raises:
+        InvalidArgument: It is not 8 or 16.
+        TypeError: It is no integer.
+    """
+    number = integer("vmid_bits", value)
+    if number not in {8, 16}:
+        raise InvalidArgument(f"vmid_bits must be 8 or 16, got {number}")
+    return number
