@@ -39,7 +39,7 @@ def test_a_plain_cpu_has_every_granule_and_no_feature() -> None:
 def test_lpa_is_as_the_physical_addresses_say(pa_bits: int) -> None:
     """Without being told, FEAT_LPA is there above 48 bits."""
     assert (pa_bits > 48) is Cpu(pa_bits).lpa
-    assert Cpu(pa_bits) == Cpu(pa_bits, lpa=None)
+    assert Cpu(pa_bits) == Cpu(pa_bits, lpa=None) == Cpu(pa_bits, lpa=pa_bits > 48)
 
 
 def test_lpa_may_be_there_with_small_addresses() -> None:
@@ -671,6 +671,16 @@ MESSAGES = [
     ),
     (
         Cpu(52),
+        Geometry(12, 48, 0, lpa2=True),
+        ("lpa2-not-implemented", "cpu", "4K", "none"),
+        (
+            "the CPU has no LPA2 for 4K pages at stage 2, so VTCR_EL2.DS is RES0; "
+            "page sizes it has LPA2 for: none"
+        ),
+        "turn LPA2 off, or use a CPU with LPA2 for 4K",
+    ),
+    (
+        Cpu(52),
         Geometry(12, 49, 0, lpa2=True),
         ("lpa2-not-implemented", "cpu", "4K", "none"),
         (
@@ -731,6 +741,36 @@ MESSAGES = [
     ),
     (
         FULL,
+        Geometry(16, 64, 1),
+        ("ipa-above-maximum", "architecture", 64, 52),
+        (
+            "a 64-bit IPA is 12 bits above what VMSAv8-64 translates; the largest IPA "
+            "it supports is 52 bits"
+        ),
+        "use an IPA of at most 52 bits",
+    ),
+    (
+        FULL,
+        Geometry(14, 49, 2),
+        ("ipa-above-48-without-lpa2", "architecture", 49, 48),
+        (
+            "a 49-bit IPA is 1 bit above what 16K pages translate without LPA2 "
+            "(VTCR_EL2.DS=0); the largest IPA they support is 48 bits"
+        ),
+        "use an IPA of at most 48 bits, or LPA2, or 64K pages",
+    ),
+    (
+        FULL,
+        Geometry(14, 64, 1),
+        ("ipa-above-48-without-lpa2", "architecture", 64, 48),
+        (
+            "a 64-bit IPA is 16 bits above what 16K pages translate without LPA2 "
+            "(VTCR_EL2.DS=0); the largest IPA they support is 48 bits"
+        ),
+        "use an IPA of at most 48 bits, or LPA2, or 64K pages",
+    ),
+    (
+        FULL,
         Geometry(14, 51, 1),
         ("ipa-above-48-without-lpa2", "architecture", 51, 48),
         (
@@ -758,6 +798,16 @@ MESSAGES = [
             "(PARange); the largest IPA it supports is 44 bits"
         ),
         "use an IPA of at most 44 bits, or a CPU with a larger PARange",
+    ),
+    (
+        Cpu(32),
+        Geometry(12, 64, 1),
+        ("ipa-exceeds-pa", "cpu", 64, 32),
+        (
+            "a 64-bit IPA is 32 bits above the CPU's 32-bit physical addresses "
+            "(PARange); the largest IPA it supports is 32 bits"
+        ),
+        "use an IPA of at most 32 bits, or a CPU with a larger PARange",
     ),
     (
         Cpu(36, aarch32_el1=True),
@@ -854,6 +904,49 @@ MESSAGES = [
             "46 bits"
         ),
         "start at level 1, or use an IPA of at most 46 bits",
+    ),
+    (
+        Cpu(40),
+        Geometry(12, 32, 0),
+        ("ipa-too-small-for-start-level", "architecture", 32, 40),
+        (
+            "a 32-bit IPA leaves level 0 no bit to index with: one entry there maps "
+            "39 bits; the smallest IPA that 4K pages start there is 40 bits"
+        ),
+        (
+            "start at level 2 with 4 tables or at level 1, or use an IPA of at least "
+            "40 bits"
+        ),
+    ),
+    (
+        Cpu(36),
+        Geometry(12, 40, 0),
+        ("start-level-needs-pa", "cpu", 0, 1),
+        (
+            "4K pages start at level 0 only on a CPU with 44 or more bits of physical "
+            "address, but this one has 36 (PARange); the first start level it has is 1"
+        ),
+        "use a CPU with 44 or more bits of physical address",
+    ),
+    (
+        Cpu(48),
+        Geometry(12, 16, 0),
+        ("ipa-too-small-for-start-level", "architecture", 16, 40),
+        (
+            "a 16-bit IPA leaves level 0 no bit to index with: one entry there maps "
+            "39 bits; the smallest IPA that 4K pages start there is 40 bits"
+        ),
+        "use an IPA of at least 40 bits",
+    ),
+    (
+        Cpu(36),
+        Geometry(12, 16, 0),
+        ("ipa-too-small-for-start-level", "architecture", 16, 40),
+        (
+            "a 16-bit IPA leaves level 0 no bit to index with: one entry there maps "
+            "39 bits; the smallest IPA that 4K pages start there is 40 bits"
+        ),
+        "use a start level above 0",
     ),
     (
         Cpu(48),

@@ -368,6 +368,7 @@ def test_an_old_kernels_sign_extension_is_recognised() -> None:
     assert (violation,) == caught.value.violations
     assert "vtcr-sign-extended" == violation.rule
     assert "host kernel" == violation.limited_by
+    assert ("0xffffffff80023558", "0x80023558") == (violation.given, violation.limit)
     assert "read it as 0x80023558" == violation.fix
     assert violation.message == (
         "bits 63:32 of VTCR_EL2 are all ones, as some kernels wrote them by mistake; "
@@ -705,6 +706,18 @@ def test_low_bits_of_a_base_do_not_count() -> None:
             Geometry(K4, 48, 0, lpa2=True),
             (1 << 60) + 8,
             52,
+        ),
+        (
+            ["root-misaligned", "root-above-output-size"],
+            (
+                "a root at 0x30000000000008 is not a multiple of 0x1000 bytes, the "
+                "size of its table\nalso: a root at 0x30000000000008 is outside the "
+                "48-bit output addresses; an access gives an Address size fault, level "
+                "0"
+            ),
+            Geometry(K4, 48, 0),
+            (3 << 52) + 8,
+            48,
         ),
     ],
 )

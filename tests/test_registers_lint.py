@@ -416,12 +416,12 @@ def test_bit_1_is_never_part_of_a_base() -> None:
 
 def test_a_wide_vmid_needs_vs() -> None:
     """Two VMs would share their TLB entries otherwise."""
-    word = VTTBR_EL2(vmid=0x101)
+    word = VTTBR_EL2(vmid=0x203)
     (broken,) = word.lint(vmid_bits=VTCR_EL2().vmid_bits)
 
-    assert ("vmid-above-8-bits", 257, 255) == (broken.rule, broken.given, broken.limit)
+    assert ("vmid-above-8-bits", 515, 255) == (broken.rule, broken.given, broken.limit)
     assert broken.message == (
-        "VMID 257 has more than 8 bits, but VTCR_EL2.VS is clear, so it acts as VMID 1"
+        "VMID 515 has more than 8 bits, but VTCR_EL2.VS is clear, so it acts as VMID 3"
     )
     assert "use a VMID up to 255, or set VTCR_EL2.VS" == broken.fix
     assert () == word.lint(vmid_bits=VTCR_EL2(vs=1).vmid_bits)
