@@ -454,7 +454,7 @@ _GRANULE_FIELDS = {
 
 _PARANGE = _IdField("mmfr0", "PARange", 0, dict(enumerate(PA_BITS)))
 _ST = _IdField("mmfr2", "ST", 28, {0: False, 1: True})
-_D128 = _IdField("mmfr3", "D128", 32, {0: False, 1: True})
+_D128 = _IdField("mmfr3", "D128", 32, {0: None, 1: None})  # decides about no shape
 _EL1 = _IdField("pfr0", "EL1", 4, {0: False, 1: False, 2: True})
 
 
