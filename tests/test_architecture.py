@@ -871,6 +871,16 @@ MESSAGES = [
         ),
     ),
     (
+        Cpu(42),
+        Geometry(16, 42, 1),
+        ("start-level-needs-pa", "cpu", 1, 2),
+        (
+            "64K pages start at level 1 only on a CPU with 44 or more bits of physical "
+            "address, but this one has 42 (PARange); the first start level it has is 2"
+        ),
+        "start at level 2, or use a CPU with 44 or more bits of physical address",
+    ),
+    (
         Cpu(40),
         Geometry(14, 40, 1),
         ("start-level-needs-pa", "cpu", 1, 2),
