@@ -14,7 +14,7 @@ from attrs import evolve
 
 import s2geom
 from s2geom import Cpu, Geometry, Granule, InvalidArgument, UnreadableInput
-from s2geom.architecture import RULES
+from s2geom.architecture import RULES, a_page_size
 
 ALL = frozenset(Granule)
 WIDTHS = range(16, 57)
@@ -1092,3 +1092,10 @@ def test_a_start_level_that_no_word_encodes_is_named_as_such() -> None:
     }
 
     assert {(14, -1), (16, -1), (16, 0)} == unnamed
+
+
+def test_page_sizes_to_choose_from() -> None:
+    """As a sentence has them."""
+    assert "4K, 16K or 64K" == a_page_size(ALL)
+    assert "4K or 64K" == a_page_size({Granule.K64, Granule.K4})
+    assert "16K" == a_page_size([Granule.K16])
