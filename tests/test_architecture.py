@@ -322,7 +322,7 @@ def test_words_are_64_bits(name: str) -> None:
     words: dict[str, Any] = {"mmfr0": 5}
     for bad in (-1, 1 << 64):
         with pytest.raises(
-            InvalidArgument, match=f"{name} must be 0..18446744073709551615"
+            InvalidArgument, match=f"{name} must be 0..0xffffffffffffffff"
         ):
             Cpu.from_id_registers(**{**words, name: bad})
     for bad_type in (True, 1.0, "0x5", None):

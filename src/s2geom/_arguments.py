@@ -78,6 +78,21 @@ def integer_within(name: str, value: object, lowest: int, highest: int) -> int:
     raise InvalidArgument(f"{name} must be {lowest}..{highest}, got {number}")
 
 
+def unsigned(name: str, value: object, bits: int = 64) -> int:
+    """Return a register's word or an address as a plain `int` of at most ``bits`` bits.
+
+    Raises:
+        TypeError: It is no integer.
+        InvalidArgument: It is negative or has more bits.
+    """
+    if type(value) is int and not value >> bits:
+        return value  # nearly always
+    number = integer(name, value)
+    if not number >> bits:  # a negative number has such bits too
+        return number
+    raise InvalidArgument(f"{name} must be 0..{(1 << bits) - 1:#x}, got {number:#x}")
+
+
 def flag(name: str, value: object) -> bool:
     """Return ``value`` if it is a `bool`.
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from attrs import frozen
 
-from s2geom._arguments import integer_within
+from s2geom._arguments import unsigned
 from s2geom.architecture import ANY_CPU, Cpu, optional_cpu
 from s2geom.descriptor import AddressLayout
 from s2geom.errors import InvalidArgument, Violation
@@ -79,7 +79,7 @@ def regime_of(geometry: object, cpu: object, vtcr: object) -> Regime:
     shape, machine = geometry_of(geometry), optional_cpu(cpu)
     word = None
     if vtcr is not None:
-        word = integer_within("vtcr", vtcr, 0, (1 << 64) - 1)
+        word = unsigned("vtcr", vtcr)
     return _regime(shape, machine, word)
 
 

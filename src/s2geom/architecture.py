@@ -14,7 +14,7 @@ from typing import Generic, TypeVar, cast
 
 from attrs import define, evolve, field, frozen
 
-from s2geom._arguments import flag, integer, integer_within, quoted
+from s2geom._arguments import flag, integer, integer_within, quoted, unsigned
 from s2geom._public import public
 from s2geom.errors import InvalidArgument, UnreadableInput, Violation, article, bits
 from s2geom.geometry import (
@@ -193,10 +193,7 @@ class Cpu:
             "mmfr3": mmfr3,
             "pfr0": pfr0,
         }
-        words = {
-            name: integer_within(name, word, 0, (1 << 64) - 1)
-            for name, word in given.items()
-        }
+        words = {name: unsigned(name, word) for name, word in given.items()}
         support = {}
         for granule, (at_stage_1, at_stage_2) in _GRANULE_FIELDS.items():
             first, second = at_stage_1.read(words), at_stage_2.read(words)

@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import asdict, evolve, field, frozen
 
-from s2geom._arguments import flag, integer_within, quoted
+from s2geom._arguments import flag, integer_within, quoted, unsigned
 from s2geom._public import public
 from s2geom.errors import InvalidArgument
 from s2geom.geometry import (
@@ -91,8 +91,7 @@ class AddressLayout(Enum):
                 layout holds.
             TypeError: The address is no integer.
         """
-        most = (1 << self.address_bits) - 1
-        address = integer_within("address", address, 0, most)
+        address = unsigned("address", address, self.address_bits)
         if address & ((1 << shift) - 1):
             raise InvalidArgument(
                 f"address must be a multiple of {1 << shift:#x}, got {address:#x}"
@@ -315,7 +314,7 @@ class Attributes:
             InvalidArgument: The word does not fit 64 bits.
             TypeError: It is no integer.
         """
-        word = integer_within("word", word, 0, WORD_MASK)
+        word = unsigned("word", word)
         values: dict[str, Any] = {}
         for row in FIELDS.values():
             value = (word & row.mask) >> row.low
@@ -351,7 +350,7 @@ class Attributes:
 
 
 def _word(value: object) -> int:
-    return integer_within("word", value, 0, WORD_MASK)
+    return unsigned("word", value)
 
 
 def _level(value: object) -> int:

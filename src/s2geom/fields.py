@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 import attrs
 from attrs import frozen
 
-from s2geom._arguments import integer
+from s2geom._arguments import integer, unsigned
 from s2geom._display import Displayed
 from s2geom.errors import InvalidArgument
 
@@ -224,11 +224,7 @@ class Word(Displayed):
             InvalidArgument: It is negative or has more bits.
             TypeError: It is no integer.
         """
-        word = integer("word", word)
-        if word >> cls.WIDTH:
-            raise InvalidArgument(
-                f"word must be 0..{(1 << cls.WIDTH) - 1:#x}, got {word:#x}"
-            )
+        word = unsigned("word", word, cls.WIDTH)
         layout = _layout(cls)
         values = {name: row.take(word) for name, row, _ in layout.fields}
         values[layout.rest] = word & layout.rest_mask

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
-from s2geom._arguments import integer, integer_within, quoted
+from s2geom._arguments import integer, quoted, unsigned
 from s2geom._public import public
 from s2geom.errors import InvalidArgument, MemoryReadError, UnreadableInput
 
@@ -40,7 +40,7 @@ def _chunks(value: object) -> tuple[tuple[int, bytes | memoryview], ...]:
         )
     found = []
     for key, chunk in value.items():
-        address = integer_within("address", key, 0, ADDRESS_MASK)
+        address = unsigned("address", key)
         view = _view(address, chunk)
         if address + len(view) > ADDRESS_MASK + 1:
             raise InvalidArgument(

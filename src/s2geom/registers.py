@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
-from s2geom._arguments import flag, quoted
+from s2geom._arguments import flag, quoted, unsigned
 from s2geom._public import public
 from s2geom.architecture import (
     IPA_MAXIMUM,
@@ -31,7 +31,7 @@ from s2geom.fields import Word, bit, bits, rest
 from s2geom.geometry import Geometry, geometry_of
 from s2geom.granule import Granule
 from s2geom.rules import Rule, violations
-from s2geom.table_base import BASE_RULES, Base, root_address
+from s2geom.table_base import BASE_RULES, Base
 from s2geom.walk_fields import SHAREABILITY, WalkFields, vmid_bits_of, walks_are
 
 # VTCR_EL2
@@ -652,7 +652,7 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         Source: Arm ARM D24, VTTBR_EL2.BADDR; pseudocode AArch64.S2TTBaseAddress.
         """
         shape, size = geometry_of(geometry), address_bits("pa_bits", pa_bits)
-        base = Base(root_address(root), shape, size)
+        base = Base(unsigned("root", root), shape, size)
         broken = violations(BASE_RULES, base)
         if broken:
             raise UnsupportedCombination(broken)

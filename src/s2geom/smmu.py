@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 
 from attrs import frozen
 
-from s2geom._arguments import flag, integer, quoted
+from s2geom._arguments import flag, quoted, unsigned
 from s2geom._public import public
 from s2geom.architecture import (
     ANY_CPU,
@@ -28,7 +28,6 @@ from s2geom.architecture import (
     page_sizes,
 )
 from s2geom.errors import (
-    InvalidArgument,
     UnreadableInput,
     UnsupportedCombination,
     Violation,
@@ -37,7 +36,6 @@ from s2geom.fields import Reading, Word, bit, bits, rest
 from s2geom.geometry import BASE_FLOOR, MOST_TABLES_SHIFT, Geometry, geometry_of
 from s2geom.granule import Granule
 from s2geom.rules import Rule, violations
-from s2geom.table_base import root_address
 from s2geom.walk_fields import SHAREABILITY, WalkFields, vmid_bits_of, walks_are
 
 ENTRY_BYTES = 64
@@ -242,11 +240,7 @@ class STE(Word):
         """
         whole = 0
         for name, value in (("word3", word3), ("word2", word2)):
-            word = integer(name, value)
-            if word >> 64:
-                message = f"{name} must be 0..{(1 << 64) - 1:#x}, got {word:#x}"
-                raise InvalidArgument(message)
-            whole = whole << 64 | word
+            whole = whole << 64 | unsigned(name, value)
         return cls.from_int(whole)
 
     @classmethod
@@ -306,7 +300,7 @@ class STE(Word):
         Source: SMMUv3 architecture (IHI 0070) 5.2; Linux, arm_smmu_make_s2_domain_ste.
         """
         walk = WalkFields.of(geometry_of(geometry))
-        address = root_address(root)
+        address = unsigned("root", root)
         entry = cls(
             s2vmid=vmid,
             s2t0sz=walk.t0sz,

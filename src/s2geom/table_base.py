@@ -3,9 +3,7 @@
 
 from attrs import evolve, frozen
 
-from s2geom._arguments import integer
 from s2geom.architecture import ANY_CPU, IPA_MAXIMUM, IPA_WITHOUT_LPA2, Cpu
-from s2geom.errors import InvalidArgument
 from s2geom.geometry import Geometry
 from s2geom.granule import Granule
 from s2geom.rules import Rule
@@ -132,16 +130,3 @@ BASE_RULES: tuple[Rule[Base], ...] = (
     ),
 )
 """Where a root may be."""
-
-
-def root_address(value: object) -> int:
-    """Return a physical address in bytes; whether it will do is another question.
-
-    Raises:
-        InvalidArgument: It is not 0 to 2^64 - 1.
-        TypeError: It is no integer.
-    """
-    number = integer("root", value)
-    if number >> 64:  # a negative number has such bits too
-        raise InvalidArgument(f"root must be 0..{(1 << 64) - 1:#x}, got {number:#x}")
-    return number

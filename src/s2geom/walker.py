@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from attrs import evolve, field, frozen
 
-from s2geom._arguments import integer, integer_within, quoted
+from s2geom._arguments import integer, integer_within, quoted, unsigned
 from s2geom._public import public
 from s2geom._regime import TABLE_OR_PAGE, Regime, regime_of
 from s2geom._scan import Run, Scan
@@ -31,7 +31,7 @@ from s2geom.errors import (
 )
 from s2geom.geometry import Geometry
 from s2geom.granule import DESCRIPTOR_SHIFT, LAST_LEVEL
-from s2geom.memory import ADDRESS_MASK, Read, exactly
+from s2geom.memory import Read, exactly
 from s2geom.registers import VTCR_EL2
 
 # Faults
@@ -157,7 +157,7 @@ class Fault:
             )
         lowest = 0 if FAULTS[self.kind].at_minus_one is None else -1
         integer_within("level", self.level, lowest, LAST_LEVEL)
-        integer_within("address", self.address, 0, ADDRESS_MASK)
+        unsigned("address", self.address)
 
     @property
     def status(self) -> int:
@@ -243,8 +243,8 @@ def walk(
     Fault(kind='external abort', level=2, address=0x0, descriptor_address=0x0)
     """
     regime = regime_of(geometry, cpu, vtcr)
-    root = integer_within("root", root, 0, ADDRESS_MASK) & regime.root_mask
-    ipa = integer_within("ipa", ipa, 0, ADDRESS_MASK)
+    root = unsigned("root", root) & regime.root_mask
+    ipa = unsigned("ipa", ipa)
     if not callable(read):
         raise TypeError(f"read must be callable, got {quoted(read)}")
     if not isinstance(access, str):
@@ -369,7 +369,7 @@ def scan(
     (0, '0xe00000', '0x80000000', 2)
     """
     regime = regime_of(geometry, cpu, vtcr)
-    root = integer_within("root", root, 0, ADDRESS_MASK) & regime.root_mask
+    root = unsigned("root", root) & regime.root_mask
     start, end = _start_and_end(ipa_range, geometry)
     if not callable(read):
         raise TypeError(f"read must be callable, got {quoted(read)}")
