@@ -14,7 +14,7 @@ from attrs import evolve
 
 import s2geom
 from s2geom import Cpu, Geometry, Granule, InvalidArgument, UnreadableInput
-from s2geom.architecture import RULES, a_page_size
+from s2geom.architecture import ANY_CPU, RULES, a_page_size, cpu_of, optional_cpu
 
 ALL = frozenset(Granule)
 WIDTHS = range(16, 57)
@@ -1099,3 +1099,16 @@ def test_page_sizes_to_choose_from() -> None:
     assert "4K, 16K or 64K" == a_page_size(ALL)
     assert "4K or 64K" == a_page_size({Granule.K64, Granule.K4})
     assert "16K" == a_page_size([Granule.K16])
+
+
+def test_no_cpu_is_a_cpu_that_can_do_anything() -> None:
+    """Where a CPU may be left out, nothing else may stand in its place."""
+    assert cpu_of(None) is ANY_CPU
+    assert optional_cpu(None) is None
+    for cpu in (Cpu(40), FULL):
+        assert cpu is cpu_of(cpu)
+        assert cpu is optional_cpu(cpu)
+    for wrong in (0, False, "48", Cpu):
+        for ask in (cpu_of, optional_cpu):
+            with pytest.raises(TypeError, match="cpu must be a Cpu or None, got "):
+                ask(wrong)

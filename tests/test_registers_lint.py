@@ -205,16 +205,18 @@ def test_every_reserved_bit_is_found(place: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "message", "fix", "fields"),
+    ("rule", "data", "message", "fix", "fields"),
     [
         (
             "vtcr-res1-clear",
+            (0, 1),
             "bit 31 of VTCR_EL2 is RES1, but it is 0",
             "use 0x80000058",
             {"res1": 0},
         ),
         (
             "sh0-reserved",
+            (1, "0, 2, 3"),
             (
                 "SH0 = 1 is reserved, with unpredictable effect; 0 is non-shareable, 2 "
                 "outer and 3 inner shareable"
@@ -224,6 +226,7 @@ def test_every_reserved_bit_is_found(place: int) -> None:
         ),
         (
             "tg0-reserved",
+            (3, "0, 1, 2"),
             (
                 "TG0 = 3 is reserved, and each CPU takes a page size of its own for "
                 "it; 0 is 4K, 1 is 64K and 2 is 16K"
@@ -233,6 +236,7 @@ def test_every_reserved_bit_is_found(place: int) -> None:
         ),
         (
             "sl0-reserved",
+            (3, 2),
             (
                 "SL0 = 3 with 16K pages is start level 0, which needs DS = 1; an "
                 "access gives a Translation fault, level 0"
@@ -242,6 +246,7 @@ def test_every_reserved_bit_is_found(place: int) -> None:
         ),
         (
             "sl0-reserved",
+            (3, 2),
             (
                 "64K pages have no start level 0, which SL0 = 3 would be; an access "
                 "gives a Translation fault, level 0"
@@ -251,6 +256,7 @@ def test_every_reserved_bit_is_found(place: int) -> None:
         ),
         (
             "sl0-reserved",
+            (1, 0),
             (
                 "SL2 = 1 is for start level -1, which is SL0 = 0, not SL0 = 1; an "
                 "access gives a Translation fault, level 0"
@@ -260,6 +266,7 @@ def test_every_reserved_bit_is_found(place: int) -> None:
         ),
         (
             "lpa2-with-64k",
+            (1, 0),
             (
                 "DS = 1 is reserved with 64K pages, whose descriptors have 52-bit "
                 "addresses without it"
@@ -269,24 +276,28 @@ def test_every_reserved_bit_is_found(place: int) -> None:
         ),
         (
             "sl2-without-ds",
+            (1, 0),
             "SL2 = 1 is reserved, since it takes DS = 1 and 4K pages",
             "clear SL2",
             {"sl2": 1},
         ),
         (
             "sl2-without-ds",
+            (1, 0),
             "SL2 = 1 is reserved, since it takes DS = 1 and 4K pages",
             "clear SL2",
             {"tg0": 2, "ds": 1, "sl2": 1},
         ),
         (
             "hd-without-ha",
+            (1, 0),
             "HD = 1 has no effect with HA = 0",
             "set HA, or clear HD",
             {"hd": 1},
         ),
         (
             "hdbss-without-hd",
+            (1, 0),
             "HDBSS = 1 has no effect with HA = 1 and HD = 0",
             "set HA and HD, or clear HDBSS",
             {"ha": 1, "hdbss": 1},
@@ -294,13 +305,18 @@ def test_every_reserved_bit_is_found(place: int) -> None:
     ],
 )
 def test_what_is_wrong_is_said_with_what_would_do(
-    rule: str, message: str, fix: str, fields: dict[str, int]
+    rule: str,
+    data: tuple[object, object],
+    message: str,
+    fix: str,
+    fields: dict[str, int],
 ) -> None:
     """Each rule by the word that breaks it alone."""
     word = VTCR_EL2(**{"t0sz": 24, "sl0": 1, **fields})
     (broken,) = word.lint()
 
     assert (rule, message, fix) == (broken.rule, broken.message, broken.fix)
+    assert data == (broken.given, broken.limit)
     assert "architecture" == broken.limited_by
     assert broken.source.startswith("Arm ARM D24, VTCR_EL2")
 

@@ -378,11 +378,12 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
 
 
 @pytest.mark.parametrize(
-    ("rule", "limited_by", "message", "fix", "fields", "smmu"),
+    ("rule", "limited_by", "data", "message", "fix", "fields", "smmu"),
     [
         (
             "s2aa64-clear",
             "architecture",
+            (0, 1),
             (
                 "S2AA64 = 0: the tables are VMSAv8-32, or VMSAv9-128 on an SMMU that "
                 "has it; only the shapes of VMSAv8-64 are modelled here"
@@ -394,6 +395,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2tg-reserved",
             "architecture",
+            (3, "0, 1, 2"),
             f"S2TG = 3 is reserved, so {ILLEGAL}; 0 is 4K, 1 is 64K and 2 is 16K",
             "set S2TG to 0, 1 or 2",
             {"s2tg": 3},
@@ -402,6 +404,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2sl0-reserved",
             "architecture",
+            (3, 2),
             (
                 "S2SL0 = 3 with 16K pages is start level 0, which needs S2DS = 1, so "
                 f"{ILLEGAL}"
@@ -413,6 +416,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2sl0-reserved",
             "architecture",
+            (1, 0),
             (
                 "S2SL0_2 = 1 is for start level -1, which is S2SL0 = 0, not S2SL0 = 1, "
                 f"so {ILLEGAL}"
@@ -424,6 +428,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2tg-not-implemented",
             "smmu",
+            ("4K", "16K, 64K"),
             f"the SMMU has no 4K pages, so {ILLEGAL}; it has 16K, 64K",
             "use a page size that it has: 16K, 64K",
             {},
@@ -432,6 +437,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2t0sz-above-maximum",
             "smmu",
+            (40, 39),
             (
                 f"S2T0SZ = 40, 24 bits of IPA, is above the maximum of 39, so "
                 f"{ILLEGAL}; the smallest IPA has 25 bits"
@@ -443,6 +449,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2t0sz-below-minimum",
             "smmu",
+            (23, 24),
             (
                 "S2T0SZ = 23, 41 bits of IPA, is below the minimum of 24, so "
                 f"{ILLEGAL}; the largest IPA has 40 bits"
@@ -454,6 +461,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2sl0-needs-oas",
             "smmu",
+            (0, 1),
             (
                 "start level 0 with 4K pages takes an output address size of 44 bits, "
                 f"but the SMMU has 40, so {ILLEGAL}"
@@ -465,6 +473,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2sl0-needs-stt",
             "smmu",
+            (3, 2),
             (
                 "start level 3 with 4K pages takes small translation tables, which the "
                 f"SMMU does not have (IDR3.STT), so {ILLEGAL}"
@@ -476,6 +485,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2sl0-does-not-fit",
             "architecture",
+            (40, "22..34"),
             (
                 f"S2T0SZ = 24, 40 bits of IPA, does not fit S2SL0 = 0, so {ILLEGAL}; "
                 "start level 2 with 4K pages is for 22 to 34 bits"
@@ -487,6 +497,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2ds-not-implemented",
             "smmu",
+            (1, 0),
             (
                 "S2DS = 1 is reserved, since the SMMU has no 52-bit addresses for 4K "
                 "pages (IDR5.DS)"
@@ -498,6 +509,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2ds-with-64k",
             "architecture",
+            (1, 0),
             (
                 "S2DS = 1 is reserved with 64K pages, whose descriptors have 52-bit "
                 "addresses without it"
@@ -509,6 +521,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2sl0-2-without-ds",
             "architecture",
+            (1, 0),
             "S2SL0_2 = 1 has no effect, since it takes S2DS = 1 and 4K pages",
             "clear S2SL0_2",
             {"s2sl0_2": 1},
@@ -517,6 +530,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2ttb-outside-output-size",
             "architecture",
+            ("0x100000000000", "0xfffffffffff"),
             (
                 "S2TTB = 0x100000000000 is outside the 44-bit output addresses, so "
                 f"{ILLEGAL}"
@@ -528,6 +542,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2ttb-misaligned",
             "architecture",
+            ("0x40001000", 8192),
             (
                 "a root at 0x40001000 is not a multiple of 0x2000 bytes, and the SMMU "
                 "walks from 0x40000000 instead"
@@ -539,6 +554,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2vmid-above-8-bits",
             "smmu",
+            (256, 255),
             f"S2VMID = 256 has more than the 8 bits of this SMMU's VMIDs, so {ILLEGAL}",
             "use a VMID up to 255",
             {"s2vmid": 256},
@@ -547,6 +563,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2sh0-reserved",
             "architecture",
+            (1, "0, 2, 3"),
             "S2SH0 = 1 is reserved, and acts as 0, non-shareable",
             "set S2SH0 to 0, 2 or 3",
             {"s2sh0": 1},
@@ -555,6 +572,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2hd-without-s2ha",
             "architecture",
+            (1, 0),
             "S2HD = 1 is reserved with S2HA = 0, and acts as 0",
             "set S2HA, or clear S2HD",
             {"s2hd": 1},
@@ -563,6 +581,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2haft-without-s2ha",
             "architecture",
+            (1, 0),
             f"S2HAFT = 1 with S2HA = 0, so {ILLEGAL}",
             "set S2HA, or clear S2HAFT",
             {"s2haft": 1},
@@ -571,6 +590,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2poe-without-s2pie",
             "architecture",
+            (1, 0),
             f"S2POE = 1 with S2PIE = 0, so {ILLEGAL}",
             "set S2PIE, or clear S2POE",
             {"s2poe": 1},
@@ -579,6 +599,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "s2skl-set",
             "architecture",
+            (2, 0),
             "S2SKL = 2 is reserved, since only VMSAv9-128 tables skip levels",
             "clear S2SKL",
             {"s2skl": 2},
@@ -587,6 +608,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         (
             "ste-res0-set",
             "architecture",
+            ("0x8000000000000000", 0),
             "bits 0x8000000000000000 of word 3 are RES0, but they are set",
             "use 0x0 as word 3",
             {"reserved": 1 << 127},
@@ -597,6 +619,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
 def test_what_is_wrong_is_said_with_what_would_do(
     rule: str,
     limited_by: str,
+    data: tuple[object, object],
     message: str,
     fix: str,
     fields: dict[str, int],
@@ -608,6 +631,7 @@ def test_what_is_wrong_is_said_with_what_would_do(
 
     assert () == STE(**good).lint()
     assert (rule, message, fix) == (broken.rule, broken.message, broken.fix)
+    assert data == (broken.given, broken.limit)
     assert limited_by == broken.limited_by
     assert broken.source.startswith("SMMUv3 architecture (IHI 0070) 5.2, STE")
 

@@ -588,8 +588,8 @@ SHAPE_RULES: tuple[Rule[_Case], ...] = (
         "level 1 takes 42",
         limited_by="smmu",
         breaks=lambda case: case.smmu.pa_bits < case.level_oas,
-        given=lambda case: case.smmu.pa_bits,
-        limit=lambda case: case.level_oas,
+        given=lambda case: case.shape.start_level,
+        limit=lambda case: case.shape.start_level + 1,
         says=lambda case: (
             f"start level {case.shape.start_level} with {case.shape.granule} pages "
             f"takes an output address size of {case.level_oas} bits, but the SMMU has "
