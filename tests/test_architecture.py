@@ -1104,6 +1104,7 @@ def test_page_sizes_to_choose_from() -> None:
 def test_no_cpu_is_a_cpu_that_can_do_anything() -> None:
     """Where a CPU may be left out, nothing else may stand in its place."""
     assert cpu_of(None) is ANY_CPU
+    assert ANY_CPU == Cpu(56, lpa2=True, ttst=True, aarch32_el1=True)
     assert optional_cpu(None) is None
     for cpu in (Cpu(40), FULL):
         assert cpu is cpu_of(cpu)
