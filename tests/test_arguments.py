@@ -217,7 +217,12 @@ def test_each_question_refuses_each_wrong_type(
         ("pa_bits", 48.0, "pa_bits must be an integer, got 48.0 (float)"),
         ("pa_bits", True, "pa_bits must be an integer, got True (bool)"),
         ("pa_bits", [48], "pa_bits must be an integer, got [48] (list)"),
-        ("scheme", "static", "scheme must be a Scheme, got 'static'"),
+        (
+            "scheme",
+            "static",
+            "scheme must be a Scheme, got 'static'; Scheme.for_release('6.12') is that "
+            "of a release",
+        ),
         ("scheme", None, "scheme must be a Scheme, got None"),
         ("scheme", [], "scheme must be a Scheme, got []"),
         ("scheme", Scheme, "scheme must be a Scheme, got <enum 'Scheme'>"),

@@ -253,7 +253,11 @@ def test_a_shape_without_meaning_is_refused(
 @pytest.mark.parametrize(
     ("message", "arguments"),
     [
-        ("page_shift must be an integer, got '4K' (str)", ("4K", 40, 1)),
+        (
+            "page_shift must be an integer, got '4K' (str); Granule.parse('4K') reads "
+            "a page size",
+            ("4K", 40, 1),
+        ),
         ("ipa_bits must be an integer, got 40.0 (float)", (12, 40.0, 1)),
         ("start_level must be an integer, got True (bool)", (12, 40, True)),
         ("lpa2 must be a bool, got 1 (int)", (12, 40, 1, 1)),
@@ -531,7 +535,8 @@ class TestPlainData:
                 SIXTEEN.to_dict() | {"ipa_bits": 40.0},
             ),
             (
-                "page_shift must be an integer, got '16K' (str)",
+                "page_shift must be an integer, got '16K' (str); Granule.parse('4K') "
+                "reads a page size",
                 SIXTEEN.to_dict() | {"page_shift": "16K"},
             ),
             (

@@ -204,7 +204,19 @@ def test_a_page_shift_becomes_its_granule(shift: int) -> None:
     assert Granule(shift) is granule_of(Granule(shift))
 
 
-@pytest.mark.parametrize("shift", [13, 0, -12, 11, 15, 17, 4096])
+@pytest.mark.parametrize(("size", "shift"), [(4096, 12), (16384, 14), (65536, 16)])
+def test_a_page_size_is_no_page_shift(size: int, shift: int) -> None:
+    """But what was meant is plain."""
+    with pytest.raises(InvalidArgument) as caught:
+        granule_of(size)
+
+    assert str(caught.value) == (
+        f"page_shift must be 12 (4K), 14 (16K) or 16 (64K), got {size}, a size in "
+        f"bytes: its shift is {shift}"
+    )
+
+
+@pytest.mark.parametrize("shift", [13, 0, -12, 11, 15, 17, 8192])
 def test_another_page_shift_is_a_mistake(shift: int) -> None:
     """The message lists the three, with their sizes."""
     with pytest.raises(InvalidArgument) as caught:

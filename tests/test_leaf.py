@@ -203,7 +203,7 @@ def test_host_and_shape_have_the_same_pages() -> None:
     [
         ("geometry must be a Geometry, got None", {"geometry": None}),
         ("host must be a Host, got (12, 48)", {"host": (12, 48)}),
-        ("scheme must be a Scheme, got 'static'", {"scheme": "static"}),
+        ("scheme must be a Scheme, got 4", {"scheme": 4}),
         (
             "backing_size must be an integer, got '4K' (str)",
             {"backing_size": "4K"},

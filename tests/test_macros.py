@@ -172,8 +172,8 @@ def test_the_whole_domain_has_an_answer() -> None:
                     assert {int} == set(map(type, macros.values()))
 
 
-@pytest.mark.parametrize("scheme", ["static", None, 1])
-def test_a_scheme_is_no_text(scheme: Any) -> None:
+@pytest.mark.parametrize("scheme", [b"static", None, 1])
+def test_a_scheme_is_a_scheme(scheme: Any) -> None:
     """The message repeats what was given."""
     with pytest.raises(TypeError) as caught:
         kernel_macros(14, 40, 36, scheme=scheme)

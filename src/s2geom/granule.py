@@ -115,12 +115,18 @@ def granule_of(page_shift: int) -> Granule:
     """
     if type(page_shift) is Granule:
         return page_shift
+    if isinstance(page_shift, str):
+        message = f"page_shift must be an integer, got {quoted(page_shift)} (str)"
+        raise TypeError(f"{message}; Granule.parse('4K') reads a page size")
     number = integer("page_shift", page_shift)
     granule = _BY_SHIFT.get(number)
     if granule is None:
         message = f"page_shift must be 12 (4K), 14 (16K) or 16 (64K), got {number}"
+        if number in _SHIFT_OF_SIZE:
+            message += f", a size in bytes: its shift is {_SHIFT_OF_SIZE[number]}"
         raise InvalidArgument(message)
     return granule
 
 
 _BY_SHIFT = {int(granule): granule for granule in Granule}
+_SHIFT_OF_SIZE = {granule.size: int(granule) for granule in Granule}

@@ -28,7 +28,7 @@ from s2geom.kvm_rules import (
     KvmRule,
 )
 from s2geom.rules import violations
-from s2geom.scheme import Scheme
+from s2geom.scheme import Scheme, scheme_of
 
 
 def _asked_of(scheme: Scheme, *, with_cpu: bool) -> tuple[KvmRule, ...]:
@@ -61,9 +61,7 @@ def _case(
     if ipa_bits < 0:
         raise InvalidArgument(f"ipa_bits must not be negative, got {ipa_bits}")
     va_bits = integer_within("va_bits", va_bits, VA_MINIMUM, VA_MAXIMUM)
-    if type(scheme) is not Scheme:
-        raise TypeError(f"scheme must be a Scheme, got {quoted(scheme)}")
-    cpu = optional_cpu(cpu)
+    scheme, cpu = scheme_of(scheme), optional_cpu(cpu)
     pa_bits = kernel_pa_bits(pa_bits)
     stride = granule.stride
     return KvmCase(

@@ -13,7 +13,7 @@ from s2geom.fake import fake_pgd
 from s2geom.geometry import MOST_TABLES_SHIFT, Geometry
 from s2geom.granule import LAST_LEVEL, Granule, granule_of
 from s2geom.hw_pgtable import levels_for
-from s2geom.scheme import Scheme
+from s2geom.scheme import Scheme, scheme_of
 
 
 @public
@@ -47,9 +47,7 @@ def kernel_macros(
     granule = granule_of(page_shift)
     ipa_bits = integer_within("ipa_bits", ipa_bits, 32, 52)
     va_bits = integer_within("va_bits", va_bits, 25, 52)
-    if not isinstance(scheme, Scheme):
-        raise TypeError(f"scheme must be a Scheme, got {quoted(scheme)}")
-    return dict(_SPELLINGS[scheme](granule, ipa_bits, va_bits))
+    return dict(_SPELLINGS[scheme_of(scheme)](granule, ipa_bits, va_bits))
 
 
 def _host(granule: Granule, va_bits: int) -> dict[str, int]:

@@ -101,6 +101,20 @@ class Scheme(Enum):
         return f"Scheme.{self.name}"
 
 
+def scheme_of(value: object) -> Scheme:
+    """Return a scheme.
+
+    Raises:
+        TypeError: It is anything else; a name or a release is read when told to.
+    """
+    if type(value) is Scheme:
+        return value
+    message = f"scheme must be a Scheme, got {quoted(value)}"
+    if isinstance(value, str):
+        message += "; Scheme.for_release('6.12') is that of a release"
+    raise TypeError(message)
+
+
 @frozen(eq=False, repr=False)  # a row is itself; an import pays for each method
 class _Facts:
     first: Release
