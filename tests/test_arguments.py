@@ -203,10 +203,12 @@ def test_each_question_refuses_each_wrong_type(
         with pytest.raises(TypeError) as caught:
             ask(**right | {name: value})
 
+        message, _, hint = str(caught.value).partition("; ")
         assert (
             f"{name} must be an integer, got {value!r} ({type(value).__name__})"
-            == str(caught.value)
+            == message
         )
+        assert bool(hint) is (name == "page_shift" and isinstance(value, str))
         assert caught.value.__context__ is None or ask is not stage2
 
 
@@ -220,8 +222,10 @@ def test_each_question_refuses_each_wrong_type(
         (
             "scheme",
             "static",
-            "scheme must be a Scheme, got 'static'; Scheme.for_release('6.12') is that "
-            "of a release",
+            (
+                "scheme must be a Scheme, got 'static'; Scheme.for_release('6.12') is "
+                "that of a release"
+            ),
         ),
         ("scheme", None, "scheme must be a Scheme, got None"),
         ("scheme", [], "scheme must be a Scheme, got []"),

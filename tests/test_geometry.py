@@ -254,8 +254,10 @@ def test_a_shape_without_meaning_is_refused(
     ("message", "arguments"),
     [
         (
-            "page_shift must be an integer, got '4K' (str); Granule.parse('4K') reads "
-            "a page size",
+            (
+                "page_shift must be an integer, got '4K' (str); Granule.parse('4K') reads "
+                "a page size"
+            ),
             ("4K", 40, 1),
         ),
         ("ipa_bits must be an integer, got 40.0 (float)", (12, 40.0, 1)),
@@ -535,8 +537,10 @@ class TestPlainData:
                 SIXTEEN.to_dict() | {"ipa_bits": 40.0},
             ),
             (
-                "page_shift must be an integer, got '16K' (str); Granule.parse('4K') "
-                "reads a page size",
+                (
+                    "page_shift must be an integer, got '16K' (str); Granule.parse('4K') "
+                    "reads a page size"
+                ),
                 SIXTEEN.to_dict() | {"page_shift": "16K"},
             ),
             (

@@ -76,6 +76,40 @@ REFUSALS = [
         "Linux v4.20, kvm: arm64: Allow tuning the physical address size for VM",
     ),
     Refusal(
+        ask(12, 110),
+        "ipa-above-maximum",
+        "architecture",
+        110,
+        52,
+        "a 110-bit IPA is 58 bits above what VMSAv8-64 translates; the largest IPA it "
+        "supports is 52 bits",
+        "use an IPA of at most 52 bits",
+        "Arm ARM D8.1; pseudocode AArch64.S2MinTxSZ",
+    ),
+    Refusal(
+        ask(12, 48, 39),
+        "levels-exceed-host",
+        "host kernel",
+        4,
+        3,
+        "a 48-bit IPA needs 4 stage-2 levels, but a 4K host with a 39-bit VA has 3; "
+        "the largest IPA it supports is 43 bits (Linux v4.7-v5.9; not since v5.10)",
+        "use an IPA of at most 43 bits, or a host kernel with a 48-bit VA, or Linux "
+        "v5.10 or later",
+        "Linux v4.7, kvm: arm64: Get rid of fake page table levels (da04fa04dc91)",
+    ),
+    Refusal(
+        ask(12, 33, cpu=Cpu(32)),
+        "ipa-above-parange",
+        "cpu",
+        33,
+        32,
+        "a 33-bit IPA is 1 bit above the CPU's 32-bit physical addresses (PARange); "
+        "the largest IPA it supports is 32 bits",
+        "use an IPA of at most 32 bits, or a CPU with a larger PARange",
+        "Linux v4.20, kvm: arm64: Set a limit on the IPA size",
+    ),
+    Refusal(
         ask(16, 53, scheme=S.LPA2),
         "ipa-above-maximum",
         "architecture",

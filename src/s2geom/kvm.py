@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from attrs import field, frozen
 
-from s2geom._arguments import integer, integer_within, quoted
+from s2geom._arguments import integer, integer_within
 from s2geom._display import Displayed
 from s2geom._public import public
 from s2geom.architecture import IPA_MAXIMUM, Cpu, optional_cpu

@@ -7,7 +7,7 @@ one name. A number that an era gave no name is not in that era's dict.
 
 from collections.abc import Callable, Mapping
 
-from s2geom._arguments import integer_within, quoted
+from s2geom._arguments import integer_within
 from s2geom._public import public
 from s2geom.fake import fake_pgd
 from s2geom.geometry import MOST_TABLES_SHIFT, Geometry
