@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: MIT
 """The public surface, whole: every name, how it is called, and what it has.
 
-It is kept in ``public_names.txt``, so that a change of it is a difference that somebody
-reads. ``S2GEOM_SNAPSHOTS=write`` writes it anew. Annotations are left to the type
-checker; what is here is what a caller can get wrong at run time: order, keyword-only
-arguments, defaults.
+It is kept in ``kept/public_names.txt``. Annotations are left to the type checker; what
+is here is what a caller can get wrong at run time: order, keyword-only arguments,
+defaults.
 """
 
 import inspect
-import os
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
+from keeping import kept
 
 import s2geom
 import s2geom.strategies
 
-KEPT = Path(__file__).parent / "public_names.txt"
+KEPT = Path(__file__).parent / "kept" / "public_names.txt"
 
 
 def called(function: Any) -> str:
@@ -93,7 +92,5 @@ def test_the_public_surface_is_what_it_was() -> None:
             "",
         ]
     )
-    if os.environ.get("S2GEOM_SNAPSHOTS") == "write":  # pragma: no cover - by hand
-        KEPT.write_text(shown, encoding="utf-8")
 
-    assert KEPT.read_text(encoding="utf-8") == shown
+    assert kept(KEPT, shown) == shown

@@ -255,8 +255,8 @@ def test_a_shape_without_meaning_is_refused(
     [
         (
             (
-                "page_shift must be an integer, got '4K' (str); Granule.parse('4K') reads "
-                "a page size"
+                "page_shift must be an integer, got '4K' (str); Granule.parse('4K') "
+                "reads a page size"
             ),
             ("4K", 40, 1),
         ),
@@ -538,8 +538,8 @@ class TestPlainData:
             ),
             (
                 (
-                    "page_shift must be an integer, got '16K' (str); Granule.parse('4K') "
-                    "reads a page size"
+                    "page_shift must be an integer, got '16K' (str); "
+                    "Granule.parse('4K') reads a page size"
                 ),
                 SIXTEEN.to_dict() | {"page_shift": "16K"},
             ),

@@ -7,7 +7,6 @@ nothing is small, faint or said by colour alone. A few are kept as snapshots in
 for a person to look at.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keeping import kept
 
 import s2geom as s2
 from s2geom import (
@@ -730,11 +730,8 @@ def test_it_looks_as_it_did(name: str) -> None:
     """A change of a picture is a change that somebody has looked at."""
     path = SNAPSHOTS / name
     shown = KEPT[name]() + "\n"
-    if os.environ.get("S2GEOM_SNAPSHOTS") == "write":  # pragma: no cover - by hand
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(shown, encoding="utf-8")
 
-    assert path.read_text(encoding="utf-8") == shown
+    assert kept(path, shown) == shown
 
 
 def test_no_snapshot_is_left_over() -> None:

@@ -121,9 +121,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
     Geometry(granule=Granule.K4, ipa_bits=40, start_level=1, lpa2=False)
     """
 
-    t0sz: int = bits(
-        "T0SZ", 5, 0, reads=lambda word: f"the IPA has {64 - word.t0sz} bits"
-    )
+    t0sz: int = bits("T0SZ", 5, 0, reads=lambda word: word.walk.says_width)
     sl0: int = bits("SL0", 7, 6, reads=_says_sl0)
     irgn0: int = bits("IRGN0", 9, 8, walks_are("inner"))
     orgn0: int = bits("ORGN0", 11, 10, walks_are("outer"))

@@ -27,11 +27,7 @@ from s2geom.architecture import (
     address_bits,
     page_sizes,
 )
-from s2geom.errors import (
-    UnreadableInput,
-    UnsupportedCombination,
-    Violation,
-)
+from s2geom.errors import UnreadableInput, UnsupportedCombination, Violation, counted
 from s2geom.fields import Reading, Word, bit, bits, rest
 from s2geom.geometry import BASE_FLOOR, MOST_TABLES_SHIFT, Geometry, geometry_of
 from s2geom.granule import Granule
@@ -73,7 +69,7 @@ def _says_s2sl0(word: "STE") -> str:
 def _says_s2t0sz(word: "STE") -> str:
     if not word.s2aa64:
         return "a width by the rules of other tables, since S2AA64 = 0"
-    return f"the IPA has {64 - word.s2t0sz} bits"
+    return word.walk.says_width
 
 
 def _says_s2hd(word: "STE") -> str:
@@ -483,7 +479,8 @@ class _Case:
 
     @property
     def ipa(self) -> str:
-        return f"S2T0SZ = {self.entry.s2t0sz}, {64 - self.entry.s2t0sz} bits of IPA,"
+        t0sz = self.entry.s2t0sz
+        return f"S2T0SZ = {t0sz}, {counted(64 - t0sz, 'bit')} of IPA,"
 
 
 ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"

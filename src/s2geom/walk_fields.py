@@ -8,7 +8,7 @@ from attrs import frozen
 
 from s2geom._arguments import integer
 from s2geom.architecture import ANY_CPU, LPA2_START_LEVELS
-from s2geom.errors import InvalidArgument, UnsupportedCombination
+from s2geom.errors import InvalidArgument, UnsupportedCombination, bits
 from s2geom.geometry import Geometry
 from s2geom.granule import Granule
 
@@ -94,6 +94,11 @@ class WalkFields:
         return cls(geometry.t0sz, start & 3, tg, int(geometry.lpa2), start >> 2)
 
     # Phrases of the messages
+
+    @property
+    def says_width(self) -> str:
+        """How wide the IPA is."""
+        return f"the IPA has {bits(64 - self.t0sz)}"
 
     def says_start_level(self, prefix: str = "") -> str:
         """Return where the walk starts, or why that cannot be said."""

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""What every value of every field of every register is said to mean.
+
+It is kept in ``kept/words.txt``, to be read beside the manual: a field's name, its bits
+and the feature that brought it, then a line for each value, or for the least and the
+greatest where a field is a number. The other fields have their defaults, except that an
+STE's tables are VMSAv8-64.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from keeping import kept
+
+import s2geom as s2
+from s2geom.fields import Word
+
+KEPT = Path(__file__).parent / "kept" / "words.txt"
+
+WORDS: tuple[type[Word], ...] = (
+    s2.VTCR_EL2,
+    s2.VTTBR_EL2,
+    s2.STE,
+    s2.ID_AA64MMFR0_EL1,
+    s2.ID_AA64MMFR1_EL1,
+    s2.ID_AA64MMFR2_EL1,
+    s2.ID_AA64MMFR3_EL1,
+)
+
+PLAIN: dict[type[Word], Word] = {s2.STE: s2.STE(s2aa64=1)}
+"""What the other fields have, where their defaults would say too little."""
+
+
+def explained(register: type[Word]) -> Iterator[str]:
+    """Return all that is said of a register's fields."""
+    plain = int(PLAIN.get(register, register()))
+    yield f"# {register.__name__}, {register.WIDTH} bits from {register.FIRST_BIT}"
+    for field in register.fields():
+        since = f", {field.feature}" if field.feature else ""
+        yield ""
+        yield f"{field.name}, {field.bits}{since}"
+        most = field.mask >> field.low
+        reserved = []
+        for value in range(most + 1) if most < 16 else (0, 1, most):
+            word = register.from_int(plain & ~field.mask | value << field.low)
+            [said] = [
+                line for line in word.explain() if line.startswith(f"{field.name} = ")
+            ]
+            if said.endswith(": reserved."):
+                reserved.append(f"{value}")
+            else:
+                yield f"    {said}"
+        if reserved:
+            yield f"    reserved: {', '.join(reserved)}"
+
+
+def test_what_each_value_is_said_to_mean() -> None:
+    """Each sentence was read beside the manual once."""
+    shown = "\n\n\n".join("\n".join(explained(register)) for register in WORDS) + "\n"
+
+    assert kept(KEPT, shown) == shown
