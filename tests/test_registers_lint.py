@@ -423,7 +423,7 @@ def test_bit_1_is_never_part_of_a_base() -> None:
     word = VTTBR_EL2.from_int(0x4000_2002)
     (broken,) = word.lint()
 
-    assert "vttbr-bit-1-set" == broken.rule
+    assert ("vttbr-bit-1-set", 1, 0) == (broken.rule, broken.given, broken.limit)
     assert "bit 1 of VTTBR_EL2 is RES0, but it is set" == broken.message
     assert "use 0x40002000" == broken.fix
     assert (broken,) == word.lint(geometry=Geometry(K4, 40, 1))
