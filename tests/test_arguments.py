@@ -384,6 +384,45 @@ def test_each_refusal_is_an_exception_of_its_own() -> None:
     assert caught[0].violations == caught[1].violations
 
 
+@pytest.mark.parametrize("kind", [float, complex, Decimal, Fraction, np.float64])
+@pytest.mark.parametrize("name", ["page_shift", "ipa_bits", "va_bits", "pa_bits"])
+def test_what_equals_a_remembered_number_is_still_no_integer(
+    name: str, kind: Callable[[int], Any]
+) -> None:
+    """A float is as good a key as the int that it equals, and no width at all."""
+    right: dict[str, Any] = {
+        "page_shift": 14,
+        "ipa_bits": 40,
+        "va_bits": 36,
+        "pa_bits": 48,
+    }
+    stage2(**right)
+    for ask in (stage2, check):
+        with pytest.raises(TypeError, match=f"^{name} must be an integer, got "):
+            ask(**right | {name: kind(right[name])})
+
+
+@pytest.mark.parametrize("kind", [int, np.int64])
+def test_a_question_is_worked_out_once(
+    kind: Callable[[int], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked before is remembered, shapes and refusals, and nothing else is."""
+    shape = stage2(14, 40, 36)
+    broken = check(14, 41, 36)
+
+    def worked_out(*question: object) -> None:
+        raise AssertionError(question)
+
+    monkeypatch.setattr(kvm, "_answer", worked_out)
+
+    assert shape is stage2(kind(14), kind(40), kind(36), pa_bits=kind(48))
+    with pytest.raises(UnsupportedCombination) as caught:
+        stage2(kind(14), kind(41), kind(36), pa_bits=kind(48))
+    assert broken == caught.value.violations
+    with pytest.raises(AssertionError):
+        stage2(14, 39, 36)
+
+
 def test_a_flood_of_cpus_keeps_the_memory_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
