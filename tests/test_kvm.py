@@ -87,12 +87,12 @@ REFUSALS = [
         "Arm ARM D8.1; pseudocode AArch64.S2MinTxSZ",
     ),
     Refusal(
-        ask(12, 41, 30),
+        ask(12, 42, 30),
         "levels-exceed-host",
         "host kernel",
         3,
         2,
-        "a 41-bit IPA needs 3 stage-2 levels, but a 4K host with a 30-bit VA has 2; "
+        "a 42-bit IPA needs 3 stage-2 levels, but a 4K host with a 30-bit VA has 2; "
         "the largest IPA it supports is 34 bits (Linux v4.7-v5.9; not since v5.10)",
         "use an IPA of at most 34 bits, or a host kernel with a 39-bit VA, or Linux "
         "v5.10 or later",
