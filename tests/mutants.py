@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""Change a module in every way that cosmic-ray knows, and see that a test notices.
+
+By hand, and for a module at a time: ``python tests/mutants.py geometry``. What survives
+is compared with what ``docs/explanation/mutants.md`` explains; a survivor that it does
+not explain, and an explanation of none, are told and make the exit code 1.
+
+The sources stay as they are. Each mutant lives in a fork of this process, which has
+loaded pytest and hypothesis by then, and is imported from memory: so it costs as much
+as its tests, and no start of Python. The slow tests are asked where the fast ones
+notice nothing.
+"""
+
+import argparse
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+from pathlib import Path
+from types import ModuleType
+
+import hypothesis.strategies
+import numpy as np
+import parso
+import pytest
+from attrs import frozen
+from cosmic_ray.ast import ast_nodes
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+
+WARM = (hypothesis.strategies, np)
+"""What takes longest to load, and is there before the first fork."""
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "explanation" / "mutants.md"
+
+LONGEST = 120
+"""Seconds after which a mutant counts as noticed: it never ends."""
+
+
+@frozen
+class Tests:
+    """What must notice a mutant of a module: files or tests, below ``tests``."""
+
+    fast: tuple[str, ...]
+    slow: tuple[str, ...]
+
+
+NAMES = ("test_api.py", "test_house.py::test_a_public_name_speaks_as_the_package")
+WORDS = Tests(
+    ("test_registers.py", "test_words_explained.py", *NAMES, "test_registers_lint.py"),
+    ("test_smmu.py",),
+)
+KERNEL = ("test_thread.py", "test_kernel_numbers.py", "test_laws.py")
+
+MODULES = {
+    "geometry": Tests(("test_geometry.py", *NAMES), (*KERNEL, "test_architecture.py")),
+    "kvm": Tests(
+        ("test_kvm.py", "test_arguments.py", *NAMES),
+        (*KERNEL, "test_second_derivation.py"),
+    ),
+    "kvm_rules": Tests(("test_kvm.py",), (*KERNEL, "test_second_derivation.py")),
+    "architecture": Tests(
+        ("test_architecture.py", *NAMES),
+        ("test_architecture_window.py", "test_disagreements.py", "test_policies.py"),
+    ),
+    "registers": WORDS,
+    "walk_fields": WORDS,
+    "table_base": WORDS,
+}
+
+
+@frozen
+class Mutant:
+    """One change: an operator of cosmic-ray, and its how-manieth place."""
+
+    operator: str
+    occurrence: int
+    line: str
+
+    def __str__(self) -> str:
+        name = self.operator.partition("/")[2]
+        for dull in ("ReplaceBinaryOperator_", "ReplaceComparisonOperator_", "Replace"):
+            name = name.removeprefix(dull)
+        return f"{name}: {self.line}"
+
+
+def mutants(source: str) -> Iterator[Mutant]:
+    """Return every change of a source."""
+    tree = parso.parse(source)
+    lines = source.splitlines()
+    for name in operator_names():
+        try:
+            operator = get_operator(name)()
+        except TypeError:  # one that is told what to replace, which nobody did
+            continue
+        places = [
+            start
+            for node in ast_nodes(tree)
+            for start, _ in operator.mutation_positions(node)
+        ]
+        for occurrence, (row, _) in enumerate(places):
+            yield Mutant(name, occurrence, lines[row - 1].strip())
+
+
+@frozen(eq=False)
+class FromMemory(MetaPathFinder, Loader):
+    """Imports one module from a text."""
+
+    name: str
+    path: Path
+    code: str
+
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
+        """Return how to import the module, and nothing for any other."""
+        if fullname != self.name:
+            return None
+        return spec_from_loader(fullname, self, origin=str(self.path))
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Leave it to Python."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the text as if it came from the file."""
+        module.__file__ = str(self.path)
+        exec(compile(self.code, str(self.path), "exec"), vars(module))  # noqa: S102
+
+
+def passes(tests: Sequence[str]) -> bool:
+    """Run tests in this process."""
+    for name in [name for name in sys.modules if name.startswith("test")]:
+        del sys.modules[name]
+    paths = [str(ROOT / "tests" / test) for test in tests]
+    quiet = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:warnings"]
+    return pytest.main([*quiet, "-c", str(ROOT / "pyproject.toml"), *paths]) == 0
+
+
+def fork(module: str, code: str, tests: Tests) -> int:
+    """Start the tests of a mutant; its process exits with 0 if they notice nothing."""
+    child = os.fork()
+    if child:
+        return child
+    path = ROOT / "src" / "s2geom" / f"{module}.py"
+    sys.meta_path.insert(0, FromMemory(f"s2geom.{module}", path, code))
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
+    signal.alarm(LONGEST)
+    unnoticed = False
+    try:
+        unnoticed = passes(tests.fast) and passes(tests.slow)
+    finally:
+        os._exit(0 if unnoticed else 1)
+
+
+def unnoticed(child: int) -> bool:
+    """Wait for a mutant's tests."""
+    _, status = os.waitpid(child, 0)
+    return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+
+
+def explained(module: str) -> set[str]:
+    """Return the survivors of a module that the page explains."""
+    page = PAGE.read_text(encoding="utf-8")
+    return set(re.findall(rf"^{module} +(\w+: .+)$", page, re.MULTILINE))
+
+
+def survivors(module: str) -> Iterator[Mutant]:
+    """Return the mutants of a module that no test notices."""
+    tests = MODULES[module]
+    source = (ROOT / "src" / "s2geom" / f"{module}.py").read_text(encoding="utf-8")
+    if not unnoticed(fork(module, source, tests)):
+        raise SystemExit(f"the tests of {module} fail as it is")
+    for mutant in mutants(source):
+        operator = get_operator(mutant.operator)()
+        code = mutate_code(source, operator, mutant.occurrence)
+        if code not in {None, source} and unnoticed(fork(module, code, tests)):
+            yield mutant
+
+
+def main() -> int:
+    """Try a module's mutants, and compare the survivors with the page."""
+    reader = argparse.ArgumentParser(description=__doc__)
+    reader.add_argument("module", choices=MODULES)
+    module = reader.parse_args().module
+    os.chdir(ROOT)
+    os.environ["CI"] = "1"  # nothing random
+    # A module that is loaded already would not be imported from memory.
+    assert not [name for name in sys.modules if name.startswith("s2geom")]
+    began = time.monotonic()
+    known, found = explained(module), set()
+    for mutant in survivors(module):
+        found.add(f"{mutant}")
+        print("explained  " if f"{mutant}" in known else "UNEXPLAINED", mutant)
+    for lost in sorted(known - found):
+        print("NOTICED    ", lost)
+    print(f"{module}: {len(found)} survivors, {time.monotonic() - began:.0f} s")
+    return int(known != found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
