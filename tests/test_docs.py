@@ -285,3 +285,18 @@ def test_every_command_has_an_example() -> None:
     }
 
     assert listed == shown
+
+
+def test_every_explained_survivor_is_a_line_of_its_module() -> None:
+    """What the mutation runner compares with does not outlive the line."""
+    page = (DOCS / "explanation" / "mutants.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `(\w+)` .* (\d+) \|$", page, re.MULTILINE))
+    below = dict.fromkeys(table, 0)
+    for module, line in re.findall(r"^(\w+) +[A-Z]\w+: (.+)$", page, re.MULTILINE):
+        source = (ROOT / "src" / "s2geom" / f"{module}.py").read_text(encoding="utf-8")
+        below[module] += 1
+
+        assert line in map(str.strip, source.splitlines())
+
+    assert {module: int(lines) for module, lines in table.items()} == below
+    assert {"geometry", "kvm", "architecture", "registers"} <= set(below)
