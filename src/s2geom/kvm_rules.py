@@ -22,7 +22,7 @@ from s2geom.fake import FakePgd, fake_pgd_below
 from s2geom.geometry import MOST_TABLES_SHIFT
 from s2geom.granule import LAST_LEVEL, Granule
 from s2geom.hw_pgtable import levels_for
-from s2geom.rules import Rule
+from s2geom.rules import Rule, ways_out
 from s2geom.scheme import Release, Scheme
 
 IPA_MINIMUM = 32
@@ -114,8 +114,8 @@ def _largest(limit: int) -> str:
 
 def _narrower_or(limit: int, *others: str) -> str:
     limit = min(limit, IPA_MAXIMUM)
-    narrower = (f"an IPA of at most {bits(limit)}",) if limit >= IPA_MINIMUM else ()
-    return "use " + ", or ".join((*narrower, *others))
+    narrower = f"an IPA of at most {bits(limit)}" if limit >= IPA_MINIMUM else ""
+    return f"use {ways_out(narrower, *others)}"
 
 
 def _newer_kernel(case: KvmCase) -> str:
