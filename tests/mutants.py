@@ -18,14 +18,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from pathlib import Path
 from types import ModuleType
 
-import hypothesis.strategies
-import numpy as np
 import parso
 import pytest
 from attrs import frozen
@@ -33,7 +32,7 @@ from cosmic_ray.ast import ast_nodes
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-WARM = (hypothesis.strategies, np)
+WARM = ("hypothesis.strategies", "numpy")
 """What takes longest to load, and is there before the first fork."""
 
 ROOT = Path(__file__).parent.parent
@@ -190,7 +189,11 @@ def main() -> int:
     module = reader.parse_args().module
     os.chdir(ROOT)
     os.environ["CI"] = "1"  # nothing random
-    # A module that is loaded already would not be imported from memory.
+    # What is loaded before the first fork is not imported from memory: hypothesis
+    # would load our strategies, and with them everything.
+    os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
+    for name in WARM:
+        import_module(name)
     assert not [name for name in sys.modules if name.startswith("s2geom")]
     began = time.monotonic()
     known, found = explained(module), set()
