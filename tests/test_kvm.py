@@ -4,7 +4,9 @@
 import copy
 import inspect
 import pickle
+import re
 import typing
+from itertools import product
 from typing import Any
 
 import pytest
@@ -710,3 +712,23 @@ def test_kconfig_has_offered_each_va_width_since_a_release() -> None:
     }
 
     assert expected == kvm_rules.KCONFIG_VA_BITS
+
+
+@pytest.mark.parametrize("scheme", list(Scheme))
+@pytest.mark.parametrize("cpu", [None, Cpu(32), Cpu(48), Cpu(52, lpa2={K16})], ids=str)
+def test_a_way_out_leads_out(scheme: Scheme, cpu: Cpu | None) -> None:
+    """What a fix proposes is done, and its rule is content."""
+    for page_shift, ipa_bits, va_bits in product(
+        (12, 14, 16), range(28, 53), (25, 30, 36, 39, 42, 47, 48, 52)
+    ):
+        for broken in check(page_shift, ipa_bits, va_bits, scheme=scheme, cpu=cpu):
+            if found := re.search(r"an IPA of at (most|least) (\d+) bits", broken.fix):
+                left = check(page_shift, int(found[2]), va_bits, scheme=scheme, cpu=cpu)
+
+                assert broken.rule not in {other.rule for other in left}
+            if found := re.search(r"a host kernel with a (\d+)-bit VA", broken.fix):
+                host = int(found[1])
+                left = check(page_shift, ipa_bits, host, scheme=scheme, cpu=cpu)
+
+                assert (Granule(page_shift), host) in (kvm_rules.KCONFIG_VA_BITS)
+                assert broken.rule not in {other.rule for other in left}
