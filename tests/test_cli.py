@@ -298,7 +298,51 @@ def test_config_of_a_kernel_without_16k_kvm(run: Any, tmp_path: Path) -> None:
     ran = run("config", str(path))
 
     assert 1 == ran.status
-    assert "this release has no KVM for 16K pages" in ran.out
+    assert ran.out.splitlines()[-1] == (
+        "no guest: in Linux 4.6.0, 16K pages have no KVM as long as levels are faked"
+    )
+
+
+@pytest.mark.parametrize(
+    ("release", "page", "va_bits", "options", "said"),
+    [
+        (
+            "4.4",
+            4,
+            48,
+            "--pa 36",
+            (
+                "the IPA is no wider than PARange: 36 bits here, and its smallest "
+                "guest has 40 bits"
+            ),
+        ),
+        (
+            "5.10.100",
+            4,
+            48,
+            "--pa 52 --lpa2",
+            "a page size with LPA2 is taken for an unknown one",
+        ),
+    ],
+)
+def test_config_says_which_limit_leaves_no_guest(
+    run: Any,
+    tmp_path: Path,
+    release: str,
+    page: int,
+    va_bits: int,
+    options: str,
+    said: str,
+) -> None:
+    """Whose limit it is, and by how much, is not the same in each release."""
+    path = tmp_path / "config"
+    path.write_text(
+        f"CONFIG_ARM64_{page}K_PAGES=y\nCONFIG_ARM64_VA_BITS={va_bits}\nCONFIG_KVM=y\n"
+    )
+    ran = run(f"config --kernel {release} {options}", str(path))
+
+    assert 1 == ran.status
+    assert f"no guest: in Linux {release}, {said}" == ran.out.splitlines()[-1]
 
 
 def test_config_leaves_out_shapes_that_only_an_early_release_took(
@@ -562,6 +606,10 @@ def test_every_kind_of_word_is_offered() -> None:
         ("decode vtcr 1ffffffffffffffff", "word must be 0..0xffffffffffffffff"),
         ("config /nowhere/at/all", "/nowhere/at/all"),
         ("decode nested some-file", "a nested dump is named like"),
+        (
+            "decode vtcr 80023558 --vtcr 80028558",
+            "--vtcr goes with a vttbr, and not with vtcr",
+        ),
     ],
 )
 def test_a_mistake_is_explained_in_our_words(run: Any, line: str, said: str) -> None:

@@ -192,6 +192,27 @@ def test_walk_from_another_root(run: Any, image: str) -> None:
     assert out.startswith("0x40123456 -> 0x880123456, a block of level 1")
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--page-size 64K", "--page-size 64K contradicts --vtcr, which says 4K"),
+        ("--page-size 4K --ipa 41", "--ipa 41 contradicts --vtcr, which says 40"),
+    ],
+)
+def test_walk_believes_the_register_and_nothing_else(
+    run: Any, image: str, options: str, said: str
+) -> None:
+    """What agrees with it may be said, and what does not is a mistake."""
+    agrees = "--page-size 4K --ipa 40"
+    status, out, _ = run("walk", image, LOAD, VTCR, agrees, "0x40123456")
+    refused, _, err = run("walk", image, LOAD, VTCR, options, "0")
+
+    assert 0 == status
+    assert out.startswith("0x40123456 -> 0x880123456")
+    assert 2 == refused
+    assert said in err
+
+
 def test_walk_needs_a_shape(run: Any, image: str) -> None:
     """By the register or by page size and IPA."""
     status, _, err = run("walk", image, LOAD, "0")

@@ -430,7 +430,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
             "smmu",
             ("4K", "16K, 64K"),
             f"the SMMU has no 4K pages, so {ILLEGAL}; it has 16K, 64K",
-            "use a page size that it has: 16K, 64K",
+            "use 16K or 64K pages",
             {},
             {"granules": [K16, K64]},
         ),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
+import numpy as np
 import pytest
 
 import s2geom as s2
@@ -572,3 +573,18 @@ def test_faults_are_values() -> None:
     assert fault == pickle.loads(pickle.dumps(fault))  # noqa: S301
     with pytest.raises(s2.InvalidArgument, match="kind must be one of address size"):
         Fault("bus", 2, 0)
+
+
+def test_a_fault_has_plain_numbers() -> None:
+    """Whatever they were given as: a debugger's registers are no `int`."""
+    numbers: list[Any] = [np.int8(1), np.uint64(4096), np.int64(8)]
+    fault = Fault("translation", *numbers)
+
+    assert Fault("translation", 1, 4096) == fault
+    assert {int} == {
+        type(number)
+        for number in (fault.level, fault.address, fault.descriptor_address)
+    }
+    wrong: Any = [1]
+    with pytest.raises(TypeError, match="descriptor_address must be an integer"):
+        Fault("translation", 1, 0, wrong)

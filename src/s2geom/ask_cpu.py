@@ -227,6 +227,8 @@ def decode(asked: Namespace) -> Report:
         raise InvalidArgument(
             f"decode {asked.kind} takes {kind.words} word(s), got {len(asked.words)}"
         )
+    if asked.vtcr is not None and asked.kind != "vttbr":
+        raise InvalidArgument(f"--vtcr goes with a vttbr, and not with {asked.kind}")
     words = kind.read(asked.words)
     vtcr = next((word for word in words if isinstance(word, VTCR_EL2)), None)
     if asked.vtcr is not None:

@@ -3,7 +3,7 @@
 
 from argparse import Namespace
 
-from s2geom.architecture import IPA_MAXIMUM
+from s2geom.architecture import IPA_MAXIMUM, Cpu
 from s2geom.asking import default_remark, host_of, question, scheme_of, scheme_text
 from s2geom.errors import InvalidArgument, UnreadableInput, counted
 from s2geom.fake import fake_pgd
@@ -12,13 +12,14 @@ from s2geom.kconfig import IpaSizes, KernelConfig
 from s2geom.kvm import Host
 from s2geom.kvm_rules import IPA_MINIMUM
 from s2geom.macros import kernel_macros
+from s2geom.releases import reasons_for_none
 from s2geom.report import (
     NOT_SUPPORTED,
     Report,
     geometry_data,
     geometry_facts,
 )
-from s2geom.scheme import Scheme
+from s2geom.scheme import Scheme, parse_release
 from s2geom.units import size_text
 
 
@@ -195,7 +196,7 @@ def config(asked: Namespace) -> Report:
     report.facts(facts)
     if not sizes.widths:
         report.status = NOT_SUPPORTED
-        report.say("no guest: " + _why_none(read))
+        report.say("no guest: " + _why_none(read, release, asked.cpu))
         return report
     report.say(_widths_text(sizes))
     report.data["shapes"] = []
@@ -234,10 +235,11 @@ def _widths_text(sizes: IpaSizes) -> str:
     return text
 
 
-def _why_none(read: KernelConfig) -> str:
+def _why_none(read: KernelConfig, release: str, cpu: Cpu | None) -> str:
     if not read.kvm:
         return "KVM is off in this configuration"
-    return f"this release has no KVM for {read.host.granule} pages on this CPU"
+    reasons = reasons_for_none(read.host, parse_release(release), cpu)
+    return f"in Linux {release}, " + "; ".join(reasons)
 
 
 def fit(asked: Namespace) -> Report:

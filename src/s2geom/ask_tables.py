@@ -120,7 +120,16 @@ def _tables(asked: Namespace) -> tuple[Geometry, int, Memory, VTCR_EL2 | None]:
     root = asked.load if asked.root is None else asked.root
     if asked.vtcr is not None:
         vtcr = VTCR_EL2.from_int(register_word(asked.vtcr))
-        return vtcr.geometry(), root, memory, vtcr
+        shape = vtcr.geometry()
+        for option, given, said in (
+            ("--page-size", asked.page_size, shape.granule),
+            ("--ipa", asked.ipa, shape.ipa_bits),
+        ):
+            if given not in {None, said}:
+                raise InvalidArgument(
+                    f"{option} {given} contradicts --vtcr, which says {said}"
+                )
+        return shape, root, memory, vtcr
     if asked.page_size is None or asked.ipa is None:
         raise InvalidArgument("give the shape: --vtcr, or --page-size and --ipa")
     shape = host_of(asked).stage2(asked.ipa, scheme=scheme_of(asked), cpu=asked.cpu)

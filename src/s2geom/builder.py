@@ -205,7 +205,8 @@ class TableBuilder:
         Raises:
             InvalidArgument: A part of the range is not mapped; or the range is empty,
                 not made of pages, or outside the IPA space; or there is no room for
-                the tables that it takes to split.
+                the tables that it takes to split. What was changed before the room
+                ran out stays changed, and is in `changes`.
             TypeError: A value has the wrong type.
         """
         start, end = page_range(self._geometry, ipa, size)
@@ -236,7 +237,8 @@ class TableBuilder:
 
         Raises:
             InvalidArgument: The range is empty, not made of pages, or outside the IPA
-                space; or there is no room for tables.
+                space; or there is no room for tables. What was split before the room
+                ran out stays split, and is in `changes`.
             TypeError: A value has the wrong type.
         """
         start, end = page_range(self._geometry, ipa, size)

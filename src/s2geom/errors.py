@@ -51,7 +51,8 @@ class Violation:
         rule: Stable id of the rule, such as ``"levels-exceed-host"``.
         message: Which limit, whose, how far over, and what would fit. It ends with
             the kernels that have the limit, in parentheses, if it comes and goes.
-        limited_by: ``"host kernel"``, ``"cpu"`` or ``"architecture"``.
+        limited_by: ``"host kernel"``, ``"cpu"``, ``"architecture"``, or ``"smmu"``
+            for what a stream table entry asks of its SMMU.
         given: What was asked for, in the limit's unit.
         limit: What would have been accepted, in the same unit.
         fix: What to change, in the imperative.

@@ -14,9 +14,9 @@ from s2geom.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, granule_of
 def levels_for(stride: int, bits: int) -> int:
     """Return the levels that ``bits`` address bits need: the formula, unchecked.
 
-    It is the count of whole strides above the descriptor bits, rounded up; the
-    kernel's spelling of the rounding is ``(bits - 4) / stride``, which is the same
-    since the page shift is the stride plus 3.
+    It is the count of strides above the page offset, rounded up; the kernel's
+    spelling of the rounding is ``(bits - 4) / stride``, which is the same since the
+    page shift is the stride plus 3.
     """
     return (bits - DESCRIPTOR_SHIFT - 1) // stride
 

@@ -14,10 +14,10 @@ from attrs import frozen
 from s2geom._arguments import integer, quoted
 from s2geom._public import public
 from s2geom.errors import InvalidArgument
-from s2geom.geometry import BLOCK_LEVELS, CONTIGUOUS, Geometry
+from s2geom.geometry import BLOCK_LEVELS, CONTIGUOUS, Geometry, geometry_of
 from s2geom.granule import LAST_LEVEL, Granule
 from s2geom.kvm import Host
-from s2geom.scheme import Scheme
+from s2geom.scheme import Scheme, scheme_of
 
 PMD_LEVEL = 2
 PUD_LEVEL = 1
@@ -110,13 +110,10 @@ def leaf_size(
     >>> leaf_size(host.stage2(40), host, 512 << 20) >> 20
     512
     """
-    for name, value, kind in (
-        ("geometry", geometry, Geometry),
-        ("host", host, Host),
-        ("scheme", scheme, Scheme),
-    ):
-        if not isinstance(value, kind):
-            raise TypeError(f"{name} must be a {kind.__name__}, got {quoted(value)}")
+    geometry = geometry_of(geometry)
+    if not isinstance(host, Host):
+        raise TypeError(f"host must be a Host, got {quoted(host)}")
+    scheme = scheme_of(scheme)
     if geometry.granule is not host.granule:
         raise InvalidArgument(
             f"geometry has {geometry.granule} pages, but the host has {host.granule}"

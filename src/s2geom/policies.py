@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 from s2geom._arguments import integer_within, quoted
 from s2geom._display import Displayed
 from s2geom._public import public
-from s2geom.architecture import CHOICE_IPA_BITS, Cpu, page_sizes
+from s2geom.architecture import CHOICE_IPA_BITS, Cpu, a_page_size, page_sizes
 from s2geom.errors import Violation, article
 from s2geom.geometry import Geometry
 from s2geom.granule import Granule, granule_of
@@ -213,7 +213,7 @@ RULES: tuple[Rule[_Case], ...] = (
             f"{case.policy.name} has no {case.granule} pages at stage 2; it has "
             f"{page_sizes(case.granules)}"
         ),
-        fix=lambda case: f"ask for {page_sizes(case.granules)} pages",
+        fix=lambda case: f"ask for {a_page_size(case.granules)} pages",
         source="where the policy is written down",
     ),
     Rule(

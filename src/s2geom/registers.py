@@ -534,7 +534,7 @@ VTCR_RULES: tuple[Rule[VTCR_EL2], ...] = (
         source="Arm ARM D24, VTCR_EL2.HDBSS",
     ),
 )
-"""Words that name a shape and still say something that they should not."""
+"""What is wrong with a word, whatever its shape is."""
 
 
 # VTTBR_EL2

@@ -6,12 +6,13 @@ between: `LIMITS` has a row for each limit on the width of a guest's IPA, and a 
 comes and goes with a `Change`, which knows the stable branches that have it too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from attrs import frozen
 
 from s2geom.architecture import IPA_MAXIMUM, IPA_WITHOUT_LPA2, Cpu
+from s2geom.errors import bits
 from s2geom.granule import Granule
 from s2geom.kvm import Host
 from s2geom.kvm_rules import IPA_MINIMUM
@@ -155,6 +156,19 @@ LIMITS = (
     ),
 )
 """Every limit on the width of a guest's IPA, and the releases that apply it."""
+
+
+def reasons_for_none(host: Host, release: Version, cpu: Cpu | None) -> Iterator[str]:
+    """Return the limits that leave a release without any guest, in words."""
+    least = IPA_MINIMUM if WIDTH_PER_VM.is_in(release) else KVM_PHYS_SHIFT
+    for limit in LIMITS:
+        if limit.is_in(release) and not (limit.needs_cpu and cpu is None):
+            ceiling = limit.ceiling(host, cpu)
+            if ceiling == NO_GUEST:
+                yield limit.states
+            elif ceiling < least:
+                few = f"{bits(ceiling)} here, and its smallest guest has {bits(least)}"
+                yield f"{limit.states}: {few}"
 
 
 def widths_of(host: Host, release: Version, cpu: Cpu | None) -> tuple[int, ...]:

@@ -2,9 +2,9 @@
 """`Rule`: one limit as a row of data.
 
 A table of rules validates, explains itself and becomes a table of the documentation.
-A new limit is a new row, never a new branch: the modules that know limits (`kvm`,
-`architecture`, `registers`, `smmu`) hold nothing but such tables and what the rows
-ask about.
+A new limit is a new row, never a new branch. The tables are in the modules that know
+the limits (`architecture`, `kvm_rules`, `table_base`, `registers`, `smmu`, `policies`),
+beside what their rows ask about.
 """
 
 from collections.abc import Callable, Iterable

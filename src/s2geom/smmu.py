@@ -24,6 +24,7 @@ from s2geom.architecture import (
     T0SZ_MAXIMUM,
     T0SZ_MAXIMUM_TTST,
     Cpu,
+    a_page_size,
     address_bits,
     page_sizes,
 )
@@ -547,7 +548,9 @@ SHAPE_RULES: tuple[Rule[_Case], ...] = (
             f"{page_sizes(case.smmu.granules)}"
         ),
         fix=lambda case: (
-            f"use a page size that it has: {page_sizes(case.smmu.granules)}"
+            f"use {a_page_size(case.smmu.granules)} pages"
+            if case.smmu.granules
+            else "use an SMMU that has stage 2"
         ),
         source=f"{STE_SOURCE}.S2TG; SMMU_IDR5",
     ),

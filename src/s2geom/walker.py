@@ -156,8 +156,15 @@ class Fault:
                 f"kind must be one of {kinds}, got {quoted(self.kind)}"
             )
         lowest = 0 if FAULTS[self.kind].at_minus_one is None else -1
-        integer_within("level", self.level, lowest, LAST_LEVEL)
-        unsigned("address", self.address)
+        numbers = {
+            "level": integer_within("level", self.level, lowest, LAST_LEVEL),
+            "address": unsigned("address", self.address),
+        }
+        if self.descriptor_address is not None:
+            where = unsigned("descriptor_address", self.descriptor_address)
+            numbers["descriptor_address"] = where
+        for name, number in numbers.items():
+            object.__setattr__(self, name, number)
 
     @property
     def status(self) -> int:
