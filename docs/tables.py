@@ -22,8 +22,8 @@ from s2geom import (
     smmu,
     table_base,
 )
-from s2geom.fields import Word
-from s2geom.rules import Rule
+from s2geom.core.fields import Word
+from s2geom.core.rules import Rule
 
 PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
     "rules-architecture": architecture.RULES,

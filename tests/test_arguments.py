@@ -29,7 +29,8 @@ from s2geom import (
     leaf_size,
     stage2,
 )
-from s2geom._arguments import flag, integer, integer_within, quoted
+from s2geom.core.numbers import flag, integer, integer_within
+from s2geom.core.wording import quoted
 
 
 @define

@@ -19,7 +19,7 @@ from s2geom import (
     check,
     stage2,
 )
-from s2geom.errors import article
+from s2geom.core.wording import article
 
 
 def violation(

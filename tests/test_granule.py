@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from s2geom import Granule, InvalidArgument
-from s2geom.granule import granule_of
+from s2geom.core.granule import granule_of
 
 
 @pytest.mark.parametrize(

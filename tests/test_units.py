@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2geom import InvalidArgument
-from s2geom.units import parse_size, size_text
+from s2geom.core.units import parse_size, size_text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 from keeping import kept
 
 import s2geom as s2
-from s2geom.fields import Word
+from s2geom.core.fields import Word
 
 KEPT = Path(__file__).parent / "kept" / "words.txt"
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from s2geom.architecture import Cpu
     from s2geom.builder import Step, TableBuilder
-    from s2geom.descriptor import AddressLayout, Attributes, Descriptor
-    from s2geom.errors import (
+    from s2geom.core.errors import (
         InvalidArgument,
         MemoryReadError,
         S2GeomError,
@@ -26,10 +25,11 @@ if TYPE_CHECKING:
         UnsupportedCombination,
         Violation,
     )
+    from s2geom.core.geometry import Geometry, IpaIndex, Level
+    from s2geom.core.granule import Granule
+    from s2geom.core.levels import hw_pgtable_level_shift, hw_pgtable_levels
+    from s2geom.descriptor import AddressLayout, Attributes, Descriptor
     from s2geom.fake import FakePgd, fake_pgd
-    from s2geom.geometry import Geometry, IpaIndex, Level
-    from s2geom.granule import Granule
-    from s2geom.hw_pgtable import hw_pgtable_level_shift, hw_pgtable_levels
     from s2geom.id_registers import (
         ID_AA64MMFR0_EL1,
         ID_AA64MMFR1_EL1,
@@ -64,47 +64,47 @@ _LATER = {
     "FakePgd": "fake",
     "Fault": "walker",
     "Footprint": "weigh",
-    "Geometry": "geometry",
-    "Granule": "granule",
+    "Geometry": "core.geometry",
+    "Granule": "core.granule",
     "Host": "kvm",
     "ID_AA64MMFR0_EL1": "id_registers",
     "ID_AA64MMFR1_EL1": "id_registers",
     "ID_AA64MMFR2_EL1": "id_registers",
     "ID_AA64MMFR3_EL1": "id_registers",
-    "InvalidArgument": "errors",
-    "IpaIndex": "geometry",
+    "InvalidArgument": "core.errors",
+    "IpaIndex": "core.geometry",
     "IpaSizes": "kconfig",
     "KernelConfig": "kconfig",
-    "Level": "geometry",
+    "Level": "core.geometry",
     "LevelCount": "weigh",
     "Mapping": "walker",
     "Memory": "memory",
-    "MemoryReadError": "errors",
+    "MemoryReadError": "core.errors",
     "Origin": "kconfig",
     "POLICIES": "policies",
     "Policy": "policies",
     "PolicyChoice": "policies",
     "PolicyRow": "policies",
-    "S2GeomError": "errors",
+    "S2GeomError": "core.errors",
     "STE": "smmu",
     "Scheme": "scheme",
     "Step": "builder",
     "TableBuilder": "builder",
     "TableCount": "weigh",
     "Translation": "walker",
-    "UnreadableInput": "errors",
-    "UnsupportedCombination": "errors",
+    "UnreadableInput": "core.errors",
+    "UnsupportedCombination": "core.errors",
     "VTCR_EL2": "registers",
     "VTTBR_EL2": "registers",
-    "Violation": "errors",
+    "Violation": "core.errors",
     "bit_ruler": "render",
     "check": "kvm",
     "compare_policies": "policies",
     "diff": "tabulate",
     "fake_pgd": "fake",
     "footprint": "weigh",
-    "hw_pgtable_level_shift": "hw_pgtable",
-    "hw_pgtable_levels": "hw_pgtable",
+    "hw_pgtable_level_shift": "core.levels",
+    "hw_pgtable_levels": "core.levels",
     "kernel_macros": "macros",
     "leaf_size": "leaf",
     "parse_nested_name": "registers",

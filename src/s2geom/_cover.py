@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from s2geom._arguments import integer
+from s2geom.core.errors import InvalidArgument
+from s2geom.core.geometry import Geometry, Level
+from s2geom.core.granule import LAST_LEVEL
+from s2geom.core.numbers import integer
 from s2geom.descriptor import AddressLayout, is_block_level
-from s2geom.errors import InvalidArgument
-from s2geom.geometry import Geometry, Level
-from s2geom.granule import LAST_LEVEL
 
 
 @frozen

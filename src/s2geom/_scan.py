@@ -27,14 +27,14 @@ from typing import NamedTuple, TypeAlias
 from attrs import define, field
 
 from s2geom._regime import TABLE_OR_PAGE, Regime, Step
+from s2geom.core.errors import UnreadableInput
+from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule
 from s2geom.descriptor import (
     ATTRIBUTE_MASK,
     NT_BIT,
     WORD_MASK,
     AddressLayout,
 )
-from s2geom.errors import UnreadableInput
-from s2geom.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule
 from s2geom.memory import Read, read_exactly
 
 AGAIN_LIMIT = 1 << 16

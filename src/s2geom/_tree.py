@@ -22,10 +22,10 @@ from attrs import define, field
 
 from s2geom._cover import Run
 from s2geom._words import IN_PLACE_BITS, WORD_BYTES, Words, read
+from s2geom.core.errors import InvalidArgument
+from s2geom.core.geometry import Geometry, Level
+from s2geom.core.granule import LAST_LEVEL
 from s2geom.descriptor import CONTIGUOUS_BIT, TABLE_OR_PAGE, VALID, AddressLayout
-from s2geom.errors import InvalidArgument
-from s2geom.geometry import Geometry, Level
-from s2geom.granule import LAST_LEVEL
 
 WRITE = "write"
 INVALIDATE = "invalidate"

@@ -14,10 +14,8 @@ from typing import Generic, TypeVar, cast
 
 from attrs import define, evolve, field, frozen
 
-from s2geom._arguments import flag, integer, integer_within, quoted, unsigned
-from s2geom._public import public
-from s2geom.errors import InvalidArgument, UnreadableInput, Violation, article, bits
-from s2geom.geometry import (
+from s2geom.core.errors import InvalidArgument, UnreadableInput, Violation
+from s2geom.core.geometry import (
     BASE_FLOOR,
     BLOCK_LEVELS,
     MOST_TABLES_SHIFT,
@@ -26,8 +24,11 @@ from s2geom.geometry import (
     Level,
     geometry_of,
 )
-from s2geom.granule import LAST_LEVEL, Granule, granule_of
-from s2geom.rules import Rule, violations, ways_out
+from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
+from s2geom.core.numbers import flag, integer, integer_within, unsigned
+from s2geom.core.public import public
+from s2geom.core.rules import Rule, violations, ways_out
+from s2geom.core.wording import article, bits, quoted
 
 PA_BITS = (32, 36, 40, 42, 44, 48, 52, 56)
 """ID_AA64MMFR0_EL1.PARange, by its encoding."""

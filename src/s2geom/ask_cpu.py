@@ -8,11 +8,12 @@ from typing import Any
 
 from attrs import frozen
 
-from s2geom._arguments import quoted
 from s2geom.architecture import Cpu
-from s2geom.errors import InvalidArgument, UnsupportedCombination, Violation
-from s2geom.fields import Word
-from s2geom.geometry import Geometry
+from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
+from s2geom.core.fields import Word
+from s2geom.core.geometry import Geometry
+from s2geom.core.units import size_text
+from s2geom.core.wording import quoted
 from s2geom.id_registers import (
     ID_AA64MMFR0_EL1,
     ID_AA64MMFR1_EL1,
@@ -28,7 +29,6 @@ from s2geom.report import (
     geometry_facts,
 )
 from s2geom.smmu import STE
-from s2geom.units import size_text
 
 
 def _title(asked: Namespace) -> str:

@@ -5,9 +5,11 @@ from argparse import Namespace
 
 from s2geom.architecture import IPA_MAXIMUM, Cpu
 from s2geom.asking import default_remark, host_of, question, scheme_of, scheme_text
-from s2geom.errors import InvalidArgument, UnreadableInput, counted
+from s2geom.core.errors import InvalidArgument, UnreadableInput
+from s2geom.core.geometry import Geometry
+from s2geom.core.units import size_text
+from s2geom.core.wording import counted
 from s2geom.fake import fake_pgd
-from s2geom.geometry import Geometry
 from s2geom.kconfig import IpaSizes, KernelConfig
 from s2geom.kvm import Host
 from s2geom.kvm_rules import IPA_MINIMUM
@@ -20,7 +22,6 @@ from s2geom.report import (
     geometry_facts,
 )
 from s2geom.scheme import Scheme, parse_release
-from s2geom.units import size_text
 
 
 def show(asked: Namespace) -> Report:

@@ -13,15 +13,15 @@ from attrs import evolve
 from s2geom.ask_cpu import register_word
 from s2geom.asking import host_of, question, scheme_of, scheme_text
 from s2geom.builder import TableBuilder
-from s2geom.errors import InvalidArgument, UnreadableInput
-from s2geom.geometry import Geometry
+from s2geom.core.errors import InvalidArgument, UnreadableInput
+from s2geom.core.geometry import Geometry
+from s2geom.core.units import size_text
 from s2geom.leaf import leaf_size
 from s2geom.memory import Memory
 from s2geom.memory_map import Region, parse_memory_map
 from s2geom.registers import VTCR_EL2
 from s2geom.report import NOT_SUPPORTED, Report, geometry_data
 from s2geom.scheme import Scheme
-from s2geom.units import size_text
 from s2geom.walker import Fault, Mapping, scan, walk
 from s2geom.weigh import TableCount, footprint
 

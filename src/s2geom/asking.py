@@ -8,7 +8,7 @@ the answer out as text and as plain data, and prints nothing.
 from argparse import Namespace
 from typing import Any
 
-from s2geom.geometry import Geometry
+from s2geom.core.geometry import Geometry
 from s2geom.kvm import Host
 from s2geom.releases import KVM_PHYS_SHIFT
 from s2geom.report import Report

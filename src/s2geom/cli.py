@@ -17,13 +17,13 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from s2geom._arguments import quoted
 from s2geom.architecture import Cpu
-from s2geom.errors import InvalidArgument, S2GeomError, UnsupportedCombination
-from s2geom.granule import Granule
+from s2geom.core.errors import InvalidArgument, S2GeomError, UnsupportedCombination
+from s2geom.core.granule import Granule
+from s2geom.core.units import parse_size
+from s2geom.core.wording import quoted
 from s2geom.report import Report
 from s2geom.scheme import Scheme
-from s2geom.units import parse_size
 
 USAGE_ERROR = 2
 

@@ -14,17 +14,18 @@ from typing import Any
 
 from attrs import asdict, evolve, field, frozen
 
-from s2geom._arguments import flag, integer_within, quoted, unsigned
-from s2geom._public import public
-from s2geom.errors import InvalidArgument
-from s2geom.geometry import (
+from s2geom.core.errors import InvalidArgument
+from s2geom.core.geometry import (
     BLOCK_LEVELS,
     CONTIGUOUS,
     WIDE_BLOCK_LEVELS,
     Geometry,
     geometry_of,
 )
-from s2geom.granule import LAST_LEVEL, Granule, granule_of
+from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
+from s2geom.core.numbers import flag, integer_within, unsigned
+from s2geom.core.public import public
+from s2geom.core.wording import quoted
 
 VALID = 1 << 0
 TABLE_OR_PAGE = 1 << 1

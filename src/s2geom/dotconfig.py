@@ -15,7 +15,7 @@ from io import BytesIO
 
 from attrs import frozen
 
-from s2geom.errors import UnreadableInput
+from s2geom.core.errors import UnreadableInput
 
 MOST_BYTES = 16 << 20
 """A configuration has some 300 KiB: more than this is something else, or a bomb."""

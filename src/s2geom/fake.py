@@ -10,11 +10,11 @@ from functools import cache
 
 from attrs import frozen
 
-from s2geom._arguments import integer_within
-from s2geom._public import public
-from s2geom.geometry import MOST_TABLES_SHIFT, Geometry
-from s2geom.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule, granule_of
-from s2geom.hw_pgtable import levels_for
+from s2geom.core.geometry import MOST_TABLES_SHIFT, Geometry
+from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule, granule_of
+from s2geom.core.levels import levels_for
+from s2geom.core.numbers import integer_within
+from s2geom.core.public import public
 
 PREALLOC_LEVELS = range(3)
 """What KVM_PREALLOC_LEVEL may be: the kernel had code for 0 (none), 1 and 2."""

@@ -18,10 +18,13 @@ from typing import Any
 
 from attrs import field, frozen
 
-from s2geom._arguments import flag, quoted
-from s2geom._display import Displayed
-from s2geom._public import public
 from s2geom.architecture import Cpu, optional_cpu
+from s2geom.core.display import Displayed
+from s2geom.core.errors import InvalidArgument, UnreadableInput, UnsupportedCombination
+from s2geom.core.granule import Granule
+from s2geom.core.numbers import flag
+from s2geom.core.public import public
+from s2geom.core.wording import counted, quoted
 from s2geom.dotconfig import (
     MOST_BYTES,
     File,
@@ -33,13 +36,6 @@ from s2geom.dotconfig import (
     shortened,
     shown,
 )
-from s2geom.errors import (
-    InvalidArgument,
-    UnreadableInput,
-    UnsupportedCombination,
-    counted,
-)
-from s2geom.granule import Granule
 from s2geom.kvm import Host
 from s2geom.kvm_rules import KCONFIG_VA_BITS
 from s2geom.releases import LPA2_GUESTS, WIDTH_PER_VM, widths_of

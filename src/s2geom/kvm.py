@@ -9,14 +9,15 @@ from functools import lru_cache
 
 from attrs import field, frozen
 
-from s2geom._arguments import integer, integer_within
-from s2geom._display import Displayed
-from s2geom._public import public
 from s2geom.architecture import IPA_MAXIMUM, Cpu, optional_cpu
-from s2geom.errors import InvalidArgument, UnsupportedCombination, Violation
-from s2geom.geometry import MOST_TABLES_SHIFT, Geometry
-from s2geom.granule import LAST_LEVEL, Granule, granule_of
-from s2geom.hw_pgtable import levels_for
+from s2geom.core.display import Displayed
+from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
+from s2geom.core.geometry import MOST_TABLES_SHIFT, Geometry
+from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
+from s2geom.core.levels import levels_for
+from s2geom.core.numbers import integer, integer_within
+from s2geom.core.public import public
+from s2geom.core.rules import violations
 from s2geom.kvm_rules import (
     IPA_MINIMUM,
     KCONFIG_VA_BITS,
@@ -27,7 +28,6 @@ from s2geom.kvm_rules import (
     KvmCase,
     KvmRule,
 )
-from s2geom.rules import violations
 from s2geom.scheme import Scheme, scheme_of
 
 

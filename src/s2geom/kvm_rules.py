@@ -17,12 +17,12 @@ from s2geom.architecture import (
     a_page_size,
     page_sizes,
 )
-from s2geom.errors import article, bits
+from s2geom.core.geometry import MOST_TABLES_SHIFT
+from s2geom.core.granule import LAST_LEVEL, Granule
+from s2geom.core.levels import levels_for
+from s2geom.core.rules import Rule, ways_out
+from s2geom.core.wording import article, bits
 from s2geom.fake import FakePgd, fake_pgd_below
-from s2geom.geometry import MOST_TABLES_SHIFT
-from s2geom.granule import LAST_LEVEL, Granule
-from s2geom.hw_pgtable import levels_for
-from s2geom.rules import Rule, ways_out
 from s2geom.scheme import Release, Scheme
 
 IPA_MINIMUM = 32

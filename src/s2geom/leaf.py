@@ -11,11 +11,12 @@ taken apart into pages.
 
 from attrs import frozen
 
-from s2geom._arguments import integer, quoted
-from s2geom._public import public
-from s2geom.errors import InvalidArgument
-from s2geom.geometry import BLOCK_LEVELS, CONTIGUOUS, Geometry, geometry_of
-from s2geom.granule import LAST_LEVEL, Granule
+from s2geom.core.errors import InvalidArgument
+from s2geom.core.geometry import BLOCK_LEVELS, CONTIGUOUS, Geometry, geometry_of
+from s2geom.core.granule import LAST_LEVEL, Granule
+from s2geom.core.numbers import integer
+from s2geom.core.public import public
+from s2geom.core.wording import quoted
 from s2geom.kvm import Host
 from s2geom.scheme import Scheme, scheme_of
 

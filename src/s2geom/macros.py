@@ -7,12 +7,12 @@ one name. A number that an era gave no name is not in that era's dict.
 
 from collections.abc import Callable, Mapping
 
-from s2geom._arguments import integer_within
-from s2geom._public import public
+from s2geom.core.geometry import MOST_TABLES_SHIFT, Geometry
+from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
+from s2geom.core.levels import levels_for
+from s2geom.core.numbers import integer_within
+from s2geom.core.public import public
 from s2geom.fake import fake_pgd
-from s2geom.geometry import MOST_TABLES_SHIFT, Geometry
-from s2geom.granule import LAST_LEVEL, Granule, granule_of
-from s2geom.hw_pgtable import levels_for
 from s2geom.scheme import Scheme, scheme_of
 
 

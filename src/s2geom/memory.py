@@ -12,9 +12,10 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
-from s2geom._arguments import integer, quoted, unsigned
-from s2geom._public import public
-from s2geom.errors import InvalidArgument, MemoryReadError, UnreadableInput
+from s2geom.core.errors import InvalidArgument, MemoryReadError, UnreadableInput
+from s2geom.core.numbers import integer, unsigned
+from s2geom.core.public import public
+from s2geom.core.wording import quoted
 
 ADDRESS_MASK = (1 << 64) - 1
 

@@ -14,9 +14,9 @@ import re
 
 from attrs import frozen
 
+from s2geom.core.errors import InvalidArgument, UnreadableInput
+from s2geom.core.units import parse_size
 from s2geom.descriptor import Attributes
-from s2geom.errors import InvalidArgument, UnreadableInput
-from s2geom.units import parse_size
 
 NOWHERE_EXECUTABLE = 2
 READ_ONLY = 1

@@ -12,15 +12,16 @@ from types import MappingProxyType
 
 from attrs import evolve, field, frozen
 
-from s2geom._arguments import integer_within, quoted
-from s2geom._display import Displayed
-from s2geom._public import public
 from s2geom.architecture import CHOICE_IPA_BITS, Cpu, a_page_size, page_sizes
-from s2geom.errors import Violation, article
-from s2geom.geometry import Geometry
-from s2geom.granule import Granule, granule_of
+from s2geom.core.display import Displayed
+from s2geom.core.errors import Violation
+from s2geom.core.geometry import Geometry
+from s2geom.core.granule import Granule, granule_of
+from s2geom.core.numbers import integer_within
+from s2geom.core.public import public
+from s2geom.core.rules import Rule, violations
+from s2geom.core.wording import article, quoted
 from s2geom.kvm import check, stage2
-from s2geom.rules import Rule, violations
 from s2geom.scheme import Scheme
 
 

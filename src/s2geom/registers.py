@@ -12,8 +12,6 @@ from typing import Any
 
 from attrs import frozen
 
-from s2geom._arguments import flag, quoted, unsigned
-from s2geom._public import public
 from s2geom.architecture import (
     IPA_MAXIMUM,
     IPA_WITHOUT_LPA2,
@@ -22,15 +20,14 @@ from s2geom.architecture import (
     address_bits,
     cpu_of,
 )
-from s2geom.errors import (
-    UnreadableInput,
-    UnsupportedCombination,
-    Violation,
-)
-from s2geom.fields import Word, bit, bits, rest
-from s2geom.geometry import Geometry, geometry_of
-from s2geom.granule import Granule
-from s2geom.rules import Rule, violations
+from s2geom.core.errors import UnreadableInput, UnsupportedCombination, Violation
+from s2geom.core.fields import Word, bit, bits, rest
+from s2geom.core.geometry import Geometry, geometry_of
+from s2geom.core.granule import Granule
+from s2geom.core.numbers import flag, unsigned
+from s2geom.core.public import public
+from s2geom.core.rules import Rule, violations
+from s2geom.core.wording import quoted
 from s2geom.table_base import BASE_RULES, Base
 from s2geom.walk_fields import SHAREABILITY, WalkFields, vmid_bits_of, walks_are
 

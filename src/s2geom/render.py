@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from s2geom._arguments import integer, quoted
-from s2geom._public import public
-from s2geom.errors import S2GeomError, counted
-from s2geom.fields import Field, Word
-from s2geom.geometry import Geometry, IpaIndex, Level, geometry_of
-from s2geom.granule import LAST_LEVEL
+from s2geom.core.errors import S2GeomError
+from s2geom.core.fields import Field, Word
+from s2geom.core.geometry import Geometry, IpaIndex, Level, geometry_of
+from s2geom.core.granule import LAST_LEVEL
+from s2geom.core.numbers import integer
+from s2geom.core.public import public
+from s2geom.core.units import size_text
+from s2geom.core.wording import counted, quoted
 from s2geom.kvm import Host
 from s2geom.scheme import Scheme
 from s2geom.svg import (
@@ -34,7 +36,6 @@ from s2geom.svg import (
     width_of,
 )
 from s2geom.tabulate import ranges, survey, survey_chart
-from s2geom.units import size_text
 
 if TYPE_CHECKING:
     from s2geom.kconfig import KernelConfig

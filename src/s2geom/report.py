@@ -11,9 +11,10 @@ from typing import Any
 
 from attrs import define, field
 
-from s2geom.errors import Violation, counted
-from s2geom.geometry import Geometry
-from s2geom.units import size_text
+from s2geom.core.errors import Violation
+from s2geom.core.geometry import Geometry
+from s2geom.core.units import size_text
+from s2geom.core.wording import counted
 
 SUPPORTED = 0
 NOT_SUPPORTED = 1

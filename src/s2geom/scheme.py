@@ -11,9 +11,9 @@ from enum import Enum
 
 from attrs import frozen
 
-from s2geom._arguments import quoted
-from s2geom._public import public
-from s2geom.errors import InvalidArgument, UnsupportedCombination, Violation
+from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
+from s2geom.core.public import public
+from s2geom.core.wording import quoted
 
 Release = tuple[int, int]
 """A kernel release: 6.1 is ``(6, 1)``."""

@@ -12,8 +12,6 @@ from typing import Any, ClassVar, cast
 
 from attrs import frozen
 
-from s2geom._arguments import flag, quoted, unsigned
-from s2geom._public import public
 from s2geom.architecture import (
     ANY_CPU,
     IPA_AARCH32,
@@ -28,11 +26,14 @@ from s2geom.architecture import (
     address_bits,
     page_sizes,
 )
-from s2geom.errors import UnreadableInput, UnsupportedCombination, Violation, counted
-from s2geom.fields import Reading, Word, bit, bits, rest
-from s2geom.geometry import BASE_FLOOR, MOST_TABLES_SHIFT, Geometry, geometry_of
-from s2geom.granule import Granule
-from s2geom.rules import Rule, violations
+from s2geom.core.errors import UnreadableInput, UnsupportedCombination, Violation
+from s2geom.core.fields import Reading, Word, bit, bits, rest
+from s2geom.core.geometry import BASE_FLOOR, MOST_TABLES_SHIFT, Geometry, geometry_of
+from s2geom.core.granule import Granule
+from s2geom.core.numbers import flag, unsigned
+from s2geom.core.public import public
+from s2geom.core.rules import Rule, violations
+from s2geom.core.wording import counted, quoted
 from s2geom.walk_fields import SHAREABILITY, WalkFields, vmid_bits_of, walks_are
 
 ENTRY_BYTES = 64

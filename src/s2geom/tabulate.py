@@ -12,22 +12,17 @@ from typing import TypeVar
 
 from attrs import frozen
 
-from s2geom._arguments import quoted
-from s2geom._public import public
 from s2geom.architecture import IPA_MAXIMUM, Cpu
-from s2geom.errors import (
-    InvalidArgument,
-    UnsupportedCombination,
-    Violation,
-    counted,
-)
-from s2geom.geometry import Geometry
-from s2geom.granule import Granule, granule_of
+from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
+from s2geom.core.geometry import Geometry
+from s2geom.core.granule import Granule, granule_of
+from s2geom.core.public import public
+from s2geom.core.units import size_text
+from s2geom.core.wording import counted, quoted
 from s2geom.kvm import stage2
 from s2geom.kvm_rules import IPA_MINIMUM, KCONFIG_VA_BITS
 from s2geom.scheme import Scheme
 from s2geom.svg import LARGE, MARGIN, SMALL, Drawing, shorten, width_of
-from s2geom.units import size_text
 
 Value = str | int | bool | None
 Row = dict[str, Value]

@@ -12,25 +12,26 @@ from typing import TypeAlias
 
 from attrs import evolve, field, frozen
 
-from s2geom._arguments import integer, integer_within, quoted, unsigned
-from s2geom._public import public
 from s2geom._regime import TABLE_OR_PAGE, Regime, regime_of
 from s2geom._scan import Run, Scan
 from s2geom.architecture import Cpu
+from s2geom.core.errors import (
+    InvalidArgument,
+    MemoryReadError,
+    UnreadableInput,
+    UnsupportedCombination,
+)
+from s2geom.core.geometry import Geometry
+from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL
+from s2geom.core.numbers import integer, integer_within, unsigned
+from s2geom.core.public import public
+from s2geom.core.wording import quoted
 from s2geom.descriptor import (
     AddressLayout,
     Attributes,
     Descriptor,
     found_descriptor,
 )
-from s2geom.errors import (
-    InvalidArgument,
-    MemoryReadError,
-    UnreadableInput,
-    UnsupportedCombination,
-)
-from s2geom.geometry import Geometry
-from s2geom.granule import DESCRIPTOR_SHIFT, LAST_LEVEL
 from s2geom.memory import Read, exactly
 from s2geom.registers import VTCR_EL2
 

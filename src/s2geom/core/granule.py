@@ -4,9 +4,10 @@
 import re
 from enum import IntEnum
 
-from s2geom._arguments import integer, quoted
-from s2geom._public import public
-from s2geom.errors import InvalidArgument
+from s2geom.core.errors import InvalidArgument
+from s2geom.core.numbers import integer
+from s2geom.core.public import public
+from s2geom.core.wording import quoted
 
 DESCRIPTOR_SHIFT = 3
 """log2 of a descriptor's bytes. VMSAv9-128 would make it 4, so it has a name."""

@@ -11,11 +11,12 @@ from typing import Any
 
 from attrs import field, frozen
 
-from s2geom._arguments import flag, integer, integer_within, quoted
-from s2geom._display import Displayed
-from s2geom._public import public
-from s2geom.errors import InvalidArgument
-from s2geom.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule, granule_of
+from s2geom.core.display import Displayed
+from s2geom.core.errors import InvalidArgument
+from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule, granule_of
+from s2geom.core.numbers import flag, integer, integer_within
+from s2geom.core.public import public
+from s2geom.core.wording import quoted
 
 MOST_TABLES_SHIFT = 4
 """log2 of the most tables that may stand side by side at the start level."""

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from s2geom.errors import Violation
+from s2geom.core.errors import Violation
 
 Case = TypeVar("Case")
 

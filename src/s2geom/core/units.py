@@ -3,8 +3,8 @@
 
 import re
 
-from s2geom._arguments import quoted
-from s2geom.errors import InvalidArgument
+from s2geom.core.errors import InvalidArgument
+from s2geom.core.wording import quoted
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import field, frozen
 
-from s2geom._public import public
+from s2geom.core.public import public
 
 Text = str | Callable[[], str]
 """A sentence, or how to make it: most violations are counted and never read."""
@@ -23,23 +23,6 @@ Text = str | Callable[[], str]
 
 def _read(text: Text) -> str:
     return text if isinstance(text, str) else text()
-
-
-def article(number: int) -> str:
-    """Return "a" or "an", as the number is spoken: a 41-bit, an 80-bit IPA."""
-    spoken = str(number)
-    eleven_or_eighteen = len(spoken) % 3 == 2 and spoken[:2] in {"11", "18"}
-    return "an" if spoken[0] == "8" or eleven_or_eighteen else "a"
-
-
-def counted(number: int, thing: str) -> str:
-    """Return a number of things in words: 1 table, 16 tables."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def bits(number: int) -> str:
-    """Return a number of bits in words: 1 bit, 40 bits."""
-    return counted(number, "bit")
 
 
 @public

@@ -8,33 +8,15 @@ to a right answer, so both are a `TypeError`.
 
 from operator import index
 
-from s2geom.errors import InvalidArgument
+from s2geom.core.errors import InvalidArgument
+from s2geom.core.wording import quoted
 
 MOST_BITS = 2048
 """Python may be told to write out no more than 640 decimal digits, and a message has to
 be able to name what was given."""
 
-MOST_SHOWN = 120
-"""Characters of a value that a message quotes. A whole memory dump may have been given
-where its address was wanted."""
-
 _TOO_LARGE = 1 << MOST_BITS
 _TOO_SMALL = -_TOO_LARGE
-
-
-def quoted(value: object) -> str:
-    """Return what a message shows of any value: its `repr`, cut short.
-
-    A value that has none, such as an `int` of more digits than Python writes out, is
-    shown by its type.
-    """
-    try:
-        if isinstance(value, str | bytes | bytearray):
-            value = value[:MOST_SHOWN]  # before its repr is four times as long
-        text = repr(value)
-    except Exception:  # noqa: BLE001  (a repr is the caller's code)
-        return f"<{type(value).__name__}>"
-    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
 
 
 def integer(name: str, value: object) -> int:

@@ -6,9 +6,9 @@ ARM64_HW_PGTABLE_LEVEL_SHIFT says what one entry at a level maps. The kernel use
 for its own tables and, four bits narrower, for the guest's stage 2.
 """
 
-from s2geom._arguments import integer_within
-from s2geom._public import public
-from s2geom.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, granule_of
+from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, granule_of
+from s2geom.core.numbers import integer_within
+from s2geom.core.public import public
 
 
 def levels_for(stride: int, bits: int) -> int:

@@ -17,9 +17,9 @@ from typing import Any, ClassVar, Self
 import attrs
 from attrs import frozen
 
-from s2geom._arguments import integer, unsigned
-from s2geom._display import Displayed
-from s2geom.errors import InvalidArgument
+from s2geom.core.display import Displayed
+from s2geom.core.errors import InvalidArgument
+from s2geom.core.numbers import integer, unsigned
 
 Reading = Callable[[Any], str]
 """Says what a field's value does in the whole word that it stands in."""

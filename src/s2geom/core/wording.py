@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""Words of messages: numbers, runs of numbers and quoted values."""
+
+
+def article(number: int) -> str:
+    """Return "a" or "an", as the number is spoken: a 41-bit, an 80-bit IPA."""
+    spoken = str(number)
+    eleven_or_eighteen = len(spoken) % 3 == 2 and spoken[:2] in {"11", "18"}
+    return "an" if spoken[0] == "8" or eleven_or_eighteen else "a"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things in words: 1 table, 16 tables."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def bits(number: int) -> str:
+    """Return a number of bits in words: 1 bit, 40 bits."""
+    return counted(number, "bit")
+
+
+MOST_SHOWN = 120
+"""Characters of a value that a message quotes. A whole memory dump may have been given
+where its address was wanted."""
+
+
+def quoted(value: object) -> str:
+    """Return what a message shows of any value: its `repr`, cut short.
+
+    A value that has none, such as an `int` of more digits than Python writes out, is
+    shown by its type.
+    """
+    try:
+        if isinstance(value, str | bytes | bytearray):
+            value = value[:MOST_SHOWN]  # before its repr is four times as long
+        text = repr(value)
+    except Exception:  # noqa: BLE001  (a repr is the caller's code)
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
