@@ -11,7 +11,6 @@ from typing import Any
 
 import s2geom as s2
 from s2geom import (
-    architecture,
     cli,
     descriptor,
     kconfig,
@@ -24,6 +23,7 @@ from s2geom import (
 )
 from s2geom.core.fields import Word
 from s2geom.core.rules import Rule
+from s2geom.cpu import cpu as architecture
 
 PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
     "rules-architecture": architecture.RULES,

@@ -14,7 +14,8 @@ from attrs import evolve
 
 import s2geom
 from s2geom import Cpu, Geometry, Granule, InvalidArgument, UnreadableInput
-from s2geom.architecture import ANY_CPU, RULES, a_page_size, cpu_of, optional_cpu
+from s2geom.cpu.cpu import ANY_CPU, RULES, cpu_of, optional_cpu
+from s2geom.cpu.sizes import a_page_size
 
 ALL = frozenset(Granule)
 WIDTHS = range(16, 57)

@@ -15,7 +15,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from s2geom.architecture import Cpu
     from s2geom.builder import Step, TableBuilder
     from s2geom.core.errors import (
         InvalidArgument,
@@ -28,14 +27,15 @@ if TYPE_CHECKING:
     from s2geom.core.geometry import Geometry, IpaIndex, Level
     from s2geom.core.granule import Granule
     from s2geom.core.levels import hw_pgtable_level_shift, hw_pgtable_levels
-    from s2geom.descriptor import AddressLayout, Attributes, Descriptor
-    from s2geom.fake import FakePgd, fake_pgd
-    from s2geom.id_registers import (
+    from s2geom.cpu.cpu import Cpu
+    from s2geom.cpu.id_registers import (
         ID_AA64MMFR0_EL1,
         ID_AA64MMFR1_EL1,
         ID_AA64MMFR2_EL1,
         ID_AA64MMFR3_EL1,
     )
+    from s2geom.descriptor import AddressLayout, Attributes, Descriptor
+    from s2geom.fake import FakePgd, fake_pgd
     from s2geom.kconfig import IpaSizes, KernelConfig, Origin
     from s2geom.kvm import Host, check, stage2
     from s2geom.leaf import leaf_size
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 _LATER = {
     "AddressLayout": "descriptor",
     "Attributes": "descriptor",
-    "Cpu": "architecture",
+    "Cpu": "cpu.cpu",
     "Descriptor": "descriptor",
     "FakePgd": "fake",
     "Fault": "walker",
@@ -67,10 +67,10 @@ _LATER = {
     "Geometry": "core.geometry",
     "Granule": "core.granule",
     "Host": "kvm",
-    "ID_AA64MMFR0_EL1": "id_registers",
-    "ID_AA64MMFR1_EL1": "id_registers",
-    "ID_AA64MMFR2_EL1": "id_registers",
-    "ID_AA64MMFR3_EL1": "id_registers",
+    "ID_AA64MMFR0_EL1": "cpu.id_registers",
+    "ID_AA64MMFR1_EL1": "cpu.id_registers",
+    "ID_AA64MMFR2_EL1": "cpu.id_registers",
+    "ID_AA64MMFR3_EL1": "cpu.id_registers",
     "InvalidArgument": "core.errors",
     "IpaIndex": "core.geometry",
     "IpaSizes": "kconfig",

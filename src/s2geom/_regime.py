@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from attrs import frozen
 
-from s2geom.architecture import ANY_CPU, Cpu, optional_cpu
 from s2geom.core.errors import InvalidArgument, Violation
 from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import unsigned
+from s2geom.cpu.cpu import ANY_CPU, Cpu, optional_cpu
 from s2geom.descriptor import AddressLayout
 from s2geom.registers import VTCR_EL2
 

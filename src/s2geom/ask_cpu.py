@@ -8,13 +8,13 @@ from typing import Any
 
 from attrs import frozen
 
-from s2geom.architecture import Cpu
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
 from s2geom.core.fields import Word
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
 from s2geom.core.wording import quoted
-from s2geom.id_registers import (
+from s2geom.cpu.cpu import Cpu
+from s2geom.cpu.id_registers import (
     ID_AA64MMFR0_EL1,
     ID_AA64MMFR1_EL1,
     ID_AA64MMFR2_EL1,

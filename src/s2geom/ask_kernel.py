@@ -3,12 +3,13 @@
 
 from argparse import Namespace
 
-from s2geom.architecture import IPA_MAXIMUM, Cpu
 from s2geom.asking import default_remark, host_of, question, scheme_of, scheme_text
 from s2geom.core.errors import InvalidArgument, UnreadableInput
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
 from s2geom.core.wording import counted
+from s2geom.cpu.cpu import Cpu
+from s2geom.cpu.sizes import IPA_MAXIMUM
 from s2geom.fake import fake_pgd
 from s2geom.kconfig import IpaSizes, KernelConfig
 from s2geom.kvm import Host

@@ -13,13 +13,13 @@ from attrs import evolve, frozen
 from s2geom._cover import Run, cover, leaf_levels, page_multiple, page_range, span
 from s2geom._tree import Leaves, Tree
 from s2geom._words import IN_PLACE_BITS, Words
-from s2geom.architecture import ANY_CPU
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination
 from s2geom.core.geometry import BASE_FLOOR, Geometry
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import flag, integer
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
+from s2geom.cpu.cpu import ANY_CPU
 from s2geom.descriptor import AddressLayout, Attributes, Descriptor
 from s2geom.registers import VTCR_EL2, VTTBR_EL2
 

@@ -17,11 +17,11 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from s2geom.architecture import Cpu
 from s2geom.core.errors import InvalidArgument, S2GeomError, UnsupportedCombination
 from s2geom.core.granule import Granule
 from s2geom.core.units import parse_size
 from s2geom.core.wording import quoted
+from s2geom.cpu.cpu import Cpu
 from s2geom.report import Report
 from s2geom.scheme import Scheme
 

@@ -18,13 +18,13 @@ from typing import Any
 
 from attrs import field, frozen
 
-from s2geom.architecture import Cpu, optional_cpu
 from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument, UnreadableInput, UnsupportedCombination
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import flag
 from s2geom.core.public import public
 from s2geom.core.wording import counted, quoted
+from s2geom.cpu.cpu import Cpu, optional_cpu
 from s2geom.dotconfig import (
     MOST_BYTES,
     File,

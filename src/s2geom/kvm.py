@@ -9,7 +9,6 @@ from functools import lru_cache
 
 from attrs import field, frozen
 
-from s2geom.architecture import IPA_MAXIMUM, Cpu, optional_cpu
 from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
 from s2geom.core.geometry import MOST_TABLES_SHIFT, Geometry
@@ -18,6 +17,8 @@ from s2geom.core.levels import levels_for
 from s2geom.core.numbers import integer, integer_within
 from s2geom.core.public import public
 from s2geom.core.rules import violations
+from s2geom.cpu.cpu import Cpu, optional_cpu
+from s2geom.cpu.sizes import IPA_MAXIMUM
 from s2geom.kvm_rules import (
     IPA_MINIMUM,
     KCONFIG_VA_BITS,

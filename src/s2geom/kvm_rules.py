@@ -10,18 +10,13 @@ from typing import cast
 
 from attrs import define, frozen
 
-from s2geom.architecture import (
-    IPA_MAXIMUM,
-    IPA_WITHOUT_LPA2,
-    Cpu,
-    a_page_size,
-    page_sizes,
-)
 from s2geom.core.geometry import MOST_TABLES_SHIFT
 from s2geom.core.granule import LAST_LEVEL, Granule
 from s2geom.core.levels import levels_for
 from s2geom.core.rules import Rule, ways_out
 from s2geom.core.wording import article, bits
+from s2geom.cpu.cpu import Cpu
+from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, a_page_size, page_sizes
 from s2geom.fake import FakePgd, fake_pgd_below
 from s2geom.scheme import Release, Scheme
 

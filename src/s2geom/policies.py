@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 from attrs import evolve, field, frozen
 
-from s2geom.architecture import CHOICE_IPA_BITS, Cpu, a_page_size, page_sizes
 from s2geom.core.display import Displayed
 from s2geom.core.errors import Violation
 from s2geom.core.geometry import Geometry
@@ -21,6 +20,8 @@ from s2geom.core.numbers import integer_within
 from s2geom.core.public import public
 from s2geom.core.rules import Rule, violations
 from s2geom.core.wording import article, quoted
+from s2geom.cpu.cpu import Cpu
+from s2geom.cpu.sizes import CHOICE_IPA_BITS, a_page_size, page_sizes
 from s2geom.kvm import check, stage2
 from s2geom.scheme import Scheme
 

@@ -12,14 +12,6 @@ from typing import Any
 
 from attrs import frozen
 
-from s2geom.architecture import (
-    IPA_MAXIMUM,
-    IPA_WITHOUT_LPA2,
-    PA_BITS,
-    Cpu,
-    address_bits,
-    cpu_of,
-)
 from s2geom.core.errors import UnreadableInput, UnsupportedCombination, Violation
 from s2geom.core.fields import Word, bit, bits, rest
 from s2geom.core.geometry import Geometry, geometry_of
@@ -28,6 +20,8 @@ from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
 from s2geom.core.rules import Rule, violations
 from s2geom.core.wording import quoted
+from s2geom.cpu.cpu import Cpu, cpu_of
+from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, PA_BITS, address_bits
 from s2geom.table_base import BASE_RULES, Base
 from s2geom.walk_fields import SHAREABILITY, WalkFields, vmid_bits_of, walks_are
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from attrs import frozen
 
-from s2geom.architecture import IPA_MAXIMUM, IPA_WITHOUT_LPA2, Cpu
 from s2geom.core.granule import Granule
 from s2geom.core.wording import bits
+from s2geom.cpu.cpu import Cpu
+from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2
 from s2geom.kvm import Host
 from s2geom.kvm_rules import IPA_MINIMUM
 from s2geom.scheme import Scheme

@@ -12,20 +12,6 @@ from typing import Any, ClassVar, cast
 
 from attrs import frozen
 
-from s2geom.architecture import (
-    ANY_CPU,
-    IPA_AARCH32,
-    IPA_MAXIMUM,
-    IPA_WITHOUT_LPA2,
-    PA_BITS,
-    START_LEVEL_PA_BITS,
-    T0SZ_MAXIMUM,
-    T0SZ_MAXIMUM_TTST,
-    Cpu,
-    a_page_size,
-    address_bits,
-    page_sizes,
-)
 from s2geom.core.errors import UnreadableInput, UnsupportedCombination, Violation
 from s2geom.core.fields import Reading, Word, bit, bits, rest
 from s2geom.core.geometry import BASE_FLOOR, MOST_TABLES_SHIFT, Geometry, geometry_of
@@ -34,6 +20,19 @@ from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
 from s2geom.core.rules import Rule, violations
 from s2geom.core.wording import counted, quoted
+from s2geom.cpu.cpu import ANY_CPU, Cpu
+from s2geom.cpu.sizes import (
+    IPA_AARCH32,
+    IPA_MAXIMUM,
+    IPA_WITHOUT_LPA2,
+    PA_BITS,
+    START_LEVEL_PA_BITS,
+    T0SZ_MAXIMUM,
+    T0SZ_MAXIMUM_TTST,
+    a_page_size,
+    address_bits,
+    page_sizes,
+)
 from s2geom.walk_fields import SHAREABILITY, WalkFields, vmid_bits_of, walks_are
 
 ENTRY_BYTES = 64

@@ -22,20 +22,21 @@ from attrs import frozen
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from s2geom.architecture import ANY_CPU, CHOICE_IPA_BITS, IPA_MAXIMUM, PA_BITS, Cpu
 from s2geom.builder import Step, TableBuilder
 from s2geom.core.errors import InvalidArgument, Violation
 from s2geom.core.fields import Word
 from s2geom.core.geometry import Geometry, IpaIndex, Level
 from s2geom.core.granule import LAST_LEVEL, Granule
-from s2geom.descriptor import AddressLayout, Attributes, Descriptor
-from s2geom.fake import FakePgd, fake_pgd
-from s2geom.id_registers import (
+from s2geom.cpu.cpu import ANY_CPU, Cpu
+from s2geom.cpu.id_registers import (
     ID_AA64MMFR0_EL1,
     ID_AA64MMFR1_EL1,
     ID_AA64MMFR2_EL1,
     ID_AA64MMFR3_EL1,
 )
+from s2geom.cpu.sizes import CHOICE_IPA_BITS, IPA_MAXIMUM, PA_BITS
+from s2geom.descriptor import AddressLayout, Attributes, Descriptor
+from s2geom.fake import FakePgd, fake_pgd
 from s2geom.kconfig import IpaSizes, KernelConfig, Origin
 from s2geom.kvm import Host, check
 from s2geom.kvm_rules import (

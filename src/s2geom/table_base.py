@@ -3,10 +3,11 @@
 
 from attrs import evolve, frozen
 
-from s2geom.architecture import ANY_CPU, IPA_MAXIMUM, IPA_WITHOUT_LPA2, Cpu
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import Granule
 from s2geom.core.rules import Rule
+from s2geom.cpu.cpu import ANY_CPU, Cpu
+from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2
 
 BADDR_MASK = 0xFFFF_FFFF_FFFE
 WIDE_BADDR_MASK = 0xFFFF_FFFF_FFC0

@@ -12,13 +12,14 @@ from typing import TypeVar
 
 from attrs import frozen
 
-from s2geom.architecture import IPA_MAXIMUM, Cpu
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import Granule, granule_of
 from s2geom.core.public import public
 from s2geom.core.units import size_text
 from s2geom.core.wording import counted, quoted
+from s2geom.cpu.cpu import Cpu
+from s2geom.cpu.sizes import IPA_MAXIMUM
 from s2geom.kvm import stage2
 from s2geom.kvm_rules import IPA_MINIMUM, KCONFIG_VA_BITS
 from s2geom.scheme import Scheme

@@ -6,12 +6,13 @@ Both encode a shape in the same few fields, and how tables are fetched in two mo
 
 from attrs import frozen
 
-from s2geom.architecture import ANY_CPU, LPA2_START_LEVELS
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import integer
 from s2geom.core.wording import bits
+from s2geom.cpu.cpu import ANY_CPU
+from s2geom.cpu.sizes import LPA2_START_LEVELS
 
 GRANULES = {0: Granule.K4, 1: Granule.K64, 2: Granule.K16}
 """VTCR_EL2.TG0; 3 is reserved. (TG1 of stage 1 counts otherwise.)"""

@@ -14,7 +14,6 @@ from attrs import evolve, field, frozen
 
 from s2geom._regime import TABLE_OR_PAGE, Regime, regime_of
 from s2geom._scan import Run, Scan
-from s2geom.architecture import Cpu
 from s2geom.core.errors import (
     InvalidArgument,
     MemoryReadError,
@@ -26,6 +25,7 @@ from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL
 from s2geom.core.numbers import integer, integer_within, unsigned
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
+from s2geom.cpu.cpu import Cpu
 from s2geom.descriptor import (
     AddressLayout,
     Attributes,

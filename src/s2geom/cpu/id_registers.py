@@ -10,9 +10,9 @@ from typing import Any
 
 from attrs import frozen
 
-from s2geom.architecture import PA_BITS
 from s2geom.core.fields import Word, bits, rest
 from s2geom.core.public import public
+from s2geom.cpu.sizes import PA_BITS
 
 OTHERS = "about something else than stage 2"
 
