@@ -16,7 +16,7 @@ from typing import Any
 
 import s2geom as s2
 from s2geom.core.units import size_text
-from s2geom.kvm_rules import KCONFIG_VA_BITS, PA_BITS
+from s2geom.kernel.limits import KCONFIG_VA_BITS, PA_BITS
 from s2geom.render import heading
 from s2geom.report import geometry_facts
 from s2geom.svg import INKS

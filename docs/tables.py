@@ -10,20 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import s2geom as s2
-from s2geom import (
-    cli,
-    descriptor,
-    kconfig,
-    kvm_rules,
-    policies,
-    registers,
-    releases,
-    smmu,
-    table_base,
-)
+from s2geom import cli, descriptor, kconfig, policies, registers, smmu, table_base
 from s2geom.core.fields import Word
 from s2geom.core.rules import Rule
 from s2geom.cpu import cpu as architecture
+from s2geom.kernel import changes as releases
+from s2geom.kernel import limits as kvm_rules
 
 PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
     "rules-architecture": architecture.RULES,

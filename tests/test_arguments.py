@@ -25,12 +25,12 @@ from s2geom import (
     hw_pgtable_level_shift,
     hw_pgtable_levels,
     kernel_macros,
-    kvm,
     leaf_size,
     stage2,
 )
 from s2geom.core.numbers import flag, integer, integer_within
 from s2geom.core.wording import quoted
+from s2geom.kernel import choose as kvm
 
 
 @define

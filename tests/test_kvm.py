@@ -22,9 +22,9 @@ from s2geom import (
     UnsupportedCombination,
     Violation,
     check,
-    kvm_rules,
     stage2,
 )
+from s2geom.kernel import limits as kvm_rules
 
 S = Scheme
 K4, K16, K64 = Granule.K4, Granule.K16, Granule.K64

@@ -35,11 +35,12 @@ if TYPE_CHECKING:
         ID_AA64MMFR3_EL1,
     )
     from s2geom.descriptor import AddressLayout, Attributes, Descriptor
-    from s2geom.fake import FakePgd, fake_pgd
     from s2geom.kconfig import IpaSizes, KernelConfig, Origin
-    from s2geom.kvm import Host, check, stage2
-    from s2geom.leaf import leaf_size
-    from s2geom.macros import kernel_macros
+    from s2geom.kernel.choose import Host, check, stage2
+    from s2geom.kernel.fake import FakePgd, fake_pgd
+    from s2geom.kernel.leaf import leaf_size
+    from s2geom.kernel.macros import kernel_macros
+    from s2geom.kernel.scheme import Scheme
     from s2geom.memory import Memory
     from s2geom.policies import (
         POLICIES,
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     )
     from s2geom.registers import VTCR_EL2, VTTBR_EL2, parse_nested_name
     from s2geom.render import bit_ruler, register_word, table_tree
-    from s2geom.scheme import Scheme
     from s2geom.smmu import STE
     from s2geom.tabulate import diff, survey, survey_chart
     from s2geom.walker import Fault, Mapping, Translation, scan, walk
@@ -61,12 +61,12 @@ _LATER = {
     "Attributes": "descriptor",
     "Cpu": "cpu.cpu",
     "Descriptor": "descriptor",
-    "FakePgd": "fake",
+    "FakePgd": "kernel.fake",
     "Fault": "walker",
     "Footprint": "weigh",
     "Geometry": "core.geometry",
     "Granule": "core.granule",
-    "Host": "kvm",
+    "Host": "kernel.choose",
     "ID_AA64MMFR0_EL1": "cpu.id_registers",
     "ID_AA64MMFR1_EL1": "cpu.id_registers",
     "ID_AA64MMFR2_EL1": "cpu.id_registers",
@@ -87,7 +87,7 @@ _LATER = {
     "PolicyRow": "policies",
     "S2GeomError": "core.errors",
     "STE": "smmu",
-    "Scheme": "scheme",
+    "Scheme": "kernel.scheme",
     "Step": "builder",
     "TableBuilder": "builder",
     "TableCount": "weigh",
@@ -98,19 +98,19 @@ _LATER = {
     "VTTBR_EL2": "registers",
     "Violation": "core.errors",
     "bit_ruler": "render",
-    "check": "kvm",
+    "check": "kernel.choose",
     "compare_policies": "policies",
     "diff": "tabulate",
-    "fake_pgd": "fake",
+    "fake_pgd": "kernel.fake",
     "footprint": "weigh",
     "hw_pgtable_level_shift": "core.levels",
     "hw_pgtable_levels": "core.levels",
-    "kernel_macros": "macros",
-    "leaf_size": "leaf",
+    "kernel_macros": "kernel.macros",
+    "leaf_size": "kernel.leaf",
     "parse_nested_name": "registers",
     "register_word": "render",
     "scan": "walker",
-    "stage2": "kvm",
+    "stage2": "kernel.choose",
     "survey": "tabulate",
     "survey_chart": "tabulate",
     "table_tree": "render",

@@ -10,19 +10,19 @@ from s2geom.core.units import size_text
 from s2geom.core.wording import counted
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM
-from s2geom.fake import fake_pgd
 from s2geom.kconfig import IpaSizes, KernelConfig
-from s2geom.kvm import Host
-from s2geom.kvm_rules import IPA_MINIMUM
-from s2geom.macros import kernel_macros
-from s2geom.releases import reasons_for_none
+from s2geom.kernel.changes import reasons_for_none
+from s2geom.kernel.choose import Host
+from s2geom.kernel.fake import fake_pgd
+from s2geom.kernel.limits import IPA_MINIMUM
+from s2geom.kernel.macros import kernel_macros
+from s2geom.kernel.scheme import Scheme, parse_release
 from s2geom.report import (
     NOT_SUPPORTED,
     Report,
     geometry_data,
     geometry_facts,
 )
-from s2geom.scheme import Scheme, parse_release
 
 
 def show(asked: Namespace) -> Report:

@@ -16,12 +16,12 @@ from s2geom.builder import TableBuilder
 from s2geom.core.errors import InvalidArgument, UnreadableInput
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
-from s2geom.leaf import leaf_size
+from s2geom.kernel.leaf import leaf_size
+from s2geom.kernel.scheme import Scheme
 from s2geom.memory import Memory
 from s2geom.memory_map import Region, parse_memory_map
 from s2geom.registers import VTCR_EL2
 from s2geom.report import NOT_SUPPORTED, Report, geometry_data
-from s2geom.scheme import Scheme
 from s2geom.walker import Fault, Mapping, scan, walk
 from s2geom.weigh import TableCount, footprint
 

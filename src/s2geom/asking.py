@@ -9,10 +9,10 @@ from argparse import Namespace
 from typing import Any
 
 from s2geom.core.geometry import Geometry
-from s2geom.kvm import Host
-from s2geom.releases import KVM_PHYS_SHIFT
+from s2geom.kernel.changes import KVM_PHYS_SHIFT
+from s2geom.kernel.choose import Host
+from s2geom.kernel.scheme import Scheme
 from s2geom.report import Report
-from s2geom.scheme import Scheme
 
 
 def scheme_of(asked: Namespace) -> Scheme:

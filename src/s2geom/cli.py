@@ -22,8 +22,8 @@ from s2geom.core.granule import Granule
 from s2geom.core.units import parse_size
 from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import Cpu
+from s2geom.kernel.scheme import Scheme
 from s2geom.report import Report
-from s2geom.scheme import Scheme
 
 USAGE_ERROR = 2
 

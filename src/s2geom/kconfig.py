@@ -36,10 +36,10 @@ from s2geom.dotconfig import (
     shortened,
     shown,
 )
-from s2geom.kvm import Host
-from s2geom.kvm_rules import KCONFIG_VA_BITS
-from s2geom.releases import LPA2_GUESTS, WIDTH_PER_VM, widths_of
-from s2geom.scheme import Scheme, parse_release
+from s2geom.kernel.changes import LPA2_GUESTS, WIDTH_PER_VM, widths_of
+from s2geom.kernel.choose import Host
+from s2geom.kernel.limits import KCONFIG_VA_BITS
+from s2geom.kernel.scheme import Scheme, parse_release
 
 
 @frozen

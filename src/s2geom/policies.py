@@ -22,8 +22,8 @@ from s2geom.core.rules import Rule, violations
 from s2geom.core.wording import article, quoted
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import CHOICE_IPA_BITS, a_page_size, page_sizes
-from s2geom.kvm import check, stage2
-from s2geom.scheme import Scheme
+from s2geom.kernel.choose import check, stage2
+from s2geom.kernel.scheme import Scheme
 
 
 @public

@@ -23,8 +23,8 @@ from s2geom.core.numbers import integer
 from s2geom.core.public import public
 from s2geom.core.units import size_text
 from s2geom.core.wording import counted, quoted
-from s2geom.kvm import Host
-from s2geom.scheme import Scheme
+from s2geom.kernel.choose import Host
+from s2geom.kernel.scheme import Scheme
 from s2geom.svg import (
     LARGE,
     MARGIN,

@@ -36,20 +36,15 @@ from s2geom.cpu.id_registers import (
 )
 from s2geom.cpu.sizes import CHOICE_IPA_BITS, IPA_MAXIMUM, PA_BITS
 from s2geom.descriptor import AddressLayout, Attributes, Descriptor
-from s2geom.fake import FakePgd, fake_pgd
 from s2geom.kconfig import IpaSizes, KernelConfig, Origin
-from s2geom.kvm import Host, check
-from s2geom.kvm_rules import (
-    IPA_MINIMUM,
-    KCONFIG_VA_BITS,
-    VA_MAXIMUM,
-    VA_MINIMUM,
-)
-from s2geom.kvm_rules import PA_BITS as KERNEL_PA_BITS
+from s2geom.kernel.choose import Host, check
+from s2geom.kernel.fake import FakePgd, fake_pgd
+from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS, VA_MAXIMUM, VA_MINIMUM
+from s2geom.kernel.limits import PA_BITS as KERNEL_PA_BITS
+from s2geom.kernel.scheme import Scheme
 from s2geom.memory import Memory
 from s2geom.policies import POLICIES, Policy, PolicyChoice, PolicyRow
 from s2geom.registers import VTCR_EL2, VTTBR_EL2
-from s2geom.scheme import Scheme
 from s2geom.smmu import STE
 from s2geom.walker import Fault, Mapping, Translation, scan, walk
 from s2geom.weigh import Footprint, LevelCount, TableCount, footprint

@@ -20,9 +20,9 @@ from s2geom.core.units import size_text
 from s2geom.core.wording import counted, quoted
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM
-from s2geom.kvm import stage2
-from s2geom.kvm_rules import IPA_MINIMUM, KCONFIG_VA_BITS
-from s2geom.scheme import Scheme
+from s2geom.kernel.choose import stage2
+from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS
+from s2geom.kernel.scheme import Scheme
 from s2geom.svg import LARGE, MARGIN, SMALL, Drawing, shorten, width_of
 
 Value = str | int | bool | None

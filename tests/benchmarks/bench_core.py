@@ -18,7 +18,9 @@ from typing import Any
 
 import pytest
 
-from s2geom import Scheme, UnsupportedCombination, fake, kvm, stage2
+from s2geom import Scheme, UnsupportedCombination, stage2
+from s2geom.kernel import choose as kvm
+from s2geom.kernel import fake
 
 ROUNDS = 15
 

@@ -19,7 +19,7 @@ from s2geom.core.public import public
 from s2geom.core.rules import violations
 from s2geom.cpu.cpu import Cpu, optional_cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM
-from s2geom.kvm_rules import (
+from s2geom.kernel.limits import (
     IPA_MINIMUM,
     KCONFIG_VA_BITS,
     PA_BITS,
@@ -29,7 +29,7 @@ from s2geom.kvm_rules import (
     KvmCase,
     KvmRule,
 )
-from s2geom.scheme import Scheme, scheme_of
+from s2geom.kernel.scheme import Scheme, scheme_of
 
 
 def _asked_of(scheme: Scheme, *, with_cpu: bool) -> tuple[KvmRule, ...]:

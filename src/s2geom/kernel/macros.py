@@ -12,8 +12,8 @@ from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
 from s2geom.core.levels import levels_for
 from s2geom.core.numbers import integer_within
 from s2geom.core.public import public
-from s2geom.fake import fake_pgd
-from s2geom.scheme import Scheme, scheme_of
+from s2geom.kernel.fake import fake_pgd
+from s2geom.kernel.scheme import Scheme, scheme_of
 
 
 @public

@@ -15,9 +15,9 @@ from s2geom.core.granule import Granule
 from s2geom.core.wording import bits
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2
-from s2geom.kvm import Host
-from s2geom.kvm_rules import IPA_MINIMUM
-from s2geom.scheme import Scheme
+from s2geom.kernel.choose import Host
+from s2geom.kernel.limits import IPA_MINIMUM
+from s2geom.kernel.scheme import Scheme
 
 KVM_PHYS_SHIFT = 40
 """The IPA width of every guest before v4.20, and since then of one that asks for 0."""

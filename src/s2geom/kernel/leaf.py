@@ -17,8 +17,8 @@ from s2geom.core.granule import LAST_LEVEL, Granule
 from s2geom.core.numbers import integer
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
-from s2geom.kvm import Host
-from s2geom.scheme import Scheme, scheme_of
+from s2geom.kernel.choose import Host
+from s2geom.kernel.scheme import Scheme, scheme_of
 
 PMD_LEVEL = 2
 PUD_LEVEL = 1

@@ -17,8 +17,8 @@ from s2geom.core.rules import Rule, ways_out
 from s2geom.core.wording import article, bits
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, a_page_size, page_sizes
-from s2geom.fake import FakePgd, fake_pgd_below
-from s2geom.scheme import Release, Scheme
+from s2geom.kernel.fake import FakePgd, fake_pgd_below
+from s2geom.kernel.scheme import Release, Scheme
 
 IPA_MINIMUM = 32
 """The narrowest guest that any KVM makes."""
