@@ -49,9 +49,11 @@ if TYPE_CHECKING:
         PolicyRow,
         compare_policies,
     )
-    from s2geom.registers import VTCR_EL2, VTTBR_EL2, parse_nested_name
+    from s2geom.registers.nested_dump import parse_nested_name
+    from s2geom.registers.ste import STE
+    from s2geom.registers.vtcr import VTCR_EL2
+    from s2geom.registers.vttbr import VTTBR_EL2
     from s2geom.render import bit_ruler, register_word, table_tree
-    from s2geom.smmu import STE
     from s2geom.tabulate import diff, survey, survey_chart
     from s2geom.walker import Fault, Mapping, Translation, scan, walk
     from s2geom.weigh import Footprint, LevelCount, TableCount, footprint
@@ -86,7 +88,7 @@ _LATER = {
     "PolicyChoice": "policies",
     "PolicyRow": "policies",
     "S2GeomError": "core.errors",
-    "STE": "smmu",
+    "STE": "registers.ste",
     "Scheme": "kernel.scheme",
     "Step": "builder",
     "TableBuilder": "builder",
@@ -94,8 +96,8 @@ _LATER = {
     "Translation": "walker",
     "UnreadableInput": "core.errors",
     "UnsupportedCombination": "core.errors",
-    "VTCR_EL2": "registers",
-    "VTTBR_EL2": "registers",
+    "VTCR_EL2": "registers.vtcr",
+    "VTTBR_EL2": "registers.vttbr",
     "Violation": "core.errors",
     "bit_ruler": "render",
     "check": "kernel.choose",
@@ -107,7 +109,7 @@ _LATER = {
     "hw_pgtable_levels": "core.levels",
     "kernel_macros": "kernel.macros",
     "leaf_size": "kernel.leaf",
-    "parse_nested_name": "registers",
+    "parse_nested_name": "registers.nested_dump",
     "register_word": "render",
     "scan": "walker",
     "stage2": "kernel.choose",

@@ -21,14 +21,16 @@ from s2geom.cpu.id_registers import (
     ID_AA64MMFR3_EL1,
 )
 from s2geom.policies import POLICIES, compare_policies
-from s2geom.registers import VTCR_EL2, VTTBR_EL2, parse_nested_name
+from s2geom.registers.nested_dump import parse_nested_name
+from s2geom.registers.ste import STE
+from s2geom.registers.vtcr import VTCR_EL2
+from s2geom.registers.vttbr import VTTBR_EL2
 from s2geom.report import (
     NOT_SUPPORTED,
     Report,
     geometry_data,
     geometry_facts,
 )
-from s2geom.smmu import STE
 
 
 def _title(asked: Namespace) -> str:

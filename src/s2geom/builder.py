@@ -21,7 +21,8 @@ from s2geom.core.public import public
 from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import ANY_CPU
 from s2geom.descriptor import AddressLayout, Attributes, Descriptor
-from s2geom.registers import VTCR_EL2, VTTBR_EL2
+from s2geom.registers.vtcr import VTCR_EL2
+from s2geom.registers.vttbr import VTTBR_EL2
 
 Piece = tuple[Run, Attributes]
 """Leaves, and what they say about the memory that they map."""

@@ -44,8 +44,9 @@ from s2geom.kernel.limits import PA_BITS as KERNEL_PA_BITS
 from s2geom.kernel.scheme import Scheme
 from s2geom.memory import Memory
 from s2geom.policies import POLICIES, Policy, PolicyChoice, PolicyRow
-from s2geom.registers import VTCR_EL2, VTTBR_EL2
-from s2geom.smmu import STE
+from s2geom.registers.ste import STE
+from s2geom.registers.vtcr import VTCR_EL2
+from s2geom.registers.vttbr import VTTBR_EL2
 from s2geom.walker import Fault, Mapping, Translation, scan, walk
 from s2geom.weigh import Footprint, LevelCount, TableCount, footprint
 

@@ -33,7 +33,7 @@ from s2geom.descriptor import (
     found_descriptor,
 )
 from s2geom.memory import Read, exactly
-from s2geom.registers import VTCR_EL2
+from s2geom.registers.vtcr import VTCR_EL2
 
 # Faults
 

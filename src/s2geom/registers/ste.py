@@ -33,7 +33,12 @@ from s2geom.cpu.sizes import (
     address_bits,
     page_sizes,
 )
-from s2geom.walk_fields import SHAREABILITY, WalkFields, vmid_bits_of, walks_are
+from s2geom.registers.shape_fields import (
+    SHAREABILITY,
+    WalkFields,
+    vmid_bits_of,
+    walks_are,
+)
 
 ENTRY_BYTES = 64
 FIRST_BIT = 128
