@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         ID_AA64MMFR3_EL1,
     )
     from s2geom.descriptor import AddressLayout, Attributes, Descriptor
-    from s2geom.kconfig import IpaSizes, KernelConfig, Origin
+    from s2geom.kconfig.config import IpaSizes, KernelConfig, Origin
     from s2geom.kernel.choose import Host, check, stage2
     from s2geom.kernel.fake import FakePgd, fake_pgd
     from s2geom.kernel.leaf import leaf_size
@@ -75,14 +75,14 @@ _LATER = {
     "ID_AA64MMFR3_EL1": "cpu.id_registers",
     "InvalidArgument": "core.errors",
     "IpaIndex": "core.geometry",
-    "IpaSizes": "kconfig",
-    "KernelConfig": "kconfig",
+    "IpaSizes": "kconfig.config",
+    "KernelConfig": "kconfig.config",
     "Level": "core.geometry",
     "LevelCount": "weigh",
     "Mapping": "walker",
     "Memory": "memory",
     "MemoryReadError": "core.errors",
-    "Origin": "kconfig",
+    "Origin": "kconfig.config",
     "POLICIES": "policies",
     "Policy": "policies",
     "PolicyChoice": "policies",

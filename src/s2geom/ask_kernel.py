@@ -10,7 +10,7 @@ from s2geom.core.units import size_text
 from s2geom.core.wording import counted
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM
-from s2geom.kconfig import IpaSizes, KernelConfig
+from s2geom.kconfig.config import IpaSizes, KernelConfig
 from s2geom.kernel.changes import reasons_for_none
 from s2geom.kernel.choose import Host
 from s2geom.kernel.fake import fake_pgd

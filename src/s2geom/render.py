@@ -38,7 +38,7 @@ from s2geom.svg import (
 from s2geom.tabulate import ranges, survey, survey_chart
 
 if TYPE_CHECKING:
-    from s2geom.kconfig import KernelConfig
+    from s2geom.kconfig.config import KernelConfig
     from s2geom.policies import PolicyChoice
     from s2geom.weigh import Footprint, TableCount
 

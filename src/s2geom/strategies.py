@@ -36,7 +36,7 @@ from s2geom.cpu.id_registers import (
 )
 from s2geom.cpu.sizes import CHOICE_IPA_BITS, IPA_MAXIMUM, PA_BITS
 from s2geom.descriptor import AddressLayout, Attributes, Descriptor
-from s2geom.kconfig import IpaSizes, KernelConfig, Origin
+from s2geom.kconfig.config import IpaSizes, KernelConfig, Origin
 from s2geom.kernel.choose import Host, check
 from s2geom.kernel.fake import FakePgd, fake_pgd
 from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS, VA_MAXIMUM, VA_MINIMUM

@@ -25,7 +25,7 @@ from s2geom.core.numbers import flag
 from s2geom.core.public import public
 from s2geom.core.wording import counted, quoted
 from s2geom.cpu.cpu import Cpu, optional_cpu
-from s2geom.dotconfig import (
+from s2geom.kconfig.text import (
     MOST_BYTES,
     File,
     Setting,
