@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import s2geom as s2
-from s2geom import cli, descriptor, kconfig, policies
+from s2geom import cli, kconfig, policies
 from s2geom.core.fields import Word
 from s2geom.core.rules import Rule
 from s2geom.cpu import cpu as architecture
@@ -19,6 +19,7 @@ from s2geom.kernel import limits as kvm_rules
 from s2geom.registers import root as table_base
 from s2geom.registers import ste as smmu
 from s2geom.registers import vtcr as registers
+from s2geom.tables import descriptor
 
 PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
     "rules-architecture": architecture.RULES,

@@ -34,14 +34,12 @@ if TYPE_CHECKING:
         ID_AA64MMFR2_EL1,
         ID_AA64MMFR3_EL1,
     )
-    from s2geom.descriptor import AddressLayout, Attributes, Descriptor
     from s2geom.kconfig.config import IpaSizes, KernelConfig, Origin
     from s2geom.kernel.choose import Host, check, stage2
     from s2geom.kernel.fake import FakePgd, fake_pgd
     from s2geom.kernel.leaf import leaf_size
     from s2geom.kernel.macros import kernel_macros
     from s2geom.kernel.scheme import Scheme
-    from s2geom.memory import Memory
     from s2geom.policies import (
         POLICIES,
         Policy,
@@ -54,17 +52,23 @@ if TYPE_CHECKING:
     from s2geom.registers.vtcr import VTCR_EL2
     from s2geom.registers.vttbr import VTTBR_EL2
     from s2geom.render import bit_ruler, register_word, table_tree
+    from s2geom.tables.attributes import Attributes
+    from s2geom.tables.descriptor import Descriptor
+    from s2geom.tables.faults import Fault
+    from s2geom.tables.layout import AddressLayout
+    from s2geom.tables.memory import Memory
+    from s2geom.tables.scan import Mapping, scan
+    from s2geom.tables.walk import Translation, walk
     from s2geom.tabulate import diff, survey, survey_chart
-    from s2geom.walker import Fault, Mapping, Translation, scan, walk
     from s2geom.weigh import Footprint, LevelCount, TableCount, footprint
 
 _LATER = {
-    "AddressLayout": "descriptor",
-    "Attributes": "descriptor",
+    "AddressLayout": "tables.layout",
+    "Attributes": "tables.attributes",
     "Cpu": "cpu.cpu",
-    "Descriptor": "descriptor",
+    "Descriptor": "tables.descriptor",
     "FakePgd": "kernel.fake",
-    "Fault": "walker",
+    "Fault": "tables.faults",
     "Footprint": "weigh",
     "Geometry": "core.geometry",
     "Granule": "core.granule",
@@ -79,8 +83,8 @@ _LATER = {
     "KernelConfig": "kconfig.config",
     "Level": "core.geometry",
     "LevelCount": "weigh",
-    "Mapping": "walker",
-    "Memory": "memory",
+    "Mapping": "tables.scan",
+    "Memory": "tables.memory",
     "MemoryReadError": "core.errors",
     "Origin": "kconfig.config",
     "POLICIES": "policies",
@@ -93,7 +97,7 @@ _LATER = {
     "Step": "builder",
     "TableBuilder": "builder",
     "TableCount": "weigh",
-    "Translation": "walker",
+    "Translation": "tables.walk",
     "UnreadableInput": "core.errors",
     "UnsupportedCombination": "core.errors",
     "VTCR_EL2": "registers.vtcr",
@@ -111,12 +115,12 @@ _LATER = {
     "leaf_size": "kernel.leaf",
     "parse_nested_name": "registers.nested_dump",
     "register_word": "render",
-    "scan": "walker",
+    "scan": "tables.scan",
     "stage2": "kernel.choose",
     "survey": "tabulate",
     "survey_chart": "tabulate",
     "table_tree": "render",
-    "walk": "walker",
+    "walk": "tables.walk",
 }
 """Every public name and its module, which is loaded when the name is first used: a
 debugger that only asks for a shape never pays for a parser, a walker or a picture."""

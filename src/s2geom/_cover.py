@@ -15,7 +15,7 @@ from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import integer
-from s2geom.descriptor import AddressLayout, is_block_level
+from s2geom.tables.layout import AddressLayout, is_block_level
 
 
 @frozen

@@ -25,7 +25,8 @@ from s2geom._words import IN_PLACE_BITS, WORD_BYTES, Words, read
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL
-from s2geom.descriptor import CONTIGUOUS_BIT, TABLE_OR_PAGE, VALID, AddressLayout
+from s2geom.tables.descriptor import CONTIGUOUS_BIT, TABLE_OR_PAGE, VALID
+from s2geom.tables.layout import AddressLayout
 
 WRITE = "write"
 INVALIDATE = "invalidate"

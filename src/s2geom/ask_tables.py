@@ -18,11 +18,13 @@ from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
 from s2geom.kernel.leaf import leaf_size
 from s2geom.kernel.scheme import Scheme
-from s2geom.memory import Memory
 from s2geom.memory_map import Region, parse_memory_map
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.report import NOT_SUPPORTED, Report, geometry_data
-from s2geom.walker import Fault, Mapping, scan, walk
+from s2geom.tables.faults import Fault
+from s2geom.tables.memory import Memory
+from s2geom.tables.scan import Mapping, scan
+from s2geom.tables.walk import walk
 from s2geom.weigh import TableCount, footprint
 
 

@@ -20,9 +20,11 @@ from s2geom.core.numbers import flag, integer
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import ANY_CPU
-from s2geom.descriptor import AddressLayout, Attributes, Descriptor
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
+from s2geom.tables.attributes import Attributes
+from s2geom.tables.descriptor import Descriptor
+from s2geom.tables.layout import AddressLayout
 
 Piece = tuple[Run, Attributes]
 """Leaves, and what they say about the memory that they map."""

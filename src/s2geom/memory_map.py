@@ -16,7 +16,7 @@ from attrs import frozen
 
 from s2geom.core.errors import InvalidArgument, UnreadableInput
 from s2geom.core.units import parse_size
-from s2geom.descriptor import Attributes
+from s2geom.tables.attributes import Attributes
 
 NOWHERE_EXECUTABLE = 2
 READ_ONLY = 1

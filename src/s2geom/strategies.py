@@ -35,19 +35,23 @@ from s2geom.cpu.id_registers import (
     ID_AA64MMFR3_EL1,
 )
 from s2geom.cpu.sizes import CHOICE_IPA_BITS, IPA_MAXIMUM, PA_BITS
-from s2geom.descriptor import AddressLayout, Attributes, Descriptor
 from s2geom.kconfig.config import IpaSizes, KernelConfig, Origin
 from s2geom.kernel.choose import Host, check
 from s2geom.kernel.fake import FakePgd, fake_pgd
 from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS, VA_MAXIMUM, VA_MINIMUM
 from s2geom.kernel.limits import PA_BITS as KERNEL_PA_BITS
 from s2geom.kernel.scheme import Scheme
-from s2geom.memory import Memory
 from s2geom.policies import POLICIES, Policy, PolicyChoice, PolicyRow
 from s2geom.registers.ste import STE
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
-from s2geom.walker import Fault, Mapping, Translation, scan, walk
+from s2geom.tables.attributes import Attributes
+from s2geom.tables.descriptor import Descriptor
+from s2geom.tables.faults import Fault
+from s2geom.tables.layout import AddressLayout
+from s2geom.tables.memory import Memory
+from s2geom.tables.scan import Mapping, scan
+from s2geom.tables.walk import Translation, walk
 from s2geom.weigh import Footprint, LevelCount, TableCount, footprint
 
 __all__ = [

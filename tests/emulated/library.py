@@ -31,7 +31,7 @@ from s2geom import (
     UnsupportedCombination,
     walk,
 )
-from s2geom.memory import Read
+from s2geom.tables.memory import Read
 
 HA = 1 << 21
 HD = 1 << 22

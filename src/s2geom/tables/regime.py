@@ -16,8 +16,8 @@ from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import unsigned
 from s2geom.cpu.cpu import ANY_CPU, Cpu, optional_cpu
-from s2geom.descriptor import AddressLayout
 from s2geom.registers.vtcr import VTCR_EL2
+from s2geom.tables.layout import AddressLayout
 
 WIDEST_OUTPUT = 52
 """VMSAv8-64 has no wider output address, whatever PS and PARange say."""

@@ -26,16 +26,13 @@ from typing import NamedTuple, TypeAlias
 
 from attrs import define, field
 
-from s2geom._regime import TABLE_OR_PAGE, Regime, Step
 from s2geom.core.errors import UnreadableInput
 from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule
-from s2geom.descriptor import (
-    ATTRIBUTE_MASK,
-    NT_BIT,
-    WORD_MASK,
-    AddressLayout,
-)
-from s2geom.memory import Read, read_exactly
+from s2geom.tables.attributes import ATTRIBUTE_MASK
+from s2geom.tables.descriptor import NT_BIT, WORD_MASK
+from s2geom.tables.layout import AddressLayout
+from s2geom.tables.memory import Read, read_exactly
+from s2geom.tables.regime import TABLE_OR_PAGE, Regime, Step
 
 AGAIN_LIMIT = 1 << 16
 """Descriptors that may be read more than once: 128 tables of 4K. It leaves room for an

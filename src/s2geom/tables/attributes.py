@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: MIT
+"""`Attributes`: the bits of a leaf that say what memory it maps and who may use it."""
+
+from typing import Any
+
+from attrs import asdict, field, frozen
+
+from s2geom.core.numbers import flag, integer_within, unsigned
+from s2geom.core.public import public
+
+# The fields of a leaf
+
+
+@frozen
+class Field:
+    """One field of a leaf descriptor.
+
+    Args:
+        name: The attribute of `Attributes` that holds it.
+        low: Its lowest bit in the word.
+        width: Its bits.
+        says: What each value means, or for a field without fixed meaning one text
+            with ``{}`` for the value. A text that is empty is not worth saying.
+    """
+
+    name: str
+    low: int
+    width: int
+    says: tuple[str, ...]
+
+    @property
+    def mask(self) -> int:
+        """The bits of the word."""
+        return ((1 << self.width) - 1) << self.low
+
+    def explain(self, value: int) -> str:
+        """Return the words for a value."""
+        return self.says[value if len(self.says) > 1 else 0].format(value)
+
+
+FIELDS = {
+    row.name: row
+    for row in (
+        Field("memattr", 2, 4, ("",)),  # two encodings: see `explain_memattr`
+        Field(
+            "s2ap",
+            6,
+            2,
+            ("no data access", "read-only", "write-only", "read and write"),
+        ),
+        Field(
+            "sh",
+            8,
+            2,
+            (
+                "non-shareable",
+                "reserved shareability",
+                "outer shareable",
+                "inner shareable",
+            ),
+        ),
+        Field("af", 10, 1, ("access flag clear: the first access faults", "accessed")),
+        Field("fnxs", 11, 1, ("", "FnXS: TLB maintenance with nXS skips it")),
+        Field("nt", 16, 1, ("", "nT: a block that is about to be replaced")),
+        Field("dbm", 51, 1, ("", "DBM: hardware may make it writable")),
+        Field(
+            "xn",
+            53,
+            2,
+            ("executable", "executable at EL0", "not executable", "executable at EL1"),
+        ),
+        Field("ns", 55, 1, ("", "bit 55 set: NS in a Realm, else software's")),
+        Field("software", 56, 3, ("software bits {:#05b}",)),
+        Field("pbha", 59, 4, ("bits 62:59 are {:#06b}: PBHA, or overlay index",)),
+        Field("amec", 63, 1, ("", "bit 63 set: AMEC in a Realm, else reserved")),
+    )
+}
+"""Every field of a leaf but address, type and contiguous bit (Arm ARM D8.3.2)."""
+
+ATTRIBUTE_MASK = sum(row.mask for row in FIELDS.values())
+
+DEVICE = ("nGnRnE", "nGnRE", "nGRE", "GRE")
+CACHING = ("reserved", "non-cacheable", "write-through", "write-back")
+FORCED = (
+    "Normal memory, reserved MemAttr",
+    "Normal memory, non-cacheable",
+    "Normal memory, write-back whatever stage 1 says",
+    "Normal memory, cacheable as stage 1 says",
+)
+
+
+def explain_memattr(memattr: int, *, fwb: bool) -> str:
+    """Return the memory type in words.
+
+    Source: Arm ARM D8.6.6; pseudocode S2DecodeMemAttrs, S2CombineS1MemAttrs.
+    """
+    high, low = memattr >> 2, memattr & 0b11
+    if fwb:
+        kind = high & 1  # bit 5 of the word is reserved
+        return FORCED[low] if kind else f"Device-{DEVICE[low]}"
+    if high == 0:
+        return f"Device-{DEVICE[low]}"
+    if low == 0:
+        # 0100 alone has a meaning, and only with FEAT_MTE_PERM.
+        return "NoTagAccess, or reserved" if high == 1 else "reserved MemAttr"
+    if high == low:
+        return f"Normal memory, {CACHING[low]}"
+    return f"Normal memory, outer {CACHING[high]}, inner {CACHING[low]}"
+
+
+def _field(name: str, default: int | bool) -> Any:
+    row = FIELDS[name]
+
+    def enter(value: object) -> int | None:
+        if row.width == 1:
+            return flag(name, value)
+        if name == "sh" and value is None:
+            return None
+        return integer_within(name, value, 0, (1 << row.width) - 1)
+
+    return field(default=default, converter=enter)
+
+
+@public
+@frozen(kw_only=True)
+class Attributes:
+    """What a leaf says about the memory it maps, address and grouping aside.
+
+    The default is normal memory, write-back, inner shareable, read-write-execute, with
+    the access flag set. The contiguous bit is not here: it says how translations may
+    be cached and nothing about the memory, so it is the `Descriptor`'s.
+
+    Args:
+        s2ap: Data access: bit 0 read, bit 1 write.
+        memattr: Memory type, 4 bits. 0b1111 is write-back without FEAT_S2FWB; with
+            it, 0b0110 is write-back.
+        sh: Shareability: 0 non, 2 outer, 3 inner; None for a descriptor that has none,
+            which is LPA2's (VTCR_EL2.SH0 holds for all of them).
+        af: Access flag.
+        xn: 0 executable, 1 at EL0 only, 2 not at all, 3 at EL1 only.
+        dbm: Dirty bit modifier.
+        fnxs: FnXS (FEAT_XS).
+        nt: nT, of blocks alone (FEAT_BBM).
+        ns: Bit 55.
+        software: Bits 58:56, free for software.
+        pbha: Bits 62:59.
+        amec: Bit 63.
+
+    Raises:
+        InvalidArgument: A value does not fit its field.
+        TypeError: A value has the wrong type; fields of one bit are a `bool`.
+
+    Source: Arm ARM D8.3.2, "Block descriptor and Page descriptor formats".
+
+    >>> hex(int(Attributes()))
+    '0x7fc'
+    >>> Attributes(s2ap=1, xn=2).explain()[1:3]
+    ('read-only', 'inner shareable')
+    """
+
+    s2ap: int = _field("s2ap", 3)
+    memattr: int = _field("memattr", 0b1111)
+    sh: int | None = _field("sh", 3)
+    af: bool = _field("af", True)
+    xn: int = _field("xn", 0)
+    dbm: bool = _field("dbm", False)
+    fnxs: bool = _field("fnxs", False)
+    nt: bool = _field("nt", False)
+    ns: bool = _field("ns", False)
+    software: int = _field("software", 0)
+    pbha: int = _field("pbha", 0)
+    amec: bool = _field("amec", False)
+
+    @classmethod
+    def from_int(cls, word: int) -> "Attributes":
+        """Take the fields from a word; all its other bits are somebody else's.
+
+        Every field is read, so this is for words of attributes alone. A descriptor's
+        own bits 9:8 and 16 may belong to its address: ask `Descriptor.attributes`.
+
+        Args:
+            word: 64 bits.
+
+        Raises:
+            InvalidArgument: The word does not fit 64 bits.
+            TypeError: It is no integer.
+        """
+        word = unsigned("word", word)
+        values: dict[str, Any] = {}
+        for row in FIELDS.values():
+            value = (word & row.mask) >> row.low
+            values[row.name] = bool(value) if row.width == 1 else value
+        return cls(**values)
+
+    def __int__(self) -> int:
+        # A ``sh`` of None has no bits.
+        values = asdict(self)
+        return sum(int(values[row.name] or 0) << row.low for row in FIELDS.values())
+
+    def explain(self, *, fwb: bool = False) -> tuple[str, ...]:
+        """Return a few plain words for each field that says something.
+
+        Args:
+            fwb: Whether HCR_EL2.FWB is set, which gives ``memattr`` another meaning.
+
+        Raises:
+            TypeError: ``fwb`` is no bool.
+        """
+        values = asdict(self)
+        said = [explain_memattr(self.memattr, fwb=flag("fwb", fwb))]
+        for name, row in FIELDS.items():
+            value = values[name]
+            if value is None:
+                said.append("shareable as VTCR_EL2.SH0 says")
+            elif value or name in {"s2ap", "sh", "af", "xn"}:
+                said.append(row.explain(int(value)))
+        return tuple(text for text in said if text)

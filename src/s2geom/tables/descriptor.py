@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: MIT
+"""`Descriptor`: one 64-bit entry of a stage-2 table, and the `Attributes` of a leaf.
+
+A descriptor is a word, and what the word means depends on three things that are not in
+it: the level it stands at, the granule, and where the bits of an address are kept. The
+last is an `AddressLayout`, of which there are three. So a descriptor holds all four,
+keeps every bit of the word, and everything else is derived.
+
+The fields of a leaf are the rows of `FIELDS`: they decode, encode, check and explain.
+"""
+
+from attrs import evolve, field, frozen
+
+from s2geom.core.errors import InvalidArgument
+from s2geom.core.geometry import (
+    CONTIGUOUS,
+    Geometry,
+)
+from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
+from s2geom.core.numbers import flag, integer_within, unsigned
+from s2geom.core.public import public
+from s2geom.core.wording import quoted
+from s2geom.tables.attributes import Attributes
+from s2geom.tables.layout import BITS48, LAYOUT_GRANULES, AddressLayout, is_block_level
+
+VALID = 1 << 0
+TABLE_OR_PAGE = 1 << 1
+CONTIGUOUS_BIT = 1 << 52
+NT_BIT = 1 << 16
+WORD_MASK = (1 << 64) - 1
+
+
+# The descriptor
+
+
+def _word(value: object) -> int:
+    return unsigned("word", value)
+
+
+def _level(value: object) -> int:
+    return integer_within("level", value, -1, LAST_LEVEL)
+
+
+@public
+@frozen
+class Descriptor:
+    """One 64-bit stage-2 descriptor, at its level.
+
+    Args:
+        word: The 64 bits, all of them kept.
+        level: Level of lookup that it was found at, -1..3.
+        granule: Page size; its page shift is accepted too.
+        layout: Where it keeps its address.
+
+    Raises:
+        InvalidArgument: A value is outside its range, or the granule has no such
+            layout.
+        TypeError: A value has the wrong type.
+
+    Source: Arm ARM D8.3, "Translation table descriptor formats".
+
+    >>> entry = Descriptor(0x8000_07FF, 3, Granule.K4)
+    >>> entry.kind, hex(entry.output_address), entry.attributes == Attributes()
+    ('page', '0x80000000', True)
+    """
+
+    word: int = field(converter=_word, repr=hex)
+    level: int = field(converter=_level)
+    granule: Granule = field(converter=granule_of)
+    layout: AddressLayout = AddressLayout.BITS48
+
+    def __attrs_post_init__(self) -> None:
+        if self.layout is BITS48:  # every granule has it
+            return
+        if not isinstance(self.layout, AddressLayout):
+            raise TypeError(
+                f"layout must be an AddressLayout, got {quoted(self.layout)}"
+            )
+        if self.granule not in LAYOUT_GRANULES[self.layout]:
+            raise InvalidArgument(
+                f"layout {self.layout.name} is not for {self.granule} pages"
+            )
+
+    @classmethod
+    def from_int(
+        cls, word: int, geometry: Geometry, level: int, *, lpa: bool = False
+    ) -> "Descriptor":
+        """Take a word as a descriptor of a geometry.
+
+        Args:
+            word: 64 bits.
+            geometry: The shape of the tables it is from.
+            level: Level of the table it was found in.
+            lpa: FEAT_LPA: whether 64K descriptors have the 52-bit layout, as they also
+                do where the IPA is wider than 48 bits.
+
+        Raises:
+            InvalidArgument: The word does not fit 64 bits, or the tree has no such
+                level.
+            TypeError: A value has the wrong type.
+        """
+        layout = AddressLayout.of(geometry, lpa=lpa)
+        level = integer_within("level", level, geometry.start_level, LAST_LEVEL)
+        return cls(word, level, geometry.granule, layout)
+
+    @classmethod
+    def table(
+        cls, geometry: Geometry, level: int, address: int, *, lpa: bool = False
+    ) -> "Descriptor":
+        """Make a table descriptor: it points at a table of the next level.
+
+        Args:
+            geometry: The shape of the tables.
+            level: Level of the table that it will stand in, not the last.
+            address: Of the next table, in bytes, a multiple of the page size.
+            lpa: FEAT_LPA, see `from_int`.
+
+        Raises:
+            InvalidArgument: A value is outside its range, or the address misaligned.
+            TypeError: A value has the wrong type.
+        """
+        layout = AddressLayout.of(geometry, lpa=lpa)
+        level = integer_within("level", level, geometry.start_level, LAST_LEVEL - 1)
+        bits = layout.encode(address, geometry.page_shift)
+        return cls(bits | TABLE_OR_PAGE | VALID, level, geometry.granule, layout)
+
+    @classmethod
+    def leaf(
+        cls,
+        geometry: Geometry,
+        level: int,
+        address: int,
+        attributes: Attributes | None = None,
+        *,
+        lpa: bool = False,
+        contiguous: bool = False,
+    ) -> "Descriptor":
+        """Make a page or block descriptor.
+
+        Args:
+            geometry: The shape of the tables.
+            level: Level of the table that it will stand in: the last for a page, a
+                level that may have blocks for a block.
+            address: That it maps to, in bytes, a multiple of what it maps.
+            attributes: None for the default `Attributes`. LPA2 descriptors have no
+                room for ``sh``, so it is left out there.
+            lpa: FEAT_LPA, see `from_int`.
+            contiguous: Whether it is one of a contiguous group.
+
+        Raises:
+            InvalidArgument: A value is outside its range, the address is misaligned,
+                or the level has no leaves or no contiguous groups.
+            TypeError: A value has the wrong type.
+
+        >>> shape = Geometry(Granule.K4, 40, 1)
+        >>> Descriptor.leaf(shape, 2, 0x4020_0000).explain()[0]
+        'block at level 2: 0x200000 bytes at 0x40200000'
+        """
+        layout = AddressLayout.of(geometry, lpa=lpa)
+        granule = geometry.granule
+        level = integer_within("level", level, geometry.start_level, LAST_LEVEL)
+        if attributes is None:
+            attributes = Attributes()
+        elif not isinstance(attributes, Attributes):
+            raise TypeError(f"attributes must be Attributes, got {quoted(attributes)}")
+        if level != LAST_LEVEL and not is_block_level(granule, layout, level):
+            raise InvalidArgument(
+                f"level {level} has no blocks with {granule} pages and "
+                f"{layout.address_bits}-bit addresses"
+            )
+        if attributes.nt and level == LAST_LEVEL:
+            raise InvalidArgument("nt is for blocks; a page has an address bit there")
+        word = VALID | (TABLE_OR_PAGE if level == LAST_LEVEL else 0)
+        word |= int(attributes) & ~layout.moved_mask
+        word |= layout.encode(address, granule.level_shift(level))
+        if flag("contiguous", contiguous):
+            if not geometry.level(level).contiguous:
+                raise InvalidArgument(
+                    f"level {level} of this {granule} geometry has no contiguous groups"
+                )
+            word |= CONTIGUOUS_BIT
+        return cls(word, level, granule, layout)
+
+    @property
+    def kind(self) -> str:
+        """``"invalid"``, ``"table"``, ``"block"``, ``"page"`` or ``"reserved"``.
+
+        Source: pseudocode AArch64.DecodeDescriptorType, AArch64.BlockDescSupported.
+        """
+        if not self.word & VALID:
+            return "invalid"
+        if self.level == LAST_LEVEL:
+            return "page" if self.word & TABLE_OR_PAGE else "reserved"
+        if self.word & TABLE_OR_PAGE:
+            return "table"
+        allowed = is_block_level(self.granule, self.layout, self.level)
+        return "block" if allowed else "reserved"
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it maps memory: a block or a page."""
+        return self.kind in {"block", "page"}
+
+    @property
+    def output_address(self) -> int | None:
+        """What a leaf maps to, or where the next table is; None if it is neither."""
+        kind = self.kind
+        if kind in {"invalid", "reserved"}:
+            return None
+        level = LAST_LEVEL if kind == "table" else self.level
+        return self.layout.decode(self.word, self.granule.level_shift(level))
+
+    @property
+    def attributes(self) -> Attributes | None:
+        """The attributes of a leaf; None for anything else."""
+        if not self.is_leaf:
+            return None
+        moved = self.layout is AddressLayout.LPA2
+        word = self.word & ~self.layout.moved_mask
+        if self.level == LAST_LEVEL:
+            word &= ~NT_BIT
+        found = Attributes.from_int(word)
+        return evolve(found, sh=None) if moved else found
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether it is a leaf in a contiguous group.
+
+        The bit is reserved, and means nothing, where a level has no groups.
+
+        Source: Arm ARM D8.7.1; pseudocode ContiguousSize.
+        """
+        grouped = (self.granule, self.level) in CONTIGUOUS
+        return grouped and self.is_leaf and bool(self.word & CONTIGUOUS_BIT)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes that a leaf maps; None for anything else."""
+        return 1 << self.granule.level_shift(self.level) if self.is_leaf else None
+
+    def __int__(self) -> int:
+        return self.word
+
+    def explain(self, *, fwb: bool = False) -> tuple[str, ...]:
+        """Return what it is and does, one plain sentence or a few words a field.
+
+        Args:
+            fwb: Whether HCR_EL2.FWB is set, which gives ``memattr`` another meaning.
+
+        Raises:
+            TypeError: ``fwb`` is no bool.
+        """
+        fwb = flag("fwb", fwb)
+        kind, size = self.kind, 1 << self.granule.level_shift(self.level)
+        attributes = self.attributes
+        if attributes is not None:
+            said = [f"{kind} at level {self.level}: {size:#x} bytes at {self._where}"]
+            if self.contiguous:
+                group = CONTIGUOUS[self.granule, self.level]
+                said.append(f"one of a contiguous group of {group}")
+            return (*said, *attributes.explain(fwb=fwb))
+        if kind == "table":
+            return (f"table at level {self.level}: the next is at {self._where}",)
+        return (f"{kind} at level {self.level}: {size:#x} bytes are not mapped",)
+
+    @property
+    def _where(self) -> str:
+        return f"{self.output_address:#x}"
+
+
+_new = object.__new__
+_set_word, _set_level, _set_granule, _set_layout = (
+    vars(Descriptor)[slot].__set__ for slot in ("word", "level", "granule", "layout")
+)
+
+
+def found_descriptor(
+    word: int, level: int, granule: Granule, layout: AddressLayout
+) -> Descriptor:
+    """Return a descriptor of values that cannot be wrong, in a quarter of the time.
+
+    A walk's word is 64 bits that were read, and the rest its geometry's. Checking them
+    once more would cost as much as the walk.
+    """
+    descriptor = _new(Descriptor)
+    _set_word(descriptor, word)
+    _set_level(descriptor, level)
+    _set_granule(descriptor, granule)
+    _set_layout(descriptor, layout)
+    return descriptor

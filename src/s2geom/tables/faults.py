@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""`Fault`: how a stage-2 walk fails, with the fault status code of each kind."""
+
+from attrs import field, frozen
+
+from s2geom.core.errors import (
+    InvalidArgument,
+)
+from s2geom.core.granule import LAST_LEVEL
+from s2geom.core.numbers import integer_within, unsigned
+from s2geom.core.public import public
+from s2geom.core.wording import quoted
+
+# Faults
+
+TRANSLATION = "translation"
+ADDRESS_SIZE = "address size"
+ACCESS_FLAG = "access flag"
+PERMISSION = "permission"
+EXTERNAL_ABORT = "external abort"
+
+
+@frozen
+class FaultStatus:
+    """How a kind of fault is encoded in ESR_EL2.
+
+    Args:
+        at_zero: The status code at level 0; a level is added to it.
+        at_minus_one: The code at level -1, or None if it cannot happen there.
+    """
+
+    at_zero: int
+    at_minus_one: int | None
+
+
+FAULTS = {
+    ADDRESS_SIZE: FaultStatus(0b000000, 0b101001),
+    TRANSLATION: FaultStatus(0b000100, 0b101011),
+    ACCESS_FLAG: FaultStatus(0b001000, None),
+    PERMISSION: FaultStatus(0b001100, None),
+    EXTERNAL_ABORT: FaultStatus(0b010100, 0b010011),
+}
+"""Every kind of fault (Arm ARM D24, ESR_EL2.ISS; pseudocode EncodeLDFSC)."""
+
+
+# What comes back
+
+
+def _spell(address: int | None) -> str:
+    return f"{address:#x}" if address is not None else "None"
+
+
+@public
+@frozen
+class Fault:
+    """Why a walk found nothing.
+
+    Args:
+        kind: ``"translation"``, ``"address size"``, ``"access flag"``,
+            ``"permission"`` or ``"external abort"`` (on the walk).
+        level: Level that the CPU reports, -1..3.
+        address: The IPA that was walked.
+        descriptor_address: Where the descriptor is that the walk stopped at, or None
+            if it stopped before there was one. It is told, and not compared.
+
+    Raises:
+        InvalidArgument: There is no such fault.
+        TypeError: A number is no integer.
+
+    >>> Fault("translation", 0, 1 << 40).status
+    4
+    """
+
+    kind: str
+    level: int
+    address: int = field(repr=hex)
+    descriptor_address: int | None = field(default=None, eq=False, repr=_spell)
+
+    def __attrs_post_init__(self) -> None:
+        if self.kind not in FAULTS:
+            kinds = ", ".join(FAULTS)
+            raise InvalidArgument(
+                f"kind must be one of {kinds}, got {quoted(self.kind)}"
+            )
+        lowest = 0 if FAULTS[self.kind].at_minus_one is None else -1
+        numbers = {
+            "level": integer_within("level", self.level, lowest, LAST_LEVEL),
+            "address": unsigned("address", self.address),
+        }
+        if self.descriptor_address is not None:
+            where = unsigned("descriptor_address", self.descriptor_address)
+            numbers["descriptor_address"] = where
+        for name, number in numbers.items():
+            object.__setattr__(self, name, number)
+
+    @property
+    def status(self) -> int:
+        """The fault status code, bits 5:0 of ESR_EL2.ISS (DFSC and IFSC)."""
+        codes = FAULTS[self.kind]
+        if self.level == -1 and codes.at_minus_one is not None:
+            return codes.at_minus_one
+        return codes.at_zero + self.level

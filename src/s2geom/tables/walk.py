@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""`walk` and `scan`: read tables as the CPU does, one address or all of them.
+
+Nothing here does I/O. The caller brings ``read(physical_address, size) -> bytes``: a
+dump, a debugger, a `Memory`. What comes back is what the hardware would give, a fault
+with its kind and level included.
+"""
+
+from attrs import field, frozen
+
+from s2geom.core.errors import (
+    InvalidArgument,
+    MemoryReadError,
+)
+from s2geom.core.geometry import Geometry
+from s2geom.core.granule import DESCRIPTOR_SHIFT
+from s2geom.core.numbers import unsigned
+from s2geom.core.public import public
+from s2geom.core.wording import quoted
+from s2geom.cpu.cpu import Cpu
+from s2geom.registers.vtcr import VTCR_EL2
+from s2geom.tables.descriptor import Descriptor, found_descriptor
+from s2geom.tables.faults import (
+    ACCESS_FLAG,
+    ADDRESS_SIZE,
+    EXTERNAL_ABORT,
+    PERMISSION,
+    TRANSLATION,
+    Fault,
+)
+from s2geom.tables.memory import Read, exactly
+from s2geom.tables.regime import TABLE_OR_PAGE, Regime, regime_of
+
+
+@frozen
+class Access:
+    """Which descriptors allow a kind of access.
+
+    Args:
+        mask: The bits of the descriptor that decide.
+        values: Their values that allow it.
+    """
+
+    mask: int
+    values: frozenset[int]
+
+
+S2AP_READ = 1 << 6
+S2AP_WRITE = 1 << 7
+ACCESS_FLAG_BIT = 1 << 10
+DBM_BIT = 1 << 51
+XN_SHIFT = 53
+
+ACCESSES = {
+    "read": Access(S2AP_READ, frozenset({S2AP_READ})),
+    "write": Access(S2AP_WRITE, frozenset({S2AP_WRITE})),
+    # XN: 0 executable, 1 at EL0 only, 2 not at all, 3 at EL1 only (FEAT_XNX)
+    "execute": Access(3 << XN_SHIFT, frozenset({0 << XN_SHIFT, 3 << XN_SHIFT})),
+    "execute at EL0": Access(3 << XN_SHIFT, frozenset({0 << XN_SHIFT, 1 << XN_SHIFT})),
+}
+"""What a walk may be for (Arm ARM D8.4; pseudocode AArch64.S2DirectBasePermissions)."""
+
+WRITE_WITH_DBM = Access(
+    S2AP_WRITE | DBM_BIT, frozenset({S2AP_WRITE, DBM_BIT, S2AP_WRITE | DBM_BIT})
+)
+"""A write where hardware manages the dirty state."""
+
+
+@public
+@frozen
+class Translation:
+    """What a walk found.
+
+    Args:
+        output_address: Physical address of the byte that the IPA names.
+        level: Level of the leaf.
+        descriptor: The leaf.
+    """
+
+    output_address: int = field(repr=hex)
+    level: int
+    descriptor: Descriptor
+
+
+# One address
+
+
+@public
+def walk(
+    geometry: Geometry,
+    root: int,
+    ipa: int,
+    read: Read,
+    *,
+    cpu: Cpu | None = None,
+    vtcr: VTCR_EL2 | int | None = None,
+    access: str = "read",
+) -> Translation | Fault:
+    """Translate one address as the CPU would.
+
+    What the architecture leaves to an implementation does not fault here: a contiguous
+    group wider than the IPA space, nT, and bits of the root below its alignment, which
+    count as clear.
+
+    Args:
+        geometry: The shape of the tables.
+        root: Physical address of the start level's table, in bytes.
+        ipa: The address to translate, 0..2**64 - 1; one outside the IPA space is a
+            Translation fault at level 0.
+        read: ``read(physical_address, size)`` returns that many bytes. If it raises
+            `MemoryReadError`, the walk ends in an external abort; anything else that it
+            raises is the caller's.
+        cpu: Bounds addresses and says which shapes and blocks are legal. None is a CPU
+            that can do anything, except that 64K blocks at level 1 are taken as
+            `Geometry.block_levels` has them.
+        vtcr: VTCR_EL2, for the output size (PS) and for who sets the access flag and
+            dirty state (HA, HD). None is the widest output, and software sets them.
+        access: ``"read"``, ``"write"``, ``"execute"`` (at EL1) or
+            ``"execute at EL0"``.
+
+    Raises:
+        InvalidArgument: An address is negative or wider than 64 bits, ``access`` is
+            unknown, or ``vtcr`` contradicts the geometry or asks for another format.
+        UnreadableInput: ``read`` returned another number of bytes.
+        TypeError: A value has the wrong type.
+
+    Source: Arm ARM D8.2 and D8.3; pseudocode AArch64.S2Translate, AArch64.S2Walk.
+
+    >>> from s2geom import Memory
+    >>> shape = Geometry(12, 31, 2)  # two tables at level 2
+    >>> block = Descriptor.leaf(shape, 2, 0x8000_0000)
+    >>> last = Memory({0x1FF8: int(block).to_bytes(8, "little")})
+    >>> hex(walk(shape, 0, 0x7FFF_F123, last.read).output_address)
+    '0x801ff123'
+    >>> walk(shape, 0, 0, last.read)
+    Fault(kind='external abort', level=2, address=0x0, descriptor_address=0x0)
+    """
+    regime = regime_of(geometry, cpu, vtcr)
+    root = unsigned("root", root) & regime.root_mask
+    ipa = unsigned("ipa", ipa)
+    if not callable(read):
+        raise TypeError(f"read must be callable, got {quoted(read)}")
+    if not isinstance(access, str):
+        raise TypeError(f"access must be text, got {quoted(access)}")
+    allowed_by = ACCESSES.get(access)
+    if allowed_by is None:
+        accesses = ", ".join(ACCESSES)
+        raise InvalidArgument(f"access must be one of {accesses}, got {quoted(access)}")
+    if access == "write" and regime.sets_dirty:
+        allowed_by = WRITE_WITH_DBM
+    if regime.violations or ipa >> geometry.ipa_bits:
+        return Fault(TRANSLATION, 0, ipa)
+    if root >> regime.output_bits:
+        return Fault(ADDRESS_SIZE, 0, ipa)
+    return _from_root(regime, root, ipa, read, allowed_by)
+
+
+def _from_root(
+    regime: Regime, table: int, ipa: int, read: Read, allowed_by: Access
+) -> Translation | Fault:
+    layout, steps, depth = regime.layout, regime.steps, 0
+    moved, move_up = layout.moved_mask, layout.move_up
+    while True:
+        level, shift, entries, leaf, in_place = steps[depth]
+        # Every bit of the start level's index counts: its tables are one array.
+        at = table + ((ipa >> shift & (entries - 1)) << DESCRIPTOR_SHIFT)
+        try:
+            found = read(at, 1 << DESCRIPTOR_SHIFT)
+        except MemoryReadError:
+            return Fault(EXTERNAL_ABORT, level, ipa, at)
+        if type(found) is not bytes or len(found) != 1 << DESCRIPTOR_SHIFT:
+            found = exactly(found, at, 1 << DESCRIPTOR_SHIFT)
+        word = int.from_bytes(found, "little")
+        kind = word & TABLE_OR_PAGE
+        if kind == leaf:
+            break
+        if kind != TABLE_OR_PAGE:
+            return Fault(TRANSLATION, level, ipa, at)
+        # As AddressLayout.decode, whose call would cost as much as all the rest here.
+        table = word & regime.table_address | (word & moved) << move_up
+        if table >> regime.output_bits:
+            return Fault(ADDRESS_SIZE, level, ipa, at)
+        depth += 1
+
+    address = word & in_place | (word & moved) << move_up
+    wrong = _leaf_fault(regime, word, address, allowed_by)
+    if wrong is not None:
+        return Fault(wrong, level, ipa, at)
+    address |= ipa & ((1 << shift) - 1)
+    leaf_found = found_descriptor(word, level, regime.geometry.granule, layout)
+    return Translation(address, level, leaf_found)
+
+
+def _leaf_fault(
+    regime: Regime, word: int, address: int, allowed_by: Access
+) -> str | None:
+    if address >> regime.output_bits:
+        return ADDRESS_SIZE
+    if not (word & ACCESS_FLAG_BIT or regime.sets_access_flag):
+        return ACCESS_FLAG
+    return None if word & allowed_by.mask in allowed_by.values else PERMISSION
