@@ -27,7 +27,7 @@ from s2geom import (
     scan,
     walk,
 )
-from s2geom._words import Words
+from s2geom.build.word_runs import Words
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 BASE = 0x8000_0000

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2geom import Footprint, Geometry, Host, InvalidArgument, footprint, leaf_size
-from s2geom.weigh import LevelCount, TableCount
+from s2geom.build.footprint import LevelCount, TableCount
 
 KIB, MIB, GIB, TIB, PIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40, 1 << 50
 

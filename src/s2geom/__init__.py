@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from s2geom.builder import Step, TableBuilder
+    from s2geom.build.builder import Step, TableBuilder
+    from s2geom.build.footprint import Footprint, LevelCount, TableCount, footprint
     from s2geom.core.errors import (
         InvalidArgument,
         MemoryReadError,
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
     from s2geom.tables.scan import Mapping, scan
     from s2geom.tables.walk import Translation, walk
     from s2geom.tabulate import diff, survey, survey_chart
-    from s2geom.weigh import Footprint, LevelCount, TableCount, footprint
 
 _LATER = {
     "AddressLayout": "tables.layout",
@@ -69,7 +69,7 @@ _LATER = {
     "Descriptor": "tables.descriptor",
     "FakePgd": "kernel.fake",
     "Fault": "tables.faults",
-    "Footprint": "weigh",
+    "Footprint": "build.footprint",
     "Geometry": "core.geometry",
     "Granule": "core.granule",
     "Host": "kernel.choose",
@@ -82,7 +82,7 @@ _LATER = {
     "IpaSizes": "kconfig.config",
     "KernelConfig": "kconfig.config",
     "Level": "core.geometry",
-    "LevelCount": "weigh",
+    "LevelCount": "build.footprint",
     "Mapping": "tables.scan",
     "Memory": "tables.memory",
     "MemoryReadError": "core.errors",
@@ -94,9 +94,9 @@ _LATER = {
     "S2GeomError": "core.errors",
     "STE": "registers.ste",
     "Scheme": "kernel.scheme",
-    "Step": "builder",
-    "TableBuilder": "builder",
-    "TableCount": "weigh",
+    "Step": "build.builder",
+    "TableBuilder": "build.builder",
+    "TableCount": "build.footprint",
     "Translation": "tables.walk",
     "UnreadableInput": "core.errors",
     "UnsupportedCombination": "core.errors",
@@ -108,7 +108,7 @@ _LATER = {
     "compare_policies": "policies",
     "diff": "tabulate",
     "fake_pgd": "kernel.fake",
-    "footprint": "weigh",
+    "footprint": "build.footprint",
     "hw_pgtable_level_shift": "core.levels",
     "hw_pgtable_levels": "core.levels",
     "kernel_macros": "kernel.macros",

@@ -12,7 +12,8 @@ from attrs import evolve
 
 from s2geom.ask_cpu import register_word
 from s2geom.asking import host_of, question, scheme_of, scheme_text
-from s2geom.builder import TableBuilder
+from s2geom.build.builder import TableBuilder
+from s2geom.build.footprint import TableCount, footprint
 from s2geom.core.errors import InvalidArgument, UnreadableInput
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
@@ -25,7 +26,6 @@ from s2geom.tables.faults import Fault
 from s2geom.tables.memory import Memory
 from s2geom.tables.scan import Mapping, scan
 from s2geom.tables.walk import walk
-from s2geom.weigh import TableCount, footprint
 
 
 def _bytes_of(path: str) -> bytes:

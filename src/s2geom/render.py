@@ -38,9 +38,9 @@ from s2geom.svg import (
 from s2geom.tabulate import ranges, survey, survey_chart
 
 if TYPE_CHECKING:
+    from s2geom.build.footprint import Footprint, TableCount
     from s2geom.kconfig.config import KernelConfig
     from s2geom.policies import PolicyChoice
-    from s2geom.weigh import Footprint, TableCount
 
 MOST_TABLES_DRAWN = 16
 """As many as the architecture concatenates; more are a number."""

@@ -22,7 +22,8 @@ from attrs import frozen
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from s2geom.builder import Step, TableBuilder
+from s2geom.build.builder import Step, TableBuilder
+from s2geom.build.footprint import Footprint, LevelCount, TableCount, footprint
 from s2geom.core.errors import InvalidArgument, Violation
 from s2geom.core.fields import Word
 from s2geom.core.geometry import Geometry, IpaIndex, Level
@@ -52,7 +53,6 @@ from s2geom.tables.layout import AddressLayout
 from s2geom.tables.memory import Memory
 from s2geom.tables.scan import Mapping, scan
 from s2geom.tables.walk import Translation, walk
-from s2geom.weigh import Footprint, LevelCount, TableCount, footprint
 
 __all__ = [
     "TableImage",
