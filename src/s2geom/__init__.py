@@ -17,6 +17,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from s2geom.build.builder import Step, TableBuilder
     from s2geom.build.footprint import Footprint, LevelCount, TableCount, footprint
+    from s2geom.compare.policies import (
+        POLICIES,
+        Policy,
+        PolicyChoice,
+        PolicyRow,
+        compare_policies,
+    )
+    from s2geom.compare.survey import diff, survey
     from s2geom.core.errors import (
         InvalidArgument,
         MemoryReadError,
@@ -41,18 +49,12 @@ if TYPE_CHECKING:
     from s2geom.kernel.leaf import leaf_size
     from s2geom.kernel.macros import kernel_macros
     from s2geom.kernel.scheme import Scheme
-    from s2geom.policies import (
-        POLICIES,
-        Policy,
-        PolicyChoice,
-        PolicyRow,
-        compare_policies,
-    )
     from s2geom.registers.nested_dump import parse_nested_name
     from s2geom.registers.ste import STE
     from s2geom.registers.vtcr import VTCR_EL2
     from s2geom.registers.vttbr import VTTBR_EL2
     from s2geom.render import bit_ruler, register_word, table_tree
+    from s2geom.show.chart import survey_chart
     from s2geom.tables.attributes import Attributes
     from s2geom.tables.descriptor import Descriptor
     from s2geom.tables.faults import Fault
@@ -60,7 +62,6 @@ if TYPE_CHECKING:
     from s2geom.tables.memory import Memory
     from s2geom.tables.scan import Mapping, scan
     from s2geom.tables.walk import Translation, walk
-    from s2geom.tabulate import diff, survey, survey_chart
 
 _LATER = {
     "AddressLayout": "tables.layout",
@@ -87,10 +88,10 @@ _LATER = {
     "Memory": "tables.memory",
     "MemoryReadError": "core.errors",
     "Origin": "kconfig.config",
-    "POLICIES": "policies",
-    "Policy": "policies",
-    "PolicyChoice": "policies",
-    "PolicyRow": "policies",
+    "POLICIES": "compare.policies",
+    "Policy": "compare.policies",
+    "PolicyChoice": "compare.policies",
+    "PolicyRow": "compare.policies",
     "S2GeomError": "core.errors",
     "STE": "registers.ste",
     "Scheme": "kernel.scheme",
@@ -105,8 +106,8 @@ _LATER = {
     "Violation": "core.errors",
     "bit_ruler": "render",
     "check": "kernel.choose",
-    "compare_policies": "policies",
-    "diff": "tabulate",
+    "compare_policies": "compare.policies",
+    "diff": "compare.survey",
     "fake_pgd": "kernel.fake",
     "footprint": "build.footprint",
     "hw_pgtable_level_shift": "core.levels",
@@ -117,8 +118,8 @@ _LATER = {
     "register_word": "render",
     "scan": "tables.scan",
     "stage2": "kernel.choose",
-    "survey": "tabulate",
-    "survey_chart": "tabulate",
+    "survey": "compare.survey",
+    "survey_chart": "show.chart",
     "table_tree": "render",
     "walk": "tables.walk",
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
+from s2geom.compare.policies import POLICIES, compare_policies
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
 from s2geom.core.fields import Word
 from s2geom.core.geometry import Geometry
@@ -20,7 +21,6 @@ from s2geom.cpu.id_registers import (
     ID_AA64MMFR2_EL1,
     ID_AA64MMFR3_EL1,
 )
-from s2geom.policies import POLICIES, compare_policies
 from s2geom.registers.nested_dump import parse_nested_name
 from s2geom.registers.ste import STE
 from s2geom.registers.vtcr import VTCR_EL2

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from s2geom.compare.survey import survey
 from s2geom.core.errors import S2GeomError
 from s2geom.core.fields import Field, Word
 from s2geom.core.geometry import Geometry, IpaIndex, Level, geometry_of
@@ -22,9 +23,10 @@ from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import integer
 from s2geom.core.public import public
 from s2geom.core.units import size_text
-from s2geom.core.wording import counted, quoted
+from s2geom.core.wording import counted, quoted, ranges
 from s2geom.kernel.choose import Host
 from s2geom.kernel.scheme import Scheme
+from s2geom.show.chart import survey_chart
 from s2geom.svg import (
     LARGE,
     MARGIN,
@@ -35,12 +37,11 @@ from s2geom.svg import (
     shorten,
     width_of,
 )
-from s2geom.tabulate import ranges, survey, survey_chart
 
 if TYPE_CHECKING:
     from s2geom.build.footprint import Footprint, TableCount
+    from s2geom.compare.policies import PolicyChoice
     from s2geom.kconfig.config import KernelConfig
-    from s2geom.policies import PolicyChoice
 
 MOST_TABLES_DRAWN = 16
 """As many as the architecture concatenates; more are a number."""

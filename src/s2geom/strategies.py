@@ -24,6 +24,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from s2geom.build.builder import Step, TableBuilder
 from s2geom.build.footprint import Footprint, LevelCount, TableCount, footprint
+from s2geom.compare.policies import POLICIES, Policy, PolicyChoice, PolicyRow
 from s2geom.core.errors import InvalidArgument, Violation
 from s2geom.core.fields import Word
 from s2geom.core.geometry import Geometry, IpaIndex, Level
@@ -42,7 +43,6 @@ from s2geom.kernel.fake import FakePgd, fake_pgd
 from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS, VA_MAXIMUM, VA_MINIMUM
 from s2geom.kernel.limits import PA_BITS as KERNEL_PA_BITS
 from s2geom.kernel.scheme import Scheme
-from s2geom.policies import POLICIES, Policy, PolicyChoice, PolicyRow
 from s2geom.registers.ste import STE
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2

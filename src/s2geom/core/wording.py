@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Words of messages: numbers, runs of numbers and quoted values."""
 
+from collections.abc import Sequence
+
 
 def article(number: int) -> str:
     """Return "a" or "an", as the number is spoken: a 41-bit, an 80-bit IPA."""
@@ -37,3 +39,19 @@ def quoted(value: object) -> str:
     except Exception:  # noqa: BLE001  (a repr is the caller's code)
         return f"<{type(value).__name__}>"
     return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers in words: ``"32 to 40, 48"``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return (
+        ", ".join(
+            f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs
+        )
+        or "none"
+    )

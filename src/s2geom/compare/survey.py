@@ -23,7 +23,6 @@ from s2geom.cpu.sizes import IPA_MAXIMUM
 from s2geom.kernel.choose import stage2
 from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS
 from s2geom.kernel.scheme import Scheme
-from s2geom.svg import LARGE, MARGIN, SMALL, Drawing, shorten, width_of
 
 Value = str | int | bool | None
 Row = dict[str, Value]
@@ -297,13 +296,13 @@ def _change(old: Answer, new: Answer) -> str:
 def _said(answer: Answer) -> str:
     if isinstance(answer, tuple):
         return _reason(answer)
-    return _shape_text({name: getattr(answer, name) for name in SHAPE})
+    return shape_text({name: getattr(answer, name) for name in SHAPE})
 
 
-def _shape_text(row: Mapping[str, object]) -> str:
+def shape_text(row: Mapping[str, object]) -> str:
     """Return the shape of a supported row in a few words."""
     levels, tables, size = (
-        _whole(row, name) for name in ("levels", "concatenation", "pgd_size")
+        whole(row, name) for name in ("levels", "concatenation", "pgd_size")
     )
     return (
         f"{counted(levels, 'level')} from level {4 - levels}, "
@@ -312,7 +311,7 @@ def _shape_text(row: Mapping[str, object]) -> str:
     )
 
 
-def _whole(row: Mapping[str, object], name: str) -> int:
+def whole(row: Mapping[str, object], name: str) -> int:
     """Return a number of a row; a data frame with gaps has made it a float."""
     value = row.get(name)
     try:
@@ -322,177 +321,3 @@ def _whole(row: Mapping[str, object], name: str) -> int:
     except (TypeError, ValueError, OverflowError):
         pass
     raise InvalidArgument(f"a row's {name} must be a whole number, got {quoted(value)}")
-
-
-# The picture
-
-
-CELL = 24
-MOST_LABEL = 380
-
-LINE = ("granule", "va_bits", "pa_bits", "scheme", "cpu")
-"""The columns that make a line of the chart; the IPA is the axis."""
-
-FULL_SHIFT = 20
-"""log2 of the PGD that fills a cell: 1 MiB, the largest that KVM has."""
-
-
-@public
-def survey_chart(rows: Iterable[Mapping[str, object]]) -> str:
-    """Return an SVG map of what is supported and at what cost.
-
-    A line is a host, a scheme and a CPU; a column is a width of the IPA. A supported
-    cell has the number of levels and a bar as high as its PGD is large; a refused one
-    has a cross, and the reason as its tip.
-
-    Args:
-        rows: What `survey` returned, or some of it, also by way of JSON or a data
-            frame.
-
-    Raises:
-        InvalidArgument: There is no row, or one is no row of a survey.
-        TypeError: ``rows`` is no iterable of mappings.
-
-    >>> survey_chart(survey(granules=[14], va_bits=[36]))[:4]
-    '<svg'
-    """
-    cells = _cells(rows)
-    lines = _in_order(dict.fromkeys(line for line, _ in cells))
-    widths = sorted({ipa_bits for _, ipa_bits in cells})
-    labels = {line: _label(line, lines) for line in lines}
-    left = MARGIN + min(
-        MOST_LABEL, max(90.0, *(width_of(label) for label in labels.values())) + 12
-    )
-    title = "What KVM supports: " + _counted(cells)
-    pen = Drawing()
-    pen.words(MARGIN, 30, title, size=LARGE, bold=True)
-    y = 76.0
-    pen.words(MARGIN, y - 8, "IPA bits", size=SMALL, ink="muted")
-    for at, ipa_bits in enumerate(widths):
-        x = left + at * CELL + CELL / 2
-        pen.words(x, y - 8, str(ipa_bits), size=SMALL, anchor="middle", ink="muted")
-    said, page = [], None
-    for line in lines:
-        if line[0] != page:
-            page = line[0]
-            y += 24
-            pen.words(MARGIN, y - 7, f"{page} pages", bold=True)
-        pen.words(MARGIN + 8, y + 16, shorten(labels[line], left - MARGIN - 12))
-        fits = []
-        for at, ipa_bits in enumerate(widths):
-            row = cells.get((line, ipa_bits))
-            if row is not None:
-                _draw(pen, left + at * CELL, y, row)
-                fits += [ipa_bits] * bool(row["supported"])
-        said.append(f"{page} pages, {labels[line]}: {ranges(fits)}.")
-        y += CELL
-    _legend(pen, y + 20)
-    return pen.finish(title, "Supported IPA widths. " + " ".join(said))
-
-
-Line = tuple[str, ...]
-
-
-def _cells(
-    rows: Iterable[Mapping[str, object]],
-) -> dict[tuple[Line, int], Mapping[str, object]]:
-    """Sort rows into the cells of the chart."""
-    if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
-        raise TypeError(f"rows must be an iterable of mappings, got {quoted(rows)}")
-    cells = {}
-    for row in rows:
-        if not isinstance(row, Mapping):
-            raise TypeError(f"a row must be a mapping, got {quoted(row)}")
-        missing = {*LINE, "ipa_bits", "supported"} - row.keys()
-        if missing:
-            names = ", ".join(sorted(missing))
-            raise InvalidArgument(
-                f"a row of a survey also has {names}, got {quoted(row)}"
-            )
-        line = tuple(str(row[name]) for name in LINE)
-        cells[line, _whole(row, "ipa_bits")] = row
-    if not cells:
-        raise InvalidArgument("rows must have at least one row")
-    return cells
-
-
-def _in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Put lines that share a page size side by side, and under it a host's."""
-    lines = tuple(lines)
-    # Schemes in the order of history; a name that is none, as it first appears.
-    known = {scheme.value: at for at, scheme in enumerate(Scheme)}
-    for line in lines:
-        for name in line:
-            known.setdefault(name, len(known))
-
-    def rank(line: Line) -> list[int]:
-        granule, va_bits, pa_bits, scheme, cpu = line
-        numbers = [
-            int(bits) if bits.isdecimal() and len(bits) < 5 else known[bits]
-            for bits in (va_bits, pa_bits)
-        ]
-        return [known[granule], *numbers, known[scheme], known[cpu]]
-
-    return tuple(sorted(lines, key=rank))
-
-
-def _label(line: Line, lines: Sequence[Line]) -> str:
-    """Return a line's name: what always matters, and what differs between lines."""
-    _, va_bits, pa_bits, scheme, cpu = line
-    label = f"VA {va_bits} {scheme}"
-    if len({other[2] for other in lines}) > 1:
-        label += f", kernel PA {pa_bits}"
-    if {other[4] for other in lines} != {ANY_CPU}:
-        label += f", CPU {cpu}"
-    return label
-
-
-def _counted(cells: Mapping[tuple[Line, int], Mapping[str, object]]) -> str:
-    supported = sum(bool(row["supported"]) for row in cells.values())
-    return f"{supported} of {len(cells)} combinations"
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Return ascending numbers in words: ``"32 to 40, 48"``."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return (
-        ", ".join(
-            f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs
-        )
-        or "none"
-    )
-
-
-def _draw(pen: Drawing, x: float, y: float, row: Mapping[str, object]) -> None:
-    where = f"{row['ipa_bits']}-bit IPA"
-    if row["supported"]:
-        with pen.tip(f"{where}: {_shape_text(row)}"):
-            _supported(pen, x, y, _whole(row, "levels"), _whole(row, "pgd_size"))
-    else:
-        with pen.tip(f"{where}: {row.get('reason') or 'refused'}"):
-            _refused(pen, x, y)
-
-
-def _supported(pen: Drawing, x: float, y: float, levels: int, pgd_size: int) -> None:
-    filled = min(1.0, pgd_size.bit_length() / (FULL_SHIFT + 1)) * (CELL - 4)
-    pen.box(x, y, CELL, CELL, "yes")
-    pen.box(x + 3, y + CELL - 2 - filled, 5, filled, "bar", stroke=None)
-    pen.words(x + CELL / 2 + 4, y + 17, str(levels), anchor="middle", bold=True)
-
-
-def _refused(pen: Drawing, x: float, y: float) -> None:
-    pen.box(x, y, CELL, CELL, "no")
-    pen.words(x + CELL / 2, y + 17, "\u00d7", anchor="middle", ink="muted")
-
-
-def _legend(pen: Drawing, y: float) -> None:
-    _supported(pen, MARGIN, y, 3, 1 << 12)
-    pen.words(MARGIN + CELL + 10, y + 10, "supported, with so many levels; the bar")
-    pen.words(MARGIN + CELL + 10, y + 25, "is the PGD's size (log2, full is 1 MiB)")
-    _refused(pen, MARGIN, y + 36)
-    pen.words(MARGIN + CELL + 10, y + 52, "refused; the reason is the cell's tip")
