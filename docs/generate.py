@@ -17,9 +17,9 @@ from typing import Any
 import s2geom as s2
 from s2geom.core.units import size_text
 from s2geom.kernel.limits import KCONFIG_VA_BITS, PA_BITS
-from s2geom.render import heading
 from s2geom.report import geometry_facts
-from s2geom.svg import INKS
+from s2geom.show.facts import heading
+from s2geom.show.svg import INKS
 
 IPA_BITS = range(32, 53)
 

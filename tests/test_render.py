@@ -38,8 +38,8 @@ from s2geom import (
     table_tree,
 )
 from s2geom import strategies as s2st
-from s2geom.render import VIEWS
-from s2geom.svg import Drawing, fit, safe, shorten
+from s2geom.show.notebook import VIEWS
+from s2geom.show.svg import Drawing, fit, safe, shorten
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 SVG = "{http://www.w3.org/2000/svg}"

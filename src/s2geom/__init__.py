@@ -53,8 +53,10 @@ if TYPE_CHECKING:
     from s2geom.registers.ste import STE
     from s2geom.registers.vtcr import VTCR_EL2
     from s2geom.registers.vttbr import VTTBR_EL2
-    from s2geom.render import bit_ruler, register_word, table_tree
     from s2geom.show.chart import survey_chart
+    from s2geom.show.register import register_word
+    from s2geom.show.ruler import bit_ruler
+    from s2geom.show.tree import table_tree
     from s2geom.tables.attributes import Attributes
     from s2geom.tables.descriptor import Descriptor
     from s2geom.tables.faults import Fault
@@ -104,7 +106,7 @@ _LATER = {
     "VTCR_EL2": "registers.vtcr",
     "VTTBR_EL2": "registers.vttbr",
     "Violation": "core.errors",
-    "bit_ruler": "render",
+    "bit_ruler": "show.ruler",
     "check": "kernel.choose",
     "compare_policies": "compare.policies",
     "diff": "compare.survey",
@@ -115,12 +117,12 @@ _LATER = {
     "kernel_macros": "kernel.macros",
     "leaf_size": "kernel.leaf",
     "parse_nested_name": "registers.nested_dump",
-    "register_word": "render",
+    "register_word": "show.register",
     "scan": "tables.scan",
     "stage2": "kernel.choose",
     "survey": "compare.survey",
     "survey_chart": "show.chart",
-    "table_tree": "render",
+    "table_tree": "show.tree",
     "walk": "tables.walk",
 }
 """Every public name and its module, which is loaded when the name is first used: a

@@ -19,6 +19,6 @@ class Displayed:
         include: Collection[str] | None = None,
         exclude: Collection[str] | None = None,
     ) -> dict[str, str]:
-        from s2geom.render import mimebundle  # noqa: PLC0415 - upward, see above
+        from s2geom.show.notebook import mimebundle  # noqa: PLC0415 - upward, see above
 
         return mimebundle(self, include, exclude)

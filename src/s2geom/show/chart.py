@@ -8,7 +8,7 @@ from s2geom.core.errors import InvalidArgument
 from s2geom.core.public import public
 from s2geom.core.wording import quoted, ranges
 from s2geom.kernel.scheme import Scheme
-from s2geom.svg import LARGE, MARGIN, SMALL, Drawing, shorten, width_of
+from s2geom.show.svg import LARGE, MARGIN, SMALL, Drawing, shorten, width_of
 
 # The picture
 

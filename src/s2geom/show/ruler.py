@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""`bit_ruler`: which bits of an IPA select an entry at which level."""
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from s2geom.core.geometry import Geometry, IpaIndex, geometry_of
+from s2geom.core.numbers import integer
+from s2geom.core.public import public
+from s2geom.core.units import size_text
+from s2geom.show.facts import heading
+from s2geom.show.svg import LARGE, MARGIN, SMALL, Drawing, fit, width_of
+
+# The parts of an IPA
+
+
+@frozen
+class Part:
+    """A run of bits of an IPA, and what it selects.
+
+    Args:
+        role: Its colour.
+        name: What it is called.
+        short: Ever shorter names, for narrow places.
+        low: Its lowest bit.
+        width: Its bits.
+        says: What it selects.
+        value: What an IPA has there; None without an IPA.
+    """
+
+    role: str
+    name: str
+    short: tuple[str, ...]
+    low: int
+    width: int
+    says: str
+    value: int | None
+
+    @property
+    def bits(self) -> str:
+        """Its place, as the manual writes it."""
+        high = self.low + self.width - 1
+        return f"{high}:{self.low}" if self.width > 1 else f"{self.low}"
+
+    @property
+    def spoken(self) -> str:
+        """Place, name, meaning and value as a sentence."""
+        value = "" if self.value is None else f", here {self.value:#x}"
+        plural = "s" if self.width > 1 else ""
+        return f"Bit{plural} {self.bits}: {self.name}, {self.says}{value}."
+
+
+def parts(geometry: Geometry, index: IpaIndex | None = None) -> tuple[Part, ...]:
+    """Return the runs of bits of an IPA, highest first; together they are all of it.
+
+    A level that has no bit left, as in a shape that no CPU allows, has no part.
+    """
+    found = []
+    if geometry.concatenation > 1:
+        width = geometry.concatenation.bit_length() - 1
+        found.append(
+            Part(
+                role="table",
+                name="table",
+                short=("tbl", "T"),
+                low=geometry.ipa_bits - width,
+                width=width,
+                says=f"which of {geometry.concatenation} tables side by side",
+                value=None if index is None else index.table,
+            )
+        )
+    for at, level in enumerate(geometry.table_levels):
+        width = min(geometry.stride, geometry.ipa_bits - level.shift)
+        if width > 0:
+            found.append(
+                Part(
+                    role=f"level{level.number}",
+                    name=f"level {level.number} index",
+                    short=(
+                        f"level {level.number}",
+                        f"L{level.number}",
+                        str(level.number),
+                    ),
+                    low=level.shift,
+                    width=width,
+                    says=f"one of {1 << width} entries, each maps "
+                    f"{size_text(level.entry_size)}",
+                    value=None if index is None else index.indices[at],
+                )
+            )
+    width = min(geometry.page_shift, geometry.ipa_bits)
+    found.append(
+        Part(
+            role="offset",
+            name="byte in the page",
+            short=("byte", "B"),
+            low=0,
+            width=width,
+            says=f"one of {size_text(1 << width)}",
+            value=None if index is None else index.offset,
+        )
+    )
+    return tuple(found)
+
+
+# Pictures
+
+
+CELL = 17
+"""Width of one bit: two digits have room."""
+
+
+@public
+def bit_ruler(geometry: Geometry, ipa: int | None = None) -> str:
+    """Return an SVG picture of an IPA's bits and what each of them selects.
+
+    The bits that select one of the concatenated tables are marked on their own.
+
+    Args:
+        geometry: The shape that takes the address apart.
+        ipa: An address in bytes, to be shown in its place; None for the fields alone.
+
+    Raises:
+        InvalidArgument: The address is outside the IPA space.
+        TypeError: A value has the wrong type.
+
+    >>> bit_ruler(Geometry(14, 40, 2))[:4]
+    '<svg'
+    """
+    geometry = geometry_of(geometry)
+    index = None if ipa is None else geometry.split(integer("ipa", ipa))
+    found = parts(geometry, index)
+    title = heading(geometry)
+    if ipa is not None:
+        title = f"IPA {ipa:#x} in {title}"
+    pen = Drawing()
+    pen.words(MARGIN, 30, title, size=LARGE, bold=True)
+
+    def left(bit: int) -> float:
+        return MARGIN + (geometry.ipa_bits - 1 - bit) * CELL
+
+    top = 64
+    for part in found:
+        high, x = part.low + part.width - 1, left(part.low + part.width - 1)
+        wide = part.width * CELL
+        for bit in dict.fromkeys((high, part.low)):
+            pen.words(
+                left(bit) + CELL / 2,
+                top - 6,
+                str(bit),
+                size=SMALL,
+                anchor="middle",
+                ink="muted",
+            )
+        pen.box(x, top, wide, 34, part.role)
+        label = fit(wide - 2, part.name, *part.short)
+        if part.role == "table":
+            _hatched_label(pen, x, top, wide, 34, label, part.role)
+        else:
+            pen.words(x + wide / 2, top + 22, label, anchor="middle")
+    below: float = top + 34
+    if ipa is not None:
+        below = _digits(pen, geometry, int(ipa), left, below)
+    values = max(width_of(value_of(part)) for part in found)
+    says = MARGIN + 24 + width_of("39:36  ") + (values + 20 if values else 0)
+    for row, part in enumerate(found):
+        y = below + 26 + row * 22
+        pen.box(MARGIN, y - 11, 14, 14, part.role)
+        if part.role == "table":
+            pen.hatch(MARGIN, y - 11, 14, 14)
+        pen.words(MARGIN + 24, y, part.bits)
+        pen.words(says - 14, y, value_of(part), anchor="end", bold=True)
+        pen.words(says, y, f"{part.name}: {part.says}")
+    said = [part.spoken for part in found]
+    idle = _idle_levels(geometry)
+    if idle:
+        pen.words(MARGIN, below + 26 + len(found) * 22, idle, ink="muted")
+        said.append(f"{idle}.")
+    return pen.finish(title, " ".join(said))
+
+
+def _idle_levels(geometry: Geometry) -> str:
+    """Say which levels have no bit to index with, as in shapes that no CPU takes."""
+    idle = [
+        f"level {level.number}"
+        for level in geometry.table_levels
+        if level.shift >= geometry.ipa_bits
+    ]
+    if not idle:
+        return ""
+    return f"no bit is left for {' and '.join(idle)}: the only entry there is 0"
+
+
+def value_of(part: Part) -> str:
+    if part.value is None:
+        return ""
+    return f"{part.value:#x}" if part.role == "offset" else f"{part.value}"
+
+
+def _hatched_label(
+    pen: Drawing, x: float, y: float, wide: float, high: float, label: str, role: str
+) -> None:
+    # The hatching sets it off without colour; the label keeps a clear ground.
+    pen.hatch(x, y, wide, high)
+    room = min(wide - 2, width_of(label) + 4)
+    pen.box(x + (wide - room) / 2, y + high / 2 - 9, room, 18, role, stroke=None)
+    pen.words(x + wide / 2, y + high / 2 + 5, label, anchor="middle")
+
+
+def _digits(
+    pen: Drawing,
+    geometry: Geometry,
+    ipa: int,
+    left: Callable[[int], float],
+    top: float,
+) -> float:
+    """Draw an address in binary and below it in hexadecimal; return where it ends."""
+    for bit in range(geometry.ipa_bits):
+        digit = str(ipa >> bit & 1)
+        pen.box(left(bit), top, CELL, 20, "plain" if digit == "1" else None)
+        pen.words(
+            left(bit) + CELL / 2, top + 15, digit, anchor="middle", bold=digit == "1"
+        )
+    for bit in range(0, geometry.ipa_bits, 4):
+        highest = min(bit + 3, geometry.ipa_bits - 1)
+        x1, x2 = left(highest) + 2, left(bit) + CELL - 2
+        pen.line(x1, top + 25, x2, top + 25, "muted")
+        pen.words((x1 + x2) / 2, top + 39, f"{ipa >> bit & 0xF:x}", anchor="middle")
+    return top + 46
