@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""Strategies for `.config` texts and what is read from them."""
+
+from collections.abc import Callable
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from s2geom.core.granule import Granule
+from s2geom.kconfig.config import IpaSizes, KernelConfig
+from s2geom.kernel.choose import Host
+from s2geom.strategies.shapes import cpus, hosts
+
+# Kernel configurations
+
+
+RELEASES = (
+    "6.12.0",
+    "6.8.0-31-generic",
+    "6.1.0-18-arm64",
+    "5.15.0",
+    "5.10.0-30-arm64",
+    "5.4.0",
+    "4.19.0",
+    "4.7.0",
+    "4.4.0",
+    "3.18.0",
+)
+
+NOISE = (
+    "",
+    "#",
+    "# General setup",
+    "CONFIG_SMP=y",
+    "CONFIG_HZ=250",
+    "CONFIG_XEN=m",
+    "# CONFIG_CPU_BIG_ENDIAN is not set",
+    'CONFIG_LOCALVERSION="-16K # not a remark"',
+    "CONFIG_TEXT_OFFSET=0x80000",
+)
+"""Lines that say nothing here."""
+
+
+def _settings(host: Host) -> list[str]:
+    """Return the lines of a host's configuration, and of options not taken."""
+    lines = ["CONFIG_ARM64=y"]
+    for granule in Granule:
+        option = f"CONFIG_ARM64_{granule}_PAGES"
+        taken = granule is host.granule
+        lines.append(f"{option}=y" if taken else f"# {option} is not set")
+    lines += [
+        f"CONFIG_ARM64_VA_BITS_{host.va_bits}=y",
+        f"CONFIG_ARM64_VA_BITS={host.va_bits}",
+        f"CONFIG_ARM64_PA_BITS_{host.pa_bits}=y",
+        f"CONFIG_ARM64_PA_BITS={host.pa_bits}",
+        f"CONFIG_PGTABLE_LEVELS={host.pgtable_levels}",
+        "CONFIG_VIRTUALIZATION=y",
+    ]
+    return lines
+
+
+def _damaged(host: Host) -> dict[str, Callable[[str], str]]:
+    """Return ways to spoil a configuration, by what is wrong then."""
+    page, va = f"CONFIG_ARM64_{host.granule}_PAGES=y\n", f"VA_BITS_{host.va_bits}=y\n"
+    levels = f"PGTABLE_LEVELS={host.pgtable_levels}\n"
+    wrong = host.pgtable_levels % 4 + 2
+    return {
+        "no page size": lambda text: text.replace(page, ""),
+        "levels that do not fit": lambda text: text.replace(
+            levels, f"PGTABLE_LEVELS={wrong}\n"
+        ),
+        "two VA widths": lambda text: text.replace(va, "VA_BITS_35=y\n").replace(
+            f"VA_BITS={host.va_bits}\n", "VA_BITS=35\n"
+        ),
+        "another architecture": lambda text: f"CONFIG_X86_64=y\n{text}",
+        "a value that is none": lambda text: text + "CONFIG_KVM=maybe\n",
+    }
+
+
+def config_texts(
+    host: Host | None = None, *, legal: bool | None = True
+) -> SearchStrategy[str]:
+    """Return a strategy for the text of a kernel's ``.config``.
+
+    Args:
+        host: Whose configuration; None for any that Kconfig has offered.
+        legal: Whether `KernelConfig.from_text` can read it; None for both.
+    """
+    return _config_texts(host, legal)
+
+
+@st.composite
+def _config_texts(draw: DrawFn, host: Host | None, legal: bool | None) -> str:
+    kernel = host or draw(hosts(legal=True))
+    release = draw(st.none() | st.sampled_from(RELEASES))
+    kvm = draw(st.sampled_from(("CONFIG_KVM=y", "# CONFIG_KVM is not set")))
+    lines = _settings(kernel)
+    # Kconfig's order depends on the release, and the reader must not.
+    for line in draw(st.lists(st.sampled_from(NOISE), max_size=5)):
+        lines.insert(draw(st.integers(0, len(lines))), line)
+    header = (
+        [] if release is None else [f"# Linux/arm64 {release} Kernel Configuration"]
+    )
+    text = "".join(f"{line}\n" for line in (*header, *lines, kvm))
+    if legal or (legal is None and draw(st.booleans())):
+        return text
+    ways = _damaged(kernel)
+    return ways[draw(st.sampled_from(sorted(ways)))](text)
+
+
+def kernel_configs() -> SearchStrategy[KernelConfig]:
+    """Return a strategy for kernel configurations, read from text."""
+    return config_texts().map(KernelConfig.from_text)
+
+
+# Every type, for `st.from_type`
+
+
+def ipa_sizes() -> SearchStrategy[IpaSizes]:
+    return st.builds(
+        KernelConfig.ipa_sizes,
+        kernel_configs(),
+        st.none() | cpus(),
+        release=st.sampled_from(RELEASES),
+    )
