@@ -17,8 +17,7 @@ from typing import Any
 import s2geom as s2
 from s2geom.core.units import size_text
 from s2geom.kernel.limits import KCONFIG_VA_BITS, PA_BITS
-from s2geom.report import geometry_facts
-from s2geom.show.facts import heading
+from s2geom.show.facts import geometry_facts, heading
 from s2geom.show.svg import INKS
 
 IPA_BITS = range(32, 53)

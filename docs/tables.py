@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import s2geom as s2
-from s2geom import cli, kconfig
+from s2geom import kconfig
+from s2geom.cli import main as cli
 from s2geom.compare import policies
 from s2geom.core.fields import Word
 from s2geom.core.rules import Rule

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from s2geom import ask_cpu, cli
+from s2geom.cli import cpu as ask_cpu
+from s2geom.cli import main as cli
 
 CONFIGS = Path(__file__).parent / "data" / "configs"
 DEBIAN_16K = str(CONFIGS / "debian-6.12-arm64-16k.config.gz")

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from s2geom import UnreadableInput, ask_tables, cli
-from s2geom.memory_map import parse_memory_map
+from s2geom import UnreadableInput
+from s2geom.cli import main as cli
+from s2geom.cli import tables as ask_tables
+from s2geom.cli.memory_map import parse_memory_map
 
 MAP = """\
 # a guest

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import s2geom
-from s2geom.cli import main
+from s2geom.cli.main import main
 
 BLOCK = re.MULTILINE | re.DOTALL
 

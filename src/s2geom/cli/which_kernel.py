@@ -8,11 +8,11 @@ the answer out as text and as plain data, and prints nothing.
 from argparse import Namespace
 from typing import Any
 
+from s2geom.cli.report import Report
 from s2geom.core.geometry import Geometry
 from s2geom.kernel.changes import KVM_PHYS_SHIFT
 from s2geom.kernel.choose import Host
 from s2geom.kernel.scheme import Scheme
-from s2geom.report import Report
 
 
 def scheme_of(asked: Namespace) -> Scheme:

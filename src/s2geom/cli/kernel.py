@@ -3,7 +3,14 @@
 
 from argparse import Namespace
 
-from s2geom.asking import default_remark, host_of, question, scheme_of, scheme_text
+from s2geom.cli.report import NOT_SUPPORTED, Report
+from s2geom.cli.which_kernel import (
+    default_remark,
+    host_of,
+    question,
+    scheme_of,
+    scheme_text,
+)
 from s2geom.core.errors import InvalidArgument, UnreadableInput
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
@@ -17,12 +24,7 @@ from s2geom.kernel.fake import fake_pgd
 from s2geom.kernel.limits import IPA_MINIMUM
 from s2geom.kernel.macros import kernel_macros
 from s2geom.kernel.scheme import Scheme, parse_release
-from s2geom.report import (
-    NOT_SUPPORTED,
-    Report,
-    geometry_data,
-    geometry_facts,
-)
+from s2geom.show.facts import geometry_data, geometry_facts
 
 
 def show(asked: Namespace) -> Report:

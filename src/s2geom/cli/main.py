@@ -9,166 +9,38 @@ be understood or the input not read.
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
-from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
+from s2geom.cli.options import (
+    ANY_CPU,
+    CPU,
+    HOST,
+    IMAGE,
+    IPA,
+    JSON,
+    KERNEL,
+    MAP,
+    PAGE_SIZE,
+    SCHEME,
+    VA,
+    Option,
+    number,
+    option,
+)
+from s2geom.cli.report import Report
 from s2geom.core.errors import InvalidArgument, S2GeomError, UnsupportedCombination
-from s2geom.core.granule import Granule
 from s2geom.core.units import parse_size
-from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import Cpu
-from s2geom.kernel.scheme import Scheme
-from s2geom.report import Report
 
 USAGE_ERROR = 2
 
 KINDS = ("vtcr", "vttbr", "ste", "mmfr0", "mmfr1", "mmfr2", "mmfr3", "nested")
 """What can be decoded."""
-
-
-def _number(text: str) -> int:
-    try:
-        if text.isascii():  # int() takes every script's digits
-            return int(text, 0)
-    except ValueError:
-        pass
-    raise InvalidArgument(f"not a number: {quoted(text)}")
-
-
-def _scheme(text: str) -> Scheme:
-    try:
-        return Scheme(text.lower())
-    except ValueError:
-        names = ", ".join(scheme.value for scheme in Scheme)
-        raise InvalidArgument(
-            f"scheme must be one of {names}, got {quoted(text)}"
-        ) from None
-
-
-def _reading(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Let our own sentence reach the user: argparse hides that of a ValueError."""
-
-    def typed(text: str) -> object:
-        try:
-            return read(text)
-        except S2GeomError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return typed
-
-
-@frozen
-class Option:
-    """One argument, shared by the commands that take it.
-
-    Args:
-        flags: Its spellings.
-        settings: What argparse wants to know.
-    """
-
-    flags: tuple[str, ...]
-    settings: dict[str, Any]
-
-
-def _option(
-    *flags: str, read: Callable[[str], Any] | None = None, **settings: Any
-) -> Option:
-    if read is not None:
-        settings["type"] = _reading(read)
-    return Option(flags, settings)
-
-
-def _optional(option: Option) -> Option:
-    return evolve(option, settings=option.settings | {"required": False})
-
-
-PAGE_SIZE = _option(
-    "--page-size",
-    read=Granule.parse,
-    required=True,
-    metavar="SIZE",
-    help="page size: 4K, 16KiB, 65536",
-)
-IPA = _option(
-    "--ipa", read=_number, required=True, metavar="BITS", help="guest IPA width in bits"
-)
-VA = _option(
-    "--va", read=_number, default=48, metavar="BITS", help="host VA width (default 48)"
-)
-HOST_PA = _option(
-    "--host-pa",
-    read=_number,
-    default=48,
-    metavar="BITS",
-    help="the host's CONFIG_ARM64_PA_BITS, 48 or 52 (default 48)",
-)
-PA = _option(
-    "--pa",
-    read=_number,
-    metavar="BITS",
-    help="the CPU's physical address size (PARange); without it, any CPU",
-)
-LPA2 = _option("--lpa2", action="store_true", help="the CPU has LPA2 (needs --pa)")
-SCHEME = _option(
-    "--scheme",
-    read=_scheme,
-    metavar="NAME",
-    help="how KVM chooses: " + ", ".join(scheme.value for scheme in Scheme),
-)
-KERNEL = _option(
-    "--kernel",
-    read=Scheme.for_release,
-    dest="scheme",
-    metavar="RELEASE",
-    help="the same by kernel release: 6.1, v4.7, 5.10.0-30-arm64",
-)
-JSON = _option("--json", action="store_true", help="print JSON")
-
-CPU = (PA, LPA2)
-ANY_CPU = (
-    _option(
-        "--pa",
-        read=_number,
-        required=True,
-        metavar="BITS",
-        help="the CPU's physical address size (PARange)",
-    ),
-    LPA2,
-    _option("--ttst", action="store_true", help="the CPU has FEAT_TTST"),
-    _option("--aarch32", action="store_true", help="EL1 can be AArch32"),
-)
-HOST = (PAGE_SIZE, VA, HOST_PA, SCHEME, KERNEL, *CPU)
-
-MAP = _option("map", help="memory map: lines of ADDRESS, LENGTH, TYPE, LABEL")
-IMAGE = (
-    _option("image", help="memory that holds the tables, as a plain file"),
-    _option(
-        "--load",
-        read=parse_size,
-        required=True,
-        metavar="ADDRESS",
-        help="physical address of the file's first byte",
-    ),
-    _option(
-        "--root",
-        read=parse_size,
-        metavar="ADDRESS",
-        help="physical address of the start level's table (default: --load)",
-    ),
-    _option("--vtcr", metavar="WORD", help="the VTCR_EL2 that goes with them"),
-    _optional(PAGE_SIZE),
-    _optional(IPA),
-    VA,
-    HOST_PA,
-    SCHEME,
-    KERNEL,
-    *CPU,
-)
 
 
 @frozen
@@ -206,8 +78,8 @@ COMMANDS = (
         "config",
         "what a kernel .config allows: guest IPA sizes and their shapes",
         (
-            _option("path", help=".config, /boot/config-* or /proc/config.gz"),
-            _option("--kernel", metavar="RELEASE", help="release, where it has none"),
+            option("path", help=".config, /boot/config-* or /proc/config.gz"),
+            option("--kernel", metavar="RELEASE", help="release, where it has none"),
             *CPU,
         ),
         "ask_kernel.config",
@@ -215,7 +87,7 @@ COMMANDS = (
     Command(
         "split",
         "which table, indices and offset an IPA uses",
-        (*HOST, IPA, _option("address", read=parse_size, help="an IPA")),
+        (*HOST, IPA, option("address", read=parse_size, help="an IPA")),
         "ask_kernel.split",
     ),
     Command(
@@ -223,14 +95,14 @@ COMMANDS = (
         "the narrowest IPA that a guest's memory fits in, and whether it costs a level",
         (
             *HOST,
-            _option(
+            option(
                 "--ram-base",
                 read=parse_size,
                 required=True,
                 metavar="ADDRESS",
                 help="where the memory begins: 1G, 0x4000_0000",
             ),
-            _option(
+            option(
                 "--ram",
                 read=parse_size,
                 required=True,
@@ -262,15 +134,15 @@ COMMANDS = (
         "decode",
         "what a register word means, and what is wrong with it",
         (
-            _option(
+            option(
                 "kind",
                 choices=KINDS,
                 help="which word; nested is the name of a dump in KVM's debugfs",
             ),
-            _option(
+            option(
                 "words", nargs="+", metavar="WORD", help="hexadecimal; STE takes two"
             ),
-            _option(
+            option(
                 "--vtcr", metavar="WORD", help="the VTCR_EL2 that goes with a vttbr"
             ),
             *CPU,
@@ -284,18 +156,18 @@ COMMANDS = (
             MAP,
             *HOST,
             IPA,
-            _option(
+            option(
                 "--base",
                 read=parse_size,
                 required=True,
                 metavar="ADDRESS",
                 help="where the tables are: the PGD first, the others above it",
             ),
-            _option(
+            option(
                 "--pages", action="store_true", help="pages alone, no blocks or groups"
             ),
-            _option("--vmid", read=_number, default=0, metavar="N", help="VMID"),
-            _option("--out", metavar="FILE", help="write the image of the tables"),
+            option("--vmid", read=number, default=0, metavar="N", help="VMID"),
+            option("--out", metavar="FILE", help="write the image of the tables"),
         ),
         "ask_tables.build",
     ),
@@ -304,8 +176,8 @@ COMMANDS = (
         "where an IPA lands in an image of tables, or the fault",
         (
             *IMAGE,
-            _option("address", read=parse_size, help="an IPA"),
-            _option(
+            option("address", read=parse_size, help="an IPA"),
+            option(
                 "--access",
                 choices=("read", "write", "execute"),
                 default="read",
@@ -319,17 +191,17 @@ COMMANDS = (
         "everything that an image of tables maps",
         (
             *IMAGE,
-            _option(
+            option(
                 "--from",
                 dest="start",
                 read=parse_size,
                 metavar="IPA",
                 help="where to begin",
             ),
-            _option(
+            option(
                 "--to", dest="end", read=parse_size, metavar="IPA", help="where to end"
             ),
-            _option("--csv", action="store_true", help="print CSV"),
+            option("--csv", action="store_true", help="print CSV"),
         ),
         "ask_tables.dump",
     ),
@@ -340,7 +212,7 @@ COMMANDS = (
             MAP,
             *HOST,
             IPA,
-            _option(
+            option(
                 "--backing",
                 read=parse_size,
                 metavar="SIZE",
