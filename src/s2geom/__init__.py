@@ -11,198 +11,149 @@ or a CPU allows it; and if not, whose limit, by how much, and what would fit.
 (2, 2, 16, 262144)
 """
 
+from collections.abc import Collection
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from s2geom.build.builder import Step, TableBuilder
-    from s2geom.build.footprint import Footprint, LevelCount, TableCount, footprint
-    from s2geom.compare.policies import (
-        POLICIES,
-        Policy,
-        PolicyChoice,
-        PolicyRow,
-        compare_policies,
-    )
-    from s2geom.compare.survey import diff, survey
-    from s2geom.core.errors import (
-        InvalidArgument,
-        MemoryReadError,
-        S2GeomError,
-        UnreadableInput,
-        UnsupportedCombination,
-        Violation,
-    )
-    from s2geom.core.geometry import Geometry, IpaIndex, Level
-    from s2geom.core.granule import Granule
-    from s2geom.core.levels import hw_pgtable_level_shift, hw_pgtable_levels
-    from s2geom.cpu.cpu import Cpu
-    from s2geom.cpu.id_registers import (
-        ID_AA64MMFR0_EL1,
-        ID_AA64MMFR1_EL1,
-        ID_AA64MMFR2_EL1,
-        ID_AA64MMFR3_EL1,
-    )
-    from s2geom.kconfig.config import IpaSizes, KernelConfig, Origin
-    from s2geom.kernel.choose import Host, check, stage2
-    from s2geom.kernel.fake import FakePgd, fake_pgd
-    from s2geom.kernel.leaf import leaf_size
-    from s2geom.kernel.macros import kernel_macros
-    from s2geom.kernel.scheme import Scheme
-    from s2geom.registers.nested_dump import parse_nested_name
-    from s2geom.registers.ste import STE
-    from s2geom.registers.vtcr import VTCR_EL2
-    from s2geom.registers.vttbr import VTTBR_EL2
-    from s2geom.show.chart import survey_chart
-    from s2geom.show.register import register_word
-    from s2geom.show.ruler import bit_ruler
-    from s2geom.show.tree import table_tree
-    from s2geom.tables.attributes import Attributes
-    from s2geom.tables.descriptor import Descriptor
-    from s2geom.tables.faults import Fault
-    from s2geom.tables.layout import AddressLayout
-    from s2geom.tables.memory import Memory
-    from s2geom.tables.scan import Mapping, scan
-    from s2geom.tables.walk import Translation, walk
+from s2geom.core.display import hand_down
+from s2geom.core.door import door
 
-_LATER = {
-    "AddressLayout": "tables.layout",
-    "Attributes": "tables.attributes",
-    "Cpu": "cpu.cpu",
-    "Descriptor": "tables.descriptor",
-    "FakePgd": "kernel.fake",
-    "Fault": "tables.faults",
-    "Footprint": "build.footprint",
-    "Geometry": "core.geometry",
-    "Granule": "core.granule",
-    "Host": "kernel.choose",
-    "ID_AA64MMFR0_EL1": "cpu.id_registers",
-    "ID_AA64MMFR1_EL1": "cpu.id_registers",
-    "ID_AA64MMFR2_EL1": "cpu.id_registers",
-    "ID_AA64MMFR3_EL1": "cpu.id_registers",
-    "InvalidArgument": "core.errors",
-    "IpaIndex": "core.geometry",
-    "IpaSizes": "kconfig.config",
-    "KernelConfig": "kconfig.config",
-    "Level": "core.geometry",
-    "LevelCount": "build.footprint",
-    "Mapping": "tables.scan",
-    "Memory": "tables.memory",
-    "MemoryReadError": "core.errors",
-    "Origin": "kconfig.config",
-    "POLICIES": "compare.policies",
-    "Policy": "compare.policies",
-    "PolicyChoice": "compare.policies",
-    "PolicyRow": "compare.policies",
-    "S2GeomError": "core.errors",
-    "STE": "registers.ste",
-    "Scheme": "kernel.scheme",
-    "Step": "build.builder",
-    "TableBuilder": "build.builder",
-    "TableCount": "build.footprint",
-    "Translation": "tables.walk",
-    "UnreadableInput": "core.errors",
-    "UnsupportedCombination": "core.errors",
-    "VTCR_EL2": "registers.vtcr",
-    "VTTBR_EL2": "registers.vttbr",
-    "Violation": "core.errors",
-    "bit_ruler": "show.ruler",
-    "check": "kernel.choose",
-    "compare_policies": "compare.policies",
-    "diff": "compare.survey",
-    "fake_pgd": "kernel.fake",
-    "footprint": "build.footprint",
-    "hw_pgtable_level_shift": "core.levels",
-    "hw_pgtable_levels": "core.levels",
-    "kernel_macros": "kernel.macros",
-    "leaf_size": "kernel.leaf",
-    "parse_nested_name": "registers.nested_dump",
-    "register_word": "show.register",
-    "scan": "tables.scan",
-    "stage2": "kernel.choose",
-    "survey": "compare.survey",
-    "survey_chart": "show.chart",
-    "table_tree": "show.tree",
-    "walk": "tables.walk",
+_ROOMS = {
+    "build.builder": ("Step", "TableBuilder"),
+    "build.footprint": ("Footprint", "LevelCount", "TableCount", "footprint"),
+    "compare.policies": (
+        "POLICIES",
+        "Policy",
+        "PolicyChoice",
+        "PolicyRow",
+        "compare_policies",
+    ),
+    "compare.survey": ("diff", "survey"),
+    "core.errors": (
+        "InvalidArgument",
+        "MemoryReadError",
+        "S2GeomError",
+        "UnreadableInput",
+        "UnsupportedCombination",
+        "Violation",
+    ),
+    "core.geometry": ("Geometry", "IpaIndex", "Level"),
+    "core.granule": ("Granule",),
+    "core.levels": ("hw_pgtable_level_shift", "hw_pgtable_levels"),
+    "cpu.cpu": ("Cpu",),
+    "cpu.id_registers": (
+        "ID_AA64MMFR0_EL1",
+        "ID_AA64MMFR1_EL1",
+        "ID_AA64MMFR2_EL1",
+        "ID_AA64MMFR3_EL1",
+    ),
+    "kconfig.config": ("IpaSizes", "KernelConfig", "Origin"),
+    "kernel.choose": ("Host", "check", "stage2"),
+    "kernel.fake": ("FakePgd", "fake_pgd"),
+    "kernel.leaf": ("leaf_size",),
+    "kernel.macros": ("kernel_macros",),
+    "kernel.scheme": ("Scheme",),
+    "registers.nested_dump": ("parse_nested_name",),
+    "registers.ste": ("STE",),
+    "registers.vtcr": ("VTCR_EL2",),
+    "registers.vttbr": ("VTTBR_EL2",),
+    "show.chart": ("survey_chart",),
+    "show.register": ("register_word",),
+    "show.ruler": ("bit_ruler",),
+    "show.tree": ("table_tree",),
+    "tables.attributes": ("Attributes",),
+    "tables.descriptor": ("Descriptor",),
+    "tables.faults": ("Fault",),
+    "tables.layout": ("AddressLayout",),
+    "tables.memory": ("Memory",),
+    "tables.scan": ("Mapping", "scan"),
+    "tables.walk": ("Translation", "walk"),
 }
-"""Every public name and its module, which is loaded when the name is first used: a
-debugger that only asks for a shape never pays for a parser, a walker or a picture."""
+"""Every public name, by the module that defines it."""
 
-_MODULES = {"kconfig", "strategies"}
-"""The modules that are promised by their own names."""
+_HOMES = {name: f"s2geom.{room}" for room, names in _ROOMS.items() for name in names}
 
-__all__ = [
-    "ID_AA64MMFR0_EL1",
-    "ID_AA64MMFR1_EL1",
-    "ID_AA64MMFR2_EL1",
-    "ID_AA64MMFR3_EL1",
-    "POLICIES",
-    "STE",
-    "VTCR_EL2",
-    "VTTBR_EL2",
-    "AddressLayout",
-    "Attributes",
-    "Cpu",
-    "Descriptor",
-    "FakePgd",
-    "Fault",
-    "Footprint",
-    "Geometry",
-    "Granule",
-    "Host",
-    "InvalidArgument",
-    "IpaIndex",
-    "IpaSizes",
-    "KernelConfig",
-    "Level",
-    "LevelCount",
-    "Mapping",
-    "Memory",
-    "MemoryReadError",
-    "Origin",
-    "Policy",
-    "PolicyChoice",
-    "PolicyRow",
-    "S2GeomError",
-    "Scheme",
-    "Step",
-    "TableBuilder",
-    "TableCount",
-    "Translation",
-    "UnreadableInput",
-    "UnsupportedCombination",
-    "Violation",
-    "bit_ruler",
-    "check",
-    "compare_policies",
-    "diff",
-    "fake_pgd",
-    "footprint",
-    "hw_pgtable_level_shift",
-    "hw_pgtable_levels",
-    "kernel_macros",
-    "leaf_size",
-    "parse_nested_name",
-    "register_word",
-    "scan",
-    "stage2",
-    "survey",
-    "survey_chart",
-    "table_tree",
-    "walk",
-]
+if TYPE_CHECKING:  # the same names once more, for tools that do not run the code
+    from s2geom.build.builder import Step as Step
+    from s2geom.build.builder import TableBuilder as TableBuilder
+    from s2geom.build.footprint import Footprint as Footprint
+    from s2geom.build.footprint import LevelCount as LevelCount
+    from s2geom.build.footprint import TableCount as TableCount
+    from s2geom.build.footprint import footprint as footprint
+    from s2geom.compare.policies import POLICIES as POLICIES
+    from s2geom.compare.policies import Policy as Policy
+    from s2geom.compare.policies import PolicyChoice as PolicyChoice
+    from s2geom.compare.policies import PolicyRow as PolicyRow
+    from s2geom.compare.policies import compare_policies as compare_policies
+    from s2geom.compare.survey import diff as diff
+    from s2geom.compare.survey import survey as survey
+    from s2geom.core.errors import InvalidArgument as InvalidArgument
+    from s2geom.core.errors import MemoryReadError as MemoryReadError
+    from s2geom.core.errors import S2GeomError as S2GeomError
+    from s2geom.core.errors import UnreadableInput as UnreadableInput
+    from s2geom.core.errors import UnsupportedCombination as UnsupportedCombination
+    from s2geom.core.errors import Violation as Violation
+    from s2geom.core.geometry import Geometry as Geometry
+    from s2geom.core.geometry import IpaIndex as IpaIndex
+    from s2geom.core.geometry import Level as Level
+    from s2geom.core.granule import Granule as Granule
+    from s2geom.core.levels import hw_pgtable_level_shift as hw_pgtable_level_shift
+    from s2geom.core.levels import hw_pgtable_levels as hw_pgtable_levels
+    from s2geom.cpu.cpu import Cpu as Cpu
+    from s2geom.cpu.id_registers import ID_AA64MMFR0_EL1 as ID_AA64MMFR0_EL1
+    from s2geom.cpu.id_registers import ID_AA64MMFR1_EL1 as ID_AA64MMFR1_EL1
+    from s2geom.cpu.id_registers import ID_AA64MMFR2_EL1 as ID_AA64MMFR2_EL1
+    from s2geom.cpu.id_registers import ID_AA64MMFR3_EL1 as ID_AA64MMFR3_EL1
+    from s2geom.kconfig.config import IpaSizes as IpaSizes
+    from s2geom.kconfig.config import KernelConfig as KernelConfig
+    from s2geom.kconfig.config import Origin as Origin
+    from s2geom.kernel.choose import Host as Host
+    from s2geom.kernel.choose import check as check
+    from s2geom.kernel.choose import stage2 as stage2
+    from s2geom.kernel.fake import FakePgd as FakePgd
+    from s2geom.kernel.fake import fake_pgd as fake_pgd
+    from s2geom.kernel.leaf import leaf_size as leaf_size
+    from s2geom.kernel.macros import kernel_macros as kernel_macros
+    from s2geom.kernel.scheme import Scheme as Scheme
+    from s2geom.registers.nested_dump import parse_nested_name as parse_nested_name
+    from s2geom.registers.ste import STE as STE
+    from s2geom.registers.vtcr import VTCR_EL2 as VTCR_EL2
+    from s2geom.registers.vttbr import VTTBR_EL2 as VTTBR_EL2
+    from s2geom.show.chart import survey_chart as survey_chart
+    from s2geom.show.register import register_word as register_word
+    from s2geom.show.ruler import bit_ruler as bit_ruler
+    from s2geom.show.tree import table_tree as table_tree
+    from s2geom.tables.attributes import Attributes as Attributes
+    from s2geom.tables.descriptor import Descriptor as Descriptor
+    from s2geom.tables.faults import Fault as Fault
+    from s2geom.tables.layout import AddressLayout as AddressLayout
+    from s2geom.tables.memory import Memory as Memory
+    from s2geom.tables.scan import Mapping as Mapping
+    from s2geom.tables.scan import scan as scan
+    from s2geom.tables.walk import Translation as Translation
+    from s2geom.tables.walk import walk as walk
+else:
+    __all__ = sorted(_HOMES)  # noqa: PLE0605 - made from the one list
 
 
 def __getattr__(name: str) -> object:
-    """Load the module of a public name at its first use."""
-    if name in _MODULES:
+    """Load a public name at its first use, or a module that is promised by name."""
+    if name in {"kconfig", "strategies"}:
         return import_module(f"s2geom.{name}")
-    if name not in _LATER:
-        raise AttributeError(f"module 's2geom' has no attribute {name!r}")
-    value = getattr(import_module(f"s2geom.{_LATER[name]}"), name)
-    globals()[name] = value
-    return value
+    return _load(name)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(_HOMES)
+
+
+def _draw(
+    value: object, include: Collection[str] | None, exclude: Collection[str] | None
+) -> dict[str, str]:
+    from s2geom.show.notebook import mimebundle  # noqa: PLC0415 - when a notebook asks
+
+    return mimebundle(value, include, exclude)
+
+
+_load = door(__name__, _HOMES)
+hand_down(_draw)

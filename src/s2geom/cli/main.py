@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The ``s2geom`` command: arguments in, a report out.
 
-Here stands only how a question is asked; what answers is in the ``ask_`` modules. Exit
+Here stands only how a question is asked; what answers is in the rooms beside it. Exit
 code 0 means supported, 1 not supported (with the reason), 2 that the question could not
 be understood or the input not read.
 """
@@ -63,7 +63,7 @@ class Command:
     def run(self, asked: argparse.Namespace) -> Report:
         """Answer."""
         module, function = self.runs.split(".")
-        report: Report = getattr(import_module(f"s2geom.{module}"), function)(asked)
+        report: Report = getattr(import_module(f"s2geom.cli.{module}"), function)(asked)
         return report
 
 
@@ -72,7 +72,7 @@ COMMANDS = (
         "show",
         "the shape of stage 2 for a configuration, or why there is none",
         (*HOST, IPA),
-        "ask_kernel.show",
+        "kernel.show",
     ),
     Command(
         "config",
@@ -82,13 +82,13 @@ COMMANDS = (
             option("--kernel", metavar="RELEASE", help="release, where it has none"),
             *CPU,
         ),
-        "ask_kernel.config",
+        "kernel.config",
     ),
     Command(
         "split",
         "which table, indices and offset an IPA uses",
         (*HOST, IPA, option("address", read=parse_size, help="an IPA")),
-        "ask_kernel.split",
+        "kernel.split",
     ),
     Command(
         "fit",
@@ -110,25 +110,25 @@ COMMANDS = (
                 help="how much there is: 64G",
             ),
         ),
-        "ask_kernel.fit",
+        "kernel.fit",
     ),
     Command(
         "macros",
         "the kernel's own macros: the fake levels beside the static scheme",
         (PAGE_SIZE, IPA, VA),
-        "ask_kernel.macros",
+        "kernel.macros",
     ),
     Command(
         "choices",
         "every shape that the architecture allows on a CPU",
         (PAGE_SIZE, IPA, *ANY_CPU),
-        "ask_cpu.choices",
+        "cpu.choices",
     ),
     Command(
         "compare",
         "what KVM, io-pgtable, Xen, Hafnium and m1n1 choose on a CPU",
         (PAGE_SIZE, IPA, *ANY_CPU),
-        "ask_cpu.compare",
+        "cpu.compare",
     ),
     Command(
         "decode",
@@ -147,7 +147,7 @@ COMMANDS = (
             ),
             *CPU,
         ),
-        "ask_cpu.decode",
+        "decode.decode",
     ),
     Command(
         "build",
@@ -169,7 +169,7 @@ COMMANDS = (
             option("--vmid", read=number, default=0, metavar="N", help="VMID"),
             option("--out", metavar="FILE", help="write the image of the tables"),
         ),
-        "ask_tables.build",
+        "tables.build",
     ),
     Command(
         "walk",
@@ -184,7 +184,7 @@ COMMANDS = (
                 help="the kind of access (default read)",
             ),
         ),
-        "ask_tables.walk_one",
+        "tables.walk_one",
     ),
     Command(
         "dump",
@@ -203,7 +203,7 @@ COMMANDS = (
             ),
             option("--csv", action="store_true", help="print CSV"),
         ),
-        "ask_tables.dump",
+        "tables.dump",
     ),
     Command(
         "footprint",
@@ -219,7 +219,7 @@ COMMANDS = (
                 help="how the host maps the guest's memory: 4K, 2M, 1G",
             ),
         ),
-        "ask_tables.weigh",
+        "tables.weigh",
     ),
 )
 
@@ -245,11 +245,13 @@ def parser() -> argparse.ArgumentParser:
         sub = below.add_parser(
             command.name, help=command.help, description=command.help
         )
-        one_of = sub.add_mutually_exclusive_group()
-        for option in (*command.options, JSON):
-            # Two spellings of one answer: the last would win, and nobody would know.
-            among = one_of if option in (SCHEME, KERNEL) else sub
-            among.add_argument(*option.flags, **option.settings)
+        # --scheme and --kernel share a destination: make them exclusive. An empty
+        # group breaks argparse's usage, so there is none where neither is an option.
+        exclusive = [each for each in command.options if each in (SCHEME, KERNEL)]
+        group = sub.add_mutually_exclusive_group() if exclusive else sub
+        for each in (*command.options, JSON):
+            among = group if each in exclusive else sub
+            among.add_argument(*each.flags, **each.settings)
         sub.set_defaults(run=command.run)
     return top
 

@@ -15,6 +15,7 @@ from s2geom.kernel.scheme import Scheme
 
 
 def number(text: str) -> int:
+    """Return a number in any of Python's spellings."""
     try:
         if text.isascii():  # int() takes every script's digits
             return int(text, 0)
@@ -61,6 +62,7 @@ class Option:
 def option(
     *flags: str, read: Callable[[str], Any] | None = None, **settings: Any
 ) -> Option:
+    """Return a required option; `read` turns its text into a value."""
     if read is not None:
         settings["type"] = _reading(read)
     return Option(flags, settings)

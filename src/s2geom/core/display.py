@@ -1,12 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""Let a value show itself in a notebook, without knowing how.
+"""`Displayed`: values that a notebook draws, without a word about how.
 
-This is the one import of the house that runs upward, and it is why it stands alone: a
-value is at the bottom, its pictures are at the top, and a notebook asks the value. So
-the module with the pictures is loaded when a notebook asks, and never before.
+The pictures stand above the values, so nothing here imports them. The front door hands
+them down: it calls `hand_down` with a function that loads the pictures at first use.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any
+
+Types = Collection[str] | None
+"""Media types that a notebook wants, or does not want; None says nothing."""
+
+_drawer: Callable[[Any, Types, Types], dict[str, str]] | None = None
+
+
+def hand_down(draw: Callable[[Any, Types, Types], dict[str, str]]) -> None:
+    """Set what draws a value: a function of the value, ``include`` and ``exclude``."""
+    global _drawer  # noqa: PLW0603 - one hook for the whole process
+    _drawer = draw
 
 
 class Displayed:
@@ -15,10 +26,8 @@ class Displayed:
     __slots__ = ()
 
     def _repr_mimebundle_(
-        self,
-        include: Collection[str] | None = None,
-        exclude: Collection[str] | None = None,
+        self, include: Types = None, exclude: Types = None
     ) -> dict[str, str]:
-        from s2geom.show.notebook import mimebundle  # noqa: PLC0415 - upward, see above
-
-        return mimebundle(self, include, exclude)
+        if _drawer is None:  # a room was imported without the package
+            return {"text/plain": repr(self)}
+        return _drawer(self, include, exclude)

@@ -43,6 +43,7 @@ def register_word(word: Word) -> str:
 
 
 def word_title(word: Word) -> str:
+    """Return a register's name and value."""
     return f"{type(word).__name__} = {int(word):#x}"
 
 

@@ -193,6 +193,7 @@ def _idle_levels(geometry: Geometry) -> str:
 
 
 def value_of(part: Part) -> str:
+    """Return the value of a part of an address, empty where it has none."""
     if part.value is None:
         return ""
     return f"{part.value:#x}" if part.role == "offset" else f"{part.value}"

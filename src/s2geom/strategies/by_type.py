@@ -128,8 +128,7 @@ _BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
 def register() -> None:
     """Tell hypothesis how to make the values of this package from their types.
 
-    It is done when this module is loaded, by whoever loads it first: hypothesis, or a
-    test. Nothing is made before a test asks.
+    Hypothesis calls this through its entry point. Nothing is made before a test asks.
     """
     for kind, make in _BY_TYPE.items():
         st.register_type_strategy(kind, _maker(make))
@@ -139,9 +138,3 @@ def _maker(
     make: Callable[[], SearchStrategy[Any]],
 ) -> Callable[[type], SearchStrategy[Any]]:
     return lambda _: make()
-
-
-# The entry point is the module and not this function: where a test imports this module
-# first, hypothesis is imported by it, and asks for the entry point in its turn before
-# there is any function to call.
-register()

@@ -117,6 +117,7 @@ def kernel_configs() -> SearchStrategy[KernelConfig]:
 
 
 def ipa_sizes() -> SearchStrategy[IpaSizes]:
+    """Return a strategy for the widths that a configuration gives its guests."""
     return st.builds(
         KernelConfig.ipa_sizes,
         kernel_configs(),

@@ -9,23 +9,12 @@ from s2geom.build.builder import TableBuilder
 from s2geom.build.footprint import Footprint, footprint
 from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL, Granule
-from s2geom.strategies.by_type import register
-from s2geom.strategies.configs import config_texts, kernel_configs
 from s2geom.strategies.shapes import (
-    configurations,
-    cpus,
-    fake_pgds,
     geometries,
-    granules,
-    hosts,
-    ipa_indices,
     ipas,
-    levels,
     page_ranges,
-    schemes,
-    violations,
 )
-from s2geom.strategies.words import any_bits, register_words, roots, stes, vtcrs, vttbrs
+from s2geom.strategies.words import any_bits, roots
 from s2geom.tables.attributes import Attributes
 from s2geom.tables.descriptor import Descriptor
 from s2geom.tables.faults import Fault
@@ -33,36 +22,6 @@ from s2geom.tables.layout import AddressLayout
 from s2geom.tables.memory import Memory
 from s2geom.tables.scan import Mapping, scan
 from s2geom.tables.walk import Translation, walk
-
-__all__ = [
-    "TableImage",
-    "address_layouts",
-    "attributes",
-    "config_texts",
-    "configurations",
-    "cpus",
-    "descriptors",
-    "fake_pgds",
-    "footprints",
-    "geometries",
-    "granules",
-    "hosts",
-    "ipa_indices",
-    "ipas",
-    "kernel_configs",
-    "levels",
-    "page_ranges",
-    "register",
-    "register_words",
-    "schemes",
-    "stes",
-    "table_images",
-    "violations",
-    "vtcrs",
-    "vttbrs",
-    "walks",
-]
-
 
 # Descriptors
 
@@ -280,6 +239,7 @@ def _walks(draw: DrawFn) -> Translation | Fault:
 
 @st.composite
 def mapped(draw: DrawFn) -> Mapping:
+    """Return a strategy for mappings that a scan finds."""
     image = draw(table_images(least=1))
     found = scan(image.geometry, image.root, image.memory.read)
     return draw(st.sampled_from(tuple(found)))

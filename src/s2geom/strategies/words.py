@@ -35,6 +35,7 @@ def register_words(register: type[Register]) -> SearchStrategy[Register]:
 
 
 def any_bits(width: int) -> SearchStrategy[int]:
+    """Return a strategy for words in which each bit is as likely as another."""
     # Integers are mostly small, but each bit of a word is as good as another.
     size = width // 8
     return st.binary(min_size=size, max_size=size).map(int.from_bytes)
@@ -69,6 +70,7 @@ def nearly(words: SearchStrategy[Register]) -> SearchStrategy[Register]:
 
 
 def roots(geometry: Geometry) -> SearchStrategy[int]:
+    """Return a strategy for addresses where a root may be."""
     # A page at least, so that what is built there begins a page.
     alignment = max(geometry.pgd_alignment, geometry.page_size)
     return st.integers(0, (1 << 40) // alignment - 1).map(
