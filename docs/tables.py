@@ -5,33 +5,34 @@ A rule or a register field is written once, as a row that validates and explains
 the same rows become pages, so that no page can say something else than the code does.
 """
 
+import ast
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import s2geom as s2
-from s2geom import kconfig
-from s2geom.cli import main as cli
+from s2geom.cli.main import COMMANDS
+from s2geom.cli.options import JSON, Option
 from s2geom.compare import policies
 from s2geom.core.fields import Word
 from s2geom.core.rules import Rule
-from s2geom.cpu import cpu as architecture
-from s2geom.kernel import changes as releases
-from s2geom.kernel import limits as kvm_rules
-from s2geom.registers import root as table_base
-from s2geom.registers import ste as smmu
-from s2geom.registers import vtcr as registers
-from s2geom.tables import descriptor
+from s2geom.cpu import cpu
+from s2geom.kconfig import config
+from s2geom.kernel import changes, limits
+from s2geom.registers import root, ste, vtcr, vttbr
+from s2geom.tables import attributes
+
+SOURCE = Path(s2.__file__).parent
 
 PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
-    "rules-architecture": architecture.RULES,
-    "rules-vtcr": (*registers.SHAPELESS_RULES, *registers.VTCR_RULES),
-    "rules-vttbr": (*registers.VTTBR_RULES, *table_base.BASE_RULES),
+    "rules-architecture": cpu.RULES,
+    "rules-vtcr": (*vtcr.SHAPELESS_RULES, *vtcr.VTCR_RULES),
+    "rules-vttbr": (*vttbr.VTTBR_RULES, *root.BASE_RULES),
     "rules-ste": (
-        *smmu.SHAPELESS_RULES,
-        *smmu.SHAPE_RULES,
-        *smmu.ROOT_RULES,
-        *smmu.WORD_RULES,
+        *ste.SHAPELESS_RULES,
+        *ste.SHAPE_RULES,
+        *ste.ROOT_RULES,
+        *ste.WORD_RULES,
     ),
     "rules-policies": policies.RULES,
 }
@@ -72,7 +73,7 @@ class Rules:
         pages = {
             "rules-kvm": table(
                 ("rule", "what it states, and where", "limited by", "kernels"),
-                ([*self._row(row.rule), _kernels(row)] for row in kvm_rules.RULES),
+                ([*self._row(row.rule), _kernels(row)] for row in limits.RULES),
             )
         }
         for name, rules in PLAIN_RULES.items():
@@ -90,7 +91,7 @@ class Rules:
         return [f"{anchor}`{rule.id}`", states, rule.limited_by]
 
 
-def _kernels(row: kvm_rules.KvmRule) -> str:
+def _kernels(row: limits.KvmRule) -> str:
     names = "all"
     if row.schemes != frozenset(s2.Scheme):
         among = (scheme for scheme in s2.Scheme if scheme in row.schemes)
@@ -130,12 +131,12 @@ def descriptor_fields() -> str:
                 f"`{row.name}`",
                 _meaning(row),
             ]
-            for row in sorted(descriptor.FIELDS.values(), key=lambda row: -row.low)
+            for row in sorted(attributes.FIELDS.values(), key=lambda row: -row.low)
         ),
     )
 
 
-def _meaning(row: descriptor.Field) -> str:
+def _meaning(row: attributes.Field) -> str:
     if row.name == "memattr":
         return "memory type; with FEAT_S2FWB it has another encoding"
     if len(row.says) == 1:
@@ -156,12 +157,12 @@ def config_options() -> str:
                 ", ".join(f"`{row.option}`" for row in fact.rows + fact.last_resort),
                 _otherwise(fact),
             ]
-            for fact in kconfig.FACTS
+            for fact in config.FACTS
         ),
     )
 
 
-def _otherwise(fact: kconfig.Fact) -> str:
+def _otherwise(fact: config.Fact) -> str:
     if fact.default is not None:
         return fact.shown(fact.default)
     return f"from {fact.derived_from}" if fact.derived_from else "an error"
@@ -178,12 +179,12 @@ def config_limits() -> str:
                 _since(limit.until) if limit.until else "today",
                 limit.since.source,
             ]
-            for limit in releases.LIMITS
+            for limit in changes.LIMITS
         ),
     )
 
 
-def _since(change: releases.Change) -> str:
+def _since(change: changes.Change) -> str:
     first = [f"v{change.mainline[0]}.{change.mainline[1]}"]
     first += [f"v{'.'.join(map(str, stable))}" for stable in change.stable]
     return ", ".join(first)
@@ -222,14 +223,14 @@ def commands() -> str:
             ("argument", "means"),
             (
                 [f"`{_spelling(option)}`", _help(option)]
-                for option in (*command.options, cli.JSON)
+                for option in (*command.options, JSON)
             ),
         )
-        for command in cli.COMMANDS
+        for command in COMMANDS
     )
 
 
-def _spelling(option: cli.Option) -> str:
+def _spelling(option: Option) -> str:
     name = ", ".join(option.flags)
     settings = option.settings
     if "choices" in settings:
@@ -238,9 +239,31 @@ def _spelling(option: cli.Option) -> str:
     return f"{name} {metavar}" if metavar else name
 
 
-def _help(option: cli.Option) -> str:
+def _help(option: Option) -> str:
     text = str(option.settings["help"])
     return f"{text} (required)" if option.settings.get("required") else text
+
+
+# The house
+
+
+def wings() -> str:
+    """Return every wing with its rooms, by the first sentence of their docstrings."""
+    found = ""
+    for door in sorted(SOURCE.glob("*/__init__.py")):
+        wing = door.parent.name
+        rooms = (room for room in sorted(door.parent.glob("*.py")) if room != door)
+        lines = table(
+            ("room", "what it is for"),
+            ([f"`{room.stem}`", _purpose(room)] for room in rooms),
+        )
+        found += f"### `{wing}`\n\n{_purpose(door)}\n\n{lines}\n"
+    return found
+
+
+def _purpose(module: Path) -> str:
+    said = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
+    return " ".join(said.partition("\n\n")[0].split())
 
 
 # Pictures
@@ -270,6 +293,7 @@ def pages() -> dict[str, str]:
         "schemes": schemes(),
         "policies": known_policies(),
         "commands": commands(),
+        "wings": wings(),
     }
 
 

@@ -132,15 +132,16 @@ if TYPE_CHECKING:  # the same names once more, for tools that do not run the cod
     from s2geom.tables.scan import scan as scan
     from s2geom.tables.walk import Translation as Translation
     from s2geom.tables.walk import walk as walk
+
+    __all__: list[str]
 else:
     __all__ = sorted(_HOMES)  # noqa: PLE0605 - made from the one list
 
-
-def __getattr__(name: str) -> object:
-    """Load a public name at its first use, or a module that is promised by name."""
-    if name in {"kconfig", "strategies"}:
-        return import_module(f"s2geom.{name}")
-    return _load(name)
+    def __getattr__(name: str) -> object:
+        """Load a public name at its first use, or a module that is promised by name."""
+        if name in {"kconfig", "strategies"}:
+            return import_module(f"s2geom.{name}")
+        return _load(name)
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,9 @@ group that a change cuts through; the tables themselves are the engine's (`_tree
 
 from collections.abc import Iterable, Iterator
 from typing import cast
+
 from attrs import evolve, frozen
+
 from s2geom.build.cover import Run, cover, leaf_levels, page_multiple, page_range, span
 from s2geom.build.tree import Leaves, Tree
 from s2geom.build.word_runs import IN_PLACE_BITS, Words
@@ -23,7 +25,6 @@ from s2geom.registers.vttbr import VTTBR_EL2
 from s2geom.tables.attributes import Attributes
 from s2geom.tables.descriptor import Descriptor
 from s2geom.tables.layout import AddressLayout
-
 
 Piece = tuple[Run, Attributes]
 """Leaves, and what they say about the memory that they map."""

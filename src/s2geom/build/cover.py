@@ -8,13 +8,14 @@ there are a few runs a range however long it is, and both who lays tables out
 """
 
 from collections.abc import Iterator, Sequence
+
 from attrs import evolve, frozen
+
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import integer
 from s2geom.tables.layout import AddressLayout, is_block_level
-
 
 
 @frozen

@@ -8,7 +8,9 @@ a mebibyte costs.
 """
 
 from collections.abc import Iterable, Sequence
+
 from attrs import frozen
+
 from s2geom.build.cover import Run, cover, leaf_levels, page_multiple, page_range, span
 from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument
@@ -16,7 +18,6 @@ from s2geom.core.geometry import Geometry, Level
 from s2geom.core.numbers import flag, integer
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
-
 
 
 @public

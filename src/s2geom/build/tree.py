@@ -17,7 +17,9 @@ reachable before it is complete.
 
 from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop
+
 from attrs import define, field
+
 from s2geom.build.cover import Run
 from s2geom.build.word_runs import IN_PLACE_BITS, WORD_BYTES, Words, read
 from s2geom.core.errors import InvalidArgument
@@ -25,7 +27,6 @@ from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.tables.descriptor import CONTIGUOUS_BIT, TABLE_OR_PAGE, VALID
 from s2geom.tables.layout import AddressLayout
-
 
 WRITE = "write"
 INVALIDATE = "invalidate"

@@ -9,8 +9,8 @@ few columns of their bytes repeat, so that the longest mapping is mostly copying
 
 from functools import cache
 from struct import pack, unpack_from
-from attrs import frozen
 
+from attrs import frozen
 
 WORD_BYTES = 8
 WORD_BITS = 64

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from s2geom.kconfig.config import IpaSizes as IpaSizes
     from s2geom.kconfig.config import KernelConfig as KernelConfig
     from s2geom.kconfig.config import Origin as Origin
-
-__getattr__ = door(
-    __name__,
-    dict.fromkeys(("IpaSizes", "KernelConfig", "Origin"), "s2geom.kconfig.config"),
-)
+else:
+    __getattr__ = door(
+        __name__,
+        dict.fromkeys(("IpaSizes", "KernelConfig", "Origin"), "s2geom.kconfig.config"),
+    )

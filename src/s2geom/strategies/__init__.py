@@ -79,10 +79,11 @@ if TYPE_CHECKING:  # the same names once more, for tools that do not run the cod
     from s2geom.strategies.words import stes as stes
     from s2geom.strategies.words import vtcrs as vtcrs
     from s2geom.strategies.words import vttbrs as vttbrs
+
+    __all__: list[str]
 else:
     __all__ = sorted(_HOMES)  # noqa: PLE0605 - made from the one list
-
-__getattr__ = door(__name__, _HOMES)
+    __getattr__ = door(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from s2geom.cli import cpu as ask_cpu
+from s2geom.cli import decode
 from s2geom.cli import main as cli
 
-CONFIGS = Path(__file__).parent / "data" / "configs"
+CONFIGS = Path(__file__).parents[1] / "data" / "configs"
 DEBIAN_16K = str(CONFIGS / "debian-6.12-arm64-16k.config.gz")
 DEBIAN_RT = str(CONFIGS / "debian-6.1-rt-arm64.config.gz")
 
@@ -575,7 +575,7 @@ def test_decode_wants_the_right_number_of_words(run: Any) -> None:
 
 def test_every_kind_of_word_is_offered() -> None:
     """The parser's list and the reader's table are the same."""
-    assert cli.KINDS == tuple(ask_cpu.KINDS)
+    assert cli.KINDS == tuple(decode.KINDS)
 
 
 @pytest.mark.parametrize(
@@ -737,7 +737,7 @@ def test_too_large_an_answer_is_an_error_with_advice(
     def _too_much(_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("s2geom.ask_kernel.show", _too_much)
+    monkeypatch.setattr("s2geom.cli.kernel.show", _too_much)
     ran = run("show --page-size 4K --ipa 40")
 
     assert (2, "") == (ran.status, ran.out)

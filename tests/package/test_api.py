@@ -18,7 +18,7 @@ from keeping import kept
 import s2geom
 import s2geom.strategies
 
-KEPT = Path(__file__).parent / "kept" / "public_names.txt"
+KEPT = Path(__file__).parents[1] / "kept" / "public_names.txt"
 
 
 def called(function: Any) -> str:

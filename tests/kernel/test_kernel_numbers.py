@@ -19,7 +19,7 @@ from s2geom import (
     stage2,
 )
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 
 Row = dict[str, int | None]
 

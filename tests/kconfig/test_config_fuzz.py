@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from s2geom import Cpu, Host, KernelConfig, UnreadableInput, UnsupportedCombination
 
-DEBIAN = Path(__file__).parent / "data" / "configs" / "debian-5.10-arm64.config.gz"
+DEBIAN = Path(__file__).parents[1] / "data" / "configs" / "debian-5.10-arm64.config.gz"
 PACKED = DEBIAN.read_bytes()
 KVM_LINE = 718
 

@@ -13,12 +13,12 @@ import pytest
 
 import s2geom
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 MODULES = sorted(
-    f"s2geom.{module.name}"
-    for module in pkgutil.iter_modules(s2geom.__path__)
-    if module.name != "__main__"  # to import it is to run it
+    module.name
+    for module in pkgutil.walk_packages(s2geom.__path__, "s2geom.")
+    if module.name != "s2geom.__main__"  # to import it is to run it
 )
 
 BUILT = {"_build", "_generated"}

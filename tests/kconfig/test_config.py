@@ -25,8 +25,8 @@ from s2geom import (
     UnsupportedCombination,
 )
 
-ROOT = Path(__file__).parents[1]
-OURS = Path(__file__).parent / "data" / "configs"
+ROOT = Path(__file__).parents[2]
+OURS = Path(__file__).parents[1] / "data" / "configs"
 SHARED = ROOT.parent / "shared" / "data" / "configs"
 
 SHIFTS = {"4K": 12, "16K": 14, "64K": 16}

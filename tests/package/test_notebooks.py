@@ -2,7 +2,7 @@
 """The notebooks say what the library says today.
 
 Each is run from the start in a kernel of its own, and every output is compared with
-the one that is stored. After a change that is meant, ``python tests/test_notebooks.py``
+the one that is stored. After a change that is meant, ``python tests/package/test_notebooks.py``
 runs them and stores what they say now.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 
 NAMES = [

@@ -15,7 +15,7 @@ from keeping import kept
 import s2geom as s2
 from s2geom.core.fields import Word
 
-KEPT = Path(__file__).parent / "kept" / "words.txt"
+KEPT = Path(__file__).parents[1] / "kept" / "words.txt"
 
 WORDS: tuple[type[Word], ...] = (
     s2.VTCR_EL2,

@@ -15,7 +15,7 @@ from s2geom.cli.main import main
 
 BLOCK = re.MULTILINE | re.DOTALL
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(
     page
@@ -149,7 +149,7 @@ def test_a_how_to_page_shows_code_that_runs(page: str) -> None:
 
 def rule_ids() -> Iterator[str]:
     """Yield the id of every rule and violation that the sources spell out."""
-    for source in (ROOT / "src/s2geom").glob("*.py"):
+    for source in (ROOT / "src/s2geom").rglob("*.py"):
         tree = ast.parse(source.read_text(encoding="utf-8"))
         for call in ast.walk(tree):
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
@@ -231,9 +231,9 @@ def test_every_public_name_is_in_the_reference_once() -> None:
 
 
 def test_every_disagreement_names_its_test_and_every_test_its_disagreement() -> None:
-    """The page and tests/test_disagreements.py are about the same things."""
+    """The page and tests/compare/test_disagreements.py are about the same things."""
     page = (DOCS / "explanation/disagreements.md").read_text(encoding="utf-8")
-    tests = (ROOT / "tests/test_disagreements.py").read_text(encoding="utf-8")
+    tests = (ROOT / "tests/compare/test_disagreements.py").read_text(encoding="utf-8")
     named = re.findall(r"`(test_\w+)`", page)
     assert sorted(named) == sorted(
         re.findall(r"^def (test_\w+)\(", tests, re.MULTILINE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 ALONE = """
 import sys
@@ -82,7 +82,7 @@ def test_it_needs_attrs_alone(wheel: Path) -> None:
         metadata["License-Expression"],
         metadata["Requires-Python"],
     )
-    assert "s2geom = s2geom.cli:main" in entry_points
+    assert "s2geom = s2geom.cli.main:main" in entry_points
     assert "[hypothesis]" in entry_points
 
 
