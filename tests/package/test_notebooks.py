@@ -2,8 +2,8 @@
 """The notebooks say what the library says today.
 
 Each is run from the start in a kernel of its own, and every output is compared with
-the one that is stored. After a change that is meant, ``python tests/package/test_notebooks.py``
-runs them and stores what they say now.
+the one that is stored. After a change that is meant, run this file itself: it runs them
+and stores what they say now.
 """
 
 import json
