@@ -79,7 +79,7 @@ def anchors(page: Path) -> set[str]:
 
 def includes(text: str) -> list[str]:
     """Return the generated pages that a page includes."""
-    return re.findall(r"^```\{include\} (\S+_generated/\S+\.md)$", text, re.MULTILINE)
+    return re.findall(r"^```\{include\} (\S*_generated/\S+\.md)$", text, re.MULTILINE)
 
 
 def generated() -> dict[str, str]:
