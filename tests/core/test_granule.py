@@ -52,6 +52,46 @@ def test_what_an_entry_maps_at_each_level(
 
 
 @pytest.mark.parametrize(
+    ("granule", "bits", "levels", "stage2_levels"),
+    [
+        (Granule.K4, 39, 3, 3),
+        (Granule.K4, 40, 4, 3),
+        (Granule.K4, 43, 4, 3),
+        (Granule.K4, 44, 4, 4),
+        (Granule.K16, 40, 3, 2),
+        (Granule.K16, 41, 3, 3),
+        (Granule.K64, 42, 2, 2),
+        (Granule.K64, 46, 3, 2),
+        (Granule.K64, 47, 3, 3),
+    ],
+)
+def test_stage_2_needs_the_levels_of_four_bits_less(
+    granule: Granule, bits: int, levels: int, stage2_levels: int
+) -> None:
+    """16 concatenated tables resolve four bits at the start level."""
+    assert levels == granule.levels_for(bits)
+    assert stage2_levels == granule.stage2_levels_for(bits)
+
+
+@pytest.mark.parametrize(
+    ("granule", "widest"),
+    [
+        (Granule.K4, {2: 34, 1: 43, 0: 52}),
+        (Granule.K16, {3: 29, 2: 40, 1: 51}),
+        (Granule.K64, {3: 33, 2: 46, 1: 59}),
+    ],
+)
+def test_the_widest_ipa_of_a_start_level(
+    granule: Granule, widest: dict[int, int]
+) -> None:
+    """A full table's bits and four more; one bit more needs another level."""
+    assert widest == {level: granule.widest_ipa(level) for level in widest}
+    for level, bits in widest.items():
+        assert 4 - level == granule.stage2_levels_for(bits)
+        assert 5 - level == granule.stage2_levels_for(bits + 1)
+
+
+@pytest.mark.parametrize(
     ("granule", "text"),
     [
         (Granule.K4, "4K"),

@@ -18,9 +18,6 @@ from s2geom.core.numbers import flag, integer, integer_within
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
 
-MOST_TABLES_SHIFT = 4
-"""log2 of the most tables that may stand side by side at the start level."""
-
 BASE_FLOOR = 64
 """Alignment of a table base that holds 52-bit addresses: BADDR keeps bits 5:2 for
 address bits 51:48, so whatever is smaller must still start on a 64-byte boundary."""

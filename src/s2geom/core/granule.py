@@ -15,6 +15,9 @@ DESCRIPTOR_SHIFT = 3
 LAST_LEVEL = 3
 """The level of the page descriptors, in every granule."""
 
+MOST_TABLES_SHIFT = 4
+"""log2 of the most tables that may stand side by side at the start level."""
+
 _TEXT = re.compile(r"(\d{1,9})\s*(k(?:i?b)?)?", re.ASCII | re.IGNORECASE)
 
 
@@ -58,6 +61,50 @@ class Granule(IntEnum):
         Source: Arm ARM D8.2; pseudocode TranslationSize.
         """
         return self + self.stride * (LAST_LEVEL - level)
+
+    def levels_for(self, bits: int) -> int:
+        """Return the levels of lookup that an address width needs.
+
+        It is the number of strides above the page offset, rounded up: the kernel's
+        ARM64_HW_PGTABLE_LEVELS.
+
+        Args:
+            bits: Width of the address in bits, `DESCRIPTOR_SHIFT` or more.
+
+        .. versionadded:: 0.2.0
+        """
+        return (bits - DESCRIPTOR_SHIFT - 1) // self.stride
+
+    def stage2_levels_for(self, ipa_bits: int) -> int:
+        """Return the fewest levels of lookup that an IPA width needs.
+
+        Up to 16 concatenated tables resolve four bits at the start level, so the
+        levels are those of an address four bits narrower.
+
+        Args:
+            ipa_bits: Width of the IPA in bits, 8 or more.
+
+        Source: Linux v4.7 to today, STAGE2_PGTABLE_LEVELS.
+
+        .. versionadded:: 0.2.0
+
+        >>> Granule.K16.levels_for(40), Granule.K16.stage2_levels_for(40)
+        (3, 2)
+        """
+        return self.levels_for(ipa_bits - MOST_TABLES_SHIFT)
+
+    def widest_ipa(self, start_level: int) -> int:
+        """Return the widest IPA that 16 tables at a start level resolve, in bits.
+
+        Args:
+            start_level: Level of the first lookup, -1..3.
+
+        .. versionadded:: 0.2.0
+
+        >>> Granule.K4.widest_ipa(1)
+        43
+        """
+        return self.level_shift(start_level) + self.stride + MOST_TABLES_SHIFT
 
     @classmethod
     def parse(cls, text: str | int) -> "Granule":

@@ -6,19 +6,9 @@ ARM64_HW_PGTABLE_LEVEL_SHIFT says what one entry at a level maps. The kernel use
 for its own tables and, four bits narrower, for the guest's stage 2.
 """
 
-from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, granule_of
+from s2geom.core.granule import LAST_LEVEL, granule_of
 from s2geom.core.numbers import integer_within
 from s2geom.core.public import public
-
-
-def levels_for(stride: int, bits: int) -> int:
-    """Return the levels that ``bits`` address bits need: the formula, unchecked.
-
-    It is the count of strides above the page offset, rounded up; the kernel's
-    spelling of the rounding is ``(bits - 4) / stride``, which is the same since the
-    page shift is the stride plus 3.
-    """
-    return (bits - DESCRIPTOR_SHIFT - 1) // stride
 
 
 @public
@@ -40,7 +30,7 @@ def hw_pgtable_levels(page_shift: int, va_bits: int) -> int:
     """
     granule = granule_of(page_shift)
     bits = integer_within("va_bits", va_bits, 1, 64)
-    return max(0, levels_for(granule.stride, bits))  # below 4 bits, C rounds up to 0
+    return max(0, granule.levels_for(bits))  # below 4 bits, C rounds up to 0
 
 
 @public

@@ -18,13 +18,12 @@ from s2geom.core.errors import InvalidArgument, UnreadableInput, Violation
 from s2geom.core.geometry import (
     BASE_FLOOR,
     BLOCK_LEVELS,
-    MOST_TABLES_SHIFT,
     WIDE_BLOCK_LEVELS,
     Geometry,
     Level,
     geometry_of,
 )
-from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
+from s2geom.core.granule import LAST_LEVEL, MOST_TABLES_SHIFT, Granule, granule_of
 from s2geom.core.numbers import flag, integer_within, unsigned
 from s2geom.core.public import public
 from s2geom.core.rules import Rule, violations, ways_out
@@ -193,7 +192,7 @@ class Cpu:
         >>> why.rule, why.given, why.limit
         ('start-level-needs-pa', 0, 1)
         """
-        return violations(RULES, _Case(self, geometry_of(geometry)))
+        return violations(RULES, _ShapeOnCpu(self, geometry_of(geometry)))
 
     def choices(
         self, granule: int, ipa_bits: int, lpa2: bool | None = None
@@ -423,7 +422,7 @@ _EL1 = _IdField("pfr0", "EL1", 4, {0: False, 1: False, 2: True})
 
 
 @define(eq=False)
-class _Case:
+class _ShapeOnCpu:
     """A shape on a CPU, with what the rules ask about."""
 
     cpu: Cpu
@@ -476,7 +475,7 @@ class _Case:
     @property
     def widest(self) -> int:
         """The widest IPA that 16 tables at the start level resolve."""
-        return self.shape.pgdir_shift + self.granule.stride + MOST_TABLES_SHIFT
+        return self.granule.widest_ipa(self.shape.start_level)
 
     # Phrases of the messages
 
@@ -523,7 +522,7 @@ def _legal(
     cpu: Cpu, granule: Granule, ipa_bits: int, lpa2: bool
 ) -> tuple[Geometry, ...]:
     cases = (
-        _Case(cpu, Geometry(granule, ipa_bits, level, lpa2))
+        _ShapeOnCpu(cpu, Geometry(granule, ipa_bits, level, lpa2))
         for level in range(TOP_LEVEL[granule], LAST_LEVEL + 1)
     )
     # Not check(): whole grids are asked for, and nobody reads why the rest is illegal.
@@ -532,7 +531,7 @@ def _legal(
     )
 
 
-RULES: tuple[Rule[_Case], ...] = (
+RULES: tuple[Rule[_ShapeOnCpu], ...] = (
     Rule(
         id="granule-not-at-stage-2",
         states="the CPU implements the page size as a stage-2 granule",

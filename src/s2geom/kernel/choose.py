@@ -11,9 +11,8 @@ from attrs import field, frozen
 
 from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
-from s2geom.core.geometry import MOST_TABLES_SHIFT, Geometry
+from s2geom.core.geometry import Geometry
 from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
-from s2geom.core.levels import levels_for
 from s2geom.core.numbers import integer, integer_within
 from s2geom.core.public import public
 from s2geom.core.rules import violations
@@ -64,7 +63,6 @@ def _case(
     va_bits = integer_within("va_bits", va_bits, VA_MINIMUM, VA_MAXIMUM)
     scheme, cpu = scheme_of(scheme), optional_cpu(cpu)
     pa_bits = kernel_pa_bits(pa_bits)
-    stride = granule.stride
     return KvmCase(
         granule,
         ipa_bits,
@@ -72,8 +70,8 @@ def _case(
         pa_bits,
         scheme,
         cpu,
-        levels_for(stride, va_bits),
-        levels_for(stride, ipa_bits - MOST_TABLES_SHIFT),
+        granule.levels_for(va_bits),
+        granule.stage2_levels_for(ipa_bits),
     )
 
 
@@ -254,7 +252,7 @@ class Host(Displayed):
     @property
     def pgtable_levels(self) -> int:
         """Levels of the host's own page tables (CONFIG_PGTABLE_LEVELS)."""
-        return levels_for(self.granule.stride, self.va_bits)
+        return self.granule.levels_for(self.va_bits)
 
     @property
     def pgdir_shift(self) -> int:

@@ -10,9 +10,14 @@ from functools import cache
 
 from attrs import frozen
 
-from s2geom.core.geometry import MOST_TABLES_SHIFT, Geometry
-from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule, granule_of
-from s2geom.core.levels import levels_for
+from s2geom.core.geometry import Geometry
+from s2geom.core.granule import (
+    DESCRIPTOR_SHIFT,
+    LAST_LEVEL,
+    MOST_TABLES_SHIFT,
+    Granule,
+    granule_of,
+)
 from s2geom.core.numbers import integer_within
 from s2geom.core.public import public
 
@@ -66,9 +71,7 @@ class FakePgd:
     @property
     def hardware_levels(self) -> int:
         """Levels that the CPU needs, with as much concatenation as it has."""
-        return levels_for(
-            self.geometry.stride, self.geometry.ipa_bits - MOST_TABLES_SHIFT
-        )
+        return self.geometry.granule.stage2_levels_for(self.geometry.ipa_bits)
 
     @property
     def hardware_start_level(self) -> int:
@@ -103,7 +106,7 @@ def fake_pgd(page_shift: int, ipa_bits: int, va_bits: int) -> FakePgd:
     granule = granule_of(page_shift)
     ipa_bits = integer_within("ipa_bits", ipa_bits, 32, 52)
     va_bits = integer_within("va_bits", va_bits, 25, 52)
-    return fake_pgd_below(granule, ipa_bits, levels_for(granule.stride, va_bits))
+    return fake_pgd_below(granule, ipa_bits, granule.levels_for(va_bits))
 
 
 @cache  # page sizes, IPA widths and levels: some 300 in all

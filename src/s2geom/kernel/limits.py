@@ -10,9 +10,7 @@ from typing import cast
 
 from attrs import define, frozen
 
-from s2geom.core.geometry import MOST_TABLES_SHIFT
-from s2geom.core.granule import LAST_LEVEL, Granule
-from s2geom.core.levels import levels_for
+from s2geom.core.granule import LAST_LEVEL, MOST_TABLES_SHIFT, Granule
 from s2geom.core.rules import Rule, ways_out
 from s2geom.core.wording import article, bits
 from s2geom.cpu.cpu import Cpu
@@ -65,8 +63,7 @@ class KvmCase:
         One stride and four bits of concatenation above the host's PGDIR_SHIFT: the
         limit that v4.20 computed, and the same as the levels rule of v4.7.
         """
-        pgdir_shift = self.granule.level_shift(LAST_LEVEL + 1 - self.host_levels)
-        return pgdir_shift + self.granule.stride + MOST_TABLES_SHIFT
+        return self.granule.widest_ipa(LAST_LEVEL + 1 - self.host_levels)
 
     @property
     def fake(self) -> FakePgd:
@@ -126,8 +123,7 @@ def _more_host_levels(case: KvmCase) -> str:
         va_bits
         for granule, va_bits in KCONFIG_VA_BITS
         if granule is case.granule
-        and levels_for(granule.stride, va_bits)
-        >= levels_for(granule.stride, ipa_bits - MOST_TABLES_SHIFT)
+        and granule.levels_for(va_bits) >= granule.stage2_levels_for(ipa_bits)
     )
     host = f"a host kernel with a {va_bits}-bit VA"
     return _narrower_or(case.va_limit, host, _newer_kernel(case))

@@ -7,9 +7,8 @@ one name. A number that an era gave no name is not in that era's dict.
 
 from collections.abc import Callable, Mapping
 
-from s2geom.core.geometry import MOST_TABLES_SHIFT, Geometry
+from s2geom.core.geometry import Geometry
 from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
-from s2geom.core.levels import levels_for
 from s2geom.core.numbers import integer_within
 from s2geom.core.public import public
 from s2geom.kernel.fake import fake_pgd
@@ -51,7 +50,7 @@ def kernel_macros(
 
 
 def _host(granule: Granule, va_bits: int) -> dict[str, int]:
-    levels = levels_for(granule.stride, va_bits)
+    levels = granule.levels_for(va_bits)
     return {
         "CONFIG_PGTABLE_LEVELS": levels,
         "PGDIR_SHIFT": granule.level_shift(LAST_LEVEL + 1 - levels),
@@ -59,7 +58,7 @@ def _host(granule: Granule, va_bits: int) -> dict[str, int]:
 
 
 def _geometry(granule: Granule, ipa_bits: int, minimum_levels: int) -> Geometry:
-    levels = levels_for(granule.stride, ipa_bits - MOST_TABLES_SHIFT)
+    levels = granule.stage2_levels_for(ipa_bits)
     start_level = LAST_LEVEL + 1 - max(levels, minimum_levels)
     return Geometry(granule, ipa_bits, start_level)
 
@@ -109,9 +108,7 @@ def _dynamic(granule: Granule, ipa_bits: int, va_bits: int) -> Mapping[str, int]
     return {
         "kvm_phys_shift": ipa_bits,
         **_host(granule, va_bits),
-        "stage2_pgtable_levels": levels_for(
-            granule.stride, ipa_bits - MOST_TABLES_SHIFT
-        ),
+        "stage2_pgtable_levels": granule.stage2_levels_for(ipa_bits),
         "kvm_stage2_levels": shape.levels,
         "stage2_pgdir_shift": shape.pgdir_shift,
         "stage2_pgdir_size": shape.pgdir_size,
@@ -128,9 +125,7 @@ def _independent(granule: Granule, ipa_bits: int, va_bits: int) -> Mapping[str, 
     return {
         "kvm_phys_shift": ipa_bits,
         **_host(granule, va_bits),
-        "stage2_pgtable_levels": levels_for(
-            granule.stride, ipa_bits - MOST_TABLES_SHIFT
-        ),
+        "stage2_pgtable_levels": granule.stage2_levels_for(ipa_bits),
         "kvm_stage2_levels": shape.levels,
         "kvm_granule_shift": shape.pgdir_shift,
         # Whole pages: the generic walker's root is allocated in pages.

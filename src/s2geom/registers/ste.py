@@ -14,7 +14,7 @@ from attrs import frozen
 
 from s2geom.core.errors import UnreadableInput, UnsupportedCombination, Violation
 from s2geom.core.fields import Reading, Word, bit, bits, rest
-from s2geom.core.geometry import BASE_FLOOR, MOST_TABLES_SHIFT, Geometry, geometry_of
+from s2geom.core.geometry import BASE_FLOOR, Geometry, geometry_of
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
@@ -319,7 +319,7 @@ class STE(Word):
             s2ds=walk.ds,
             s2ttb=address & S2TTB_MASK,
         )
-        broken = violations(ROOT_RULES, _Case(entry, address))
+        broken = violations(ROOT_RULES, _EntryOnSmmu(entry, address))
         if broken:
             raise UnsupportedCombination(broken)
         return entry
@@ -349,7 +349,7 @@ class STE(Word):
             UnsupportedCombination: No shape can be named: S2TG or the start level is
                 reserved, or the tables are not VMSAv8-64.
         """
-        broken = violations(SHAPELESS_RULES, _Case(self, self.s2ttb))
+        broken = violations(SHAPELESS_RULES, _EntryOnSmmu(self, self.s2ttb))
         shape = self.walk.geometry
         if broken or shape is None:
             raise UnsupportedCombination(broken)
@@ -364,7 +364,7 @@ class STE(Word):
             UnsupportedCombination: No shape can be named, as for `geometry`.
         """
         self.geometry()
-        return _Case(self, self.s2ttb).aligned
+        return _EntryOnSmmu(self, self.s2ttb).aligned
 
     def lint(
         self,
@@ -409,7 +409,7 @@ class STE(Word):
             ttst=flag("stt", stt),
             aarch32_el1=flag("aarch32", aarch32),
         )
-        case = _Case(self, self.s2ttb, smmu, vmid_bits_of(vmid_bits))
+        case = _EntryOnSmmu(self, self.s2ttb, smmu, vmid_bits_of(vmid_bits))
         found = violations((*SHAPELESS_RULES, *WORD_RULES), case)
         if self.s2aa64 and self.walk.geometry is not None:
             found += violations((*SHAPE_RULES, *ROOT_RULES), case)
@@ -423,7 +423,7 @@ S2TTB_MASK = 0xFF_FFFF_FFFF_FFF0
 
 
 @frozen
-class _Case:
+class _EntryOnSmmu:
     """An entry and the SMMU that it is for.
 
     What depends on the shape is asked only of an entry that has one.
@@ -458,8 +458,8 @@ class _Case:
     @property
     def ipa_range(self) -> tuple[int, int]:
         """The IPA bits that the start level resolves: 1 to a stride and four more."""
-        shift = self.shape.pgdir_shift
-        return shift + 1, shift + self.shape.stride + MOST_TABLES_SHIFT
+        shape = self.shape
+        return shape.pgdir_shift + 1, shape.granule.widest_ipa(shape.start_level)
 
     @property
     def level_oas(self) -> int:
@@ -493,7 +493,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
 STE_SOURCE = "SMMUv3 architecture (IHI 0070) 5.2, STE"
 
 
-SHAPELESS_RULES: tuple[Rule[_Case], ...] = (
+SHAPELESS_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
     Rule(
         id="s2aa64-clear",
         states="the tables are VMSAv8-64; others are recognised, not modelled",
@@ -540,7 +540,7 @@ SHAPELESS_RULES: tuple[Rule[_Case], ...] = (
 """Entries that name no shape."""
 
 
-SHAPE_RULES: tuple[Rule[_Case], ...] = (
+SHAPE_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
     Rule(
         id="s2tg-not-implemented",
         states="the SMMU has the page size",
@@ -691,7 +691,7 @@ SHAPE_RULES: tuple[Rule[_Case], ...] = (
 """What makes a shape illegal."""
 
 
-ROOT_RULES: tuple[Rule[_Case], ...] = (
+ROOT_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
     Rule(
         id="s2ttb-outside-output-size",
         states="the base is within the effective S2PS, and within 48 bits for 4K and "
@@ -728,7 +728,7 @@ ROOT_RULES: tuple[Rule[_Case], ...] = (
 """Where a root may be."""
 
 
-WORD_RULES: tuple[Rule[_Case], ...] = (
+WORD_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
     Rule(
         id="s2vmid-above-8-bits",
         states="S2VMID has 8 bits on an SMMU without 16-bit VMIDs",
