@@ -102,6 +102,7 @@ def test_a_lazy_violation_equals_the_one_in_words() -> None:
         {"limit": 1},
         {"fix": "x"},
         {"source": "x"},
+        {"ways": (("ipa_bits", 40),)},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -152,10 +153,36 @@ def test_a_violation_reads_back_from_its_repr() -> None:
     assert lazy == eval(repr(lazy))  # noqa: S307
 
 
+def test_ways_are_part_of_the_plain_data_and_of_the_repr() -> None:
+    """Only where there are any; a value that is no JSON type is written as its repr."""
+    ways = (("ipa_bits", 40), ("release", "5.10"), ("cpu", (1, 2)))
+    lazy = violation(ways=lambda: ways)
+
+    assert ways == lazy.ways
+    assert violation(ways=ways) == lazy
+    assert [["ipa_bits", 40], ["release", "5.10"], ["cpu", "(1, 2)"]] == lazy.to_dict()[
+        "ways"
+    ]
+    assert repr(lazy).endswith(f"source='Arm ARM D8.2', ways={ways!r})")
+    assert lazy == eval(repr(lazy))  # noqa: S307
+    assert () == violation().ways
+
+
+def test_a_violation_that_was_pickled_by_0_1_0_has_no_ways() -> None:
+    """Release 0.1.0 stored seven arguments; `ways` gets its default."""
+    stored = (
+        b"\x80\x04\x95X\x00\x00\x00\x00\x00\x00\x00\x8c\x06s2geom\x94\x8c\t"
+        b"Violation\x94\x93\x94(\x8c\tsome-rule\x94\x8c\x08too wide\x94\x8c\x03cpu"
+        b"\x94K)K(\x8c\x08use less\x94\x8c\x0cArm ARM D8.2\x94t\x94R\x94."
+    )
+
+    assert violation() == pickle.loads(stored)  # noqa: S301
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_lazy_violation_can_be_pickled(protocol: int) -> None:
     """It is stored by its words, since a closure cannot be."""
-    lazy = violation(lambda: "too wide")
+    lazy = violation(lambda: "too wide", ways=lambda: (("ipa_bits", 40),))
     stored = pickle.dumps(lazy, protocol)
 
     assert lazy == pickle.loads(stored)  # noqa: S301
@@ -209,9 +236,44 @@ def test_a_refusal_carries_every_violation() -> None:
     assert "first\nalso: second" == str(error)
 
 
-def test_a_refusal_can_be_pickled_copied_and_read_back() -> None:
+@pytest.mark.parametrize(
+    ("expected", "message", "widest"),
+    [
+        ("too wide", "too wide", None),
+        (
+            "too wide\nthe widest IPA that passes every limit has 40 bits",
+            "too wide",
+            40,
+        ),
+        (
+            "too wide; the largest IPA it supports is 40 bits",
+            "too wide; the largest IPA it supports is 40 bits",
+            40,
+        ),
+        (
+            (
+                "too wide; the largest IPA it supports is 44 bits\n"
+                "the widest IPA that passes every limit has 40 bits"
+            ),
+            "too wide; the largest IPA it supports is 44 bits (Linux v4.7-v5.9)",
+            40,
+        ),
+    ],
+)
+def test_a_refusal_ends_with_the_widest_ipa(
+    expected: str, message: str, widest: int | None
+) -> None:
+    """What passes every limit comes last, and is not repeated."""
+    error = UnsupportedCombination([violation(message)], widest)
+
+    assert expected == str(error)
+    assert widest == error.widest_ipa_bits
+
+
+@pytest.mark.parametrize("widest", [None, 40])
+def test_a_refusal_can_be_pickled_copied_and_read_back(widest: int | None) -> None:
     """An exception crosses process boundaries with all it carries."""
-    error = UnsupportedCombination([violation(lambda: "too wide")])
+    error = UnsupportedCombination([violation(lambda: "too wide")], widest)
 
     for other in (
         pickle.loads(pickle.dumps(error)),  # noqa: S301
@@ -221,6 +283,7 @@ def test_a_refusal_can_be_pickled_copied_and_read_back() -> None:
     ):
         assert type(other) is UnsupportedCombination
         assert error.violations == other.violations
+        assert widest == other.widest_ipa_bits
         assert str(error) == str(other)
 
 

@@ -1,28 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""What went wrong: violations as data, and the exceptions that carry them.
+"""`Violation`, a broken limit as data, and the exceptions of the package.
 
-A *violation* is a fact about machines: a limit, whose limit it is, how far over the
-request is and what would fit. It is a value, never an exception by itself. An
-*exception* is raised where a caller asked for something that cannot be given; all of
-ours are `ValueError`s, so code that knows nothing of this package can still catch
-them. A wrong *type* stays Python's own `TypeError`.
-
-This is the bottom of the house: nothing of ours is imported here but the marker of
-public names.
+A violation is a fact about machines: a limit, whose limit it is, how far over the
+request is and what would fit. It is a value, not an exception. An exception is raised
+where a caller asked for something that cannot be given. All of ours are `ValueError`s,
+so code that does not know this package can catch them. A wrong type is Python's own
+`TypeError`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from attrs import field, frozen
 
 from s2geom.core.public import public
+from s2geom.core.wording import bits
+
+Ways = tuple[tuple[str, Hashable], ...]
+"""Changes of a question: the name of an argument, and its new value."""
 
 Text = str | Callable[[], str]
 """A sentence, or how to make it: most violations are counted and never read."""
 
 
-def _read(text: Text) -> str:
+def _text(text: Text) -> str:
     return text if isinstance(text, str) else text()
+
+
+def _pairs(ways: Ways | Callable[[], Ways]) -> Ways:
+    return ways if isinstance(ways, tuple) else ways()
 
 
 @public
@@ -41,20 +46,28 @@ class Violation:
         fix: What to change, in the imperative.
         source: Where the limit is written down: an architecture section or
             pseudocode function, or a kernel release and commit subject.
+        ways: The changes of ``fix`` as pairs: the name of an argument of the question
+            (``"ipa_bits"``, ``"va_bits"``, ``"page_shift"``, ``"release"`` or
+            ``"cpu"``) and a value of it. Each alone removes this violation and adds
+            none. A release takes the place of a scheme. Empty where the rule gives
+            its fix in words alone.
+
+            .. versionadded:: 0.2.0
     """
 
     rule: str
-    _message: Text = field(alias="message", eq=_read)
+    _message: Text = field(alias="message", eq=_text)
     limited_by: str
     given: int | str
     limit: int | str
-    _fix: Text = field(alias="fix", eq=_read)
+    _fix: Text = field(alias="fix", eq=_text)
     source: str
+    _ways: Ways | Callable[[], Ways] = field(default=(), alias="ways", eq=_pairs)
 
     @property
     def message(self) -> str:
         """Which limit, whose limit, how far over, and what would fit."""
-        return _read(self._message)
+        return _text(self._message)
 
     @property
     def summary(self) -> str:
@@ -64,10 +77,26 @@ class Violation:
     @property
     def fix(self) -> str:
         """What to change, in the imperative."""
-        return _read(self._fix)
+        return _text(self._fix)
 
-    def to_dict(self) -> dict[str, int | str]:
-        """Return plain JSON types, keyed by the names of the arguments."""
+    @property
+    def ways(self) -> Ways:
+        """The changes of `fix` as pairs of an argument's name and its new value.
+
+        .. versionadded:: 0.2.0
+        """
+        return _pairs(self._ways)
+
+    def to_dict(self) -> dict[str, int | str | list[list[int | str]]]:
+        """Return plain JSON types, keyed by the names of the arguments.
+
+        ``ways`` is there where there are any: lists of a name and a value, a CPU as
+        its ``repr``.
+        """
+        ways = [
+            [what, value if isinstance(value, int | str) else repr(value)]
+            for what, value in self.ways
+        ]
         return {
             "rule": self.rule,
             "message": self.message,
@@ -76,20 +105,20 @@ class Violation:
             "limit": self.limit,
             "fix": self.fix,
             "source": self.source,
-        }
+        } | ({"ways": ways} if ways else {})
 
     def __str__(self) -> str:
         return self.message
 
     def __repr__(self) -> str:
-        inside = ", ".join(
-            f"{name}={value!r}" for name, value in self.to_dict().items()
-        )
+        parts = self.to_dict() | ({"ways": self.ways} if self.ways else {})
+        inside = ", ".join(f"{name}={value!r}" for name, value in parts.items())
         return f"Violation({inside})"
 
-    def __reduce__(self) -> tuple[type["Violation"], tuple[int | str, ...]]:
-        # Stored by its words: how a sentence would have been made cannot be pickled.
-        return Violation, tuple(self.to_dict().values())
+    def __reduce__(self) -> tuple[type["Violation"], tuple[int | str | Ways, ...]]:
+        # Stored as text and values, since a function cannot be pickled.
+        parts = self.rule, self.message, self.limited_by, self.given, self.limit
+        return Violation, (*parts, self.fix, self.source, self.ways)
 
 
 @public
@@ -108,10 +137,19 @@ class UnsupportedCombination(S2GeomError):
 
     Args:
         violations: Every limit that is broken, not only the first; at least one.
+        widest_ipa_bits: The widest IPA in bits that passes every limit, with all other
+            arguments as they are. None where no width does, or where the width is not
+            the question.
+
+            .. versionadded:: 0.2.0
     """
 
-    def __init__(self, violations: Sequence[Violation]) -> None:
-        super().__init__(tuple(violations))
+    def __init__(
+        self, violations: Sequence[Violation], widest_ipa_bits: int | None = None
+    ) -> None:
+        # The arguments of an exception are what pickle and repr give back.
+        widest = () if widest_ipa_bits is None else (widest_ipa_bits,)
+        super().__init__(tuple(violations), *widest)
 
     @property
     def violations(self) -> tuple[Violation, ...]:
@@ -119,8 +157,22 @@ class UnsupportedCombination(S2GeomError):
         broken: tuple[Violation, ...] = self.args[0]
         return broken
 
+    @property
+    def widest_ipa_bits(self) -> int | None:
+        """The widest IPA in bits that passes every limit, or None.
+
+        .. versionadded:: 0.2.0
+        """
+        return self.args[1] if len(self.args) > 1 else None
+
     def __str__(self) -> str:
-        return "\nalso: ".join(violation.summary for violation in self.violations)
+        text = "\nalso: ".join(violation.summary for violation in self.violations)
+        widest = self.widest_ipa_bits
+        if widest is None or text.endswith(
+            f" the largest IPA it supports is {bits(widest)}"
+        ):
+            return text
+        return f"{text}\nthe widest IPA that passes every limit has {bits(widest)}"
 
 
 @public

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`Rule`: one limit as a row of data.
 
-A table of rules validates, explains itself and becomes a table of the documentation.
-A new limit is a new row, never a new branch. The tables are in the modules that know
-the limits (`architecture`, `kvm_rules`, `table_base`, `registers`, `smmu`, `policies`),
-beside what their rows ask about.
+A table of rules answers questions, explains itself and becomes a table of the
+documentation. A new limit is a new row, never a new branch. Each table is in the module
+that knows the limits, beside what its rows ask about.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,12 +12,16 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from s2geom.core.errors import Violation
+from s2geom.core.errors import Violation, Ways
 
 Case = TypeVar("Case")
 
 
-@frozen(eq=False, repr=False)  # a row is itself; an import pays for each method
+def _no_ways(_: object) -> Ways:
+    return ()
+
+
+@frozen(eq=False, repr=False)  # compared by identity: each method costs import time
 class Rule(Generic[Case]):
     """One limit on a case.
 
@@ -32,6 +35,8 @@ class Rule(Generic[Case]):
         says: The sentence for a case that breaks it.
         fix: What to change then.
         source: Where it is written down.
+        ways: The changes of ``fix`` as pairs, see `Violation`; left out where the fix
+            is words alone.
     """
 
     id: str
@@ -43,10 +48,11 @@ class Rule(Generic[Case]):
     says: Callable[[Case], str]
     fix: Callable[[Case], str]
     source: str
+    ways: Callable[[Case], Ways] = _no_ways
 
 
 def ways_out(*ways: str) -> str:
-    """Return remedies as one sentence; an empty one is no way out."""
+    """Return remedies as one sentence; an empty one is left out."""
     return ", or ".join(filter(None, ways))
 
 
@@ -64,6 +70,7 @@ def violations(rules: Iterable[Rule[Case]], case: Case) -> tuple[Violation, ...]
             limit=rule.limit(case),
             fix=partial(rule.fix, case),
             source=rule.source,
+            ways=() if rule.ways is _no_ways else partial(rule.ways, case),
         )
         for rule in broken
     )
