@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import s2geom as s2
+from s2geom.compare.shape_facts import geometry_facts, heading
 from s2geom.core.units import size_text
 from s2geom.kernel.limits import KCONFIG_VA_BITS, PA_BITS
-from s2geom.show.facts import geometry_facts, heading
 from s2geom.show.svg import INKS
 
 IPA_BITS = range(32, 53)
@@ -51,7 +51,7 @@ class Store:
         return list(self._numbers)
 
 
-Row = tuple[str, str]
+NameAndValue = tuple[str, str]
 
 
 def calculator_data() -> dict[str, Any]:
@@ -62,7 +62,7 @@ def calculator_data() -> dict[str, Any]:
     sentences, rows, tables, answers = Store(), Store(), Store(), Store()
     pictures, ruler = Store(), cache(s2.bit_ruler)
 
-    def table(caption: str, lines: list[Row]) -> int:
+    def table(caption: str, lines: list[NameAndValue]) -> int:
         return tables.number((caption, tuple(map(rows.number, lines))))
 
     def answer(
@@ -120,7 +120,7 @@ def _caption(at: int, among: int) -> str:
     return "The reason" if among == 1 else f"Reason {at} of {among}"
 
 
-def _limit(why: s2.Violation) -> list[Row]:
+def _limit(why: s2.Violation) -> list[NameAndValue]:
     return [
         ("whose limit", why.limited_by),
         ("given", str(why.given)),
@@ -131,7 +131,7 @@ def _limit(why: s2.Violation) -> list[Row]:
     ]
 
 
-def _tables(shape: s2.Geometry, host: s2.Host, scheme: s2.Scheme) -> list[Row]:
+def _tables(shape: s2.Geometry, host: s2.Host, scheme: s2.Scheme) -> list[NameAndValue]:
     found = [(name, str(value)) for name, value in geometry_facts(shape).items()]
     if scheme is s2.Scheme.FAKE_PGD:
         size = s2.fake_pgd(host.page_shift, shape.ipa_bits, host.va_bits).fake_pgd_size
@@ -143,7 +143,7 @@ def _tables(shape: s2.Geometry, host: s2.Host, scheme: s2.Scheme) -> list[Row]:
 
 def _register(
     shape: s2.Geometry, host: s2.Host, scheme: s2.Scheme, cpu: s2.Cpu | None
-) -> Iterator[Row]:
+) -> Iterator[NameAndValue]:
     """Yield the word a kernel writes, what it takes for granted, and a verdict."""
     ps = _ps(shape, host, scheme, cpu)
     ha = scheme is not s2.Scheme.FAKE_PGD

@@ -34,7 +34,7 @@ PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
         *ste.ROOT_RULES,
         *ste.WORD_RULES,
     ),
-    "rules-policies": policies.RULES,
+    "rules-policies": policies.POLICY_RULES,
 }
 """Rules that no kernel release changes, by the page that lists them."""
 

@@ -262,12 +262,12 @@ def test_io_pgtable_with_an_input_wider_than_the_output() -> None:
             40,
             14,
             44,
-            ("policy-without-width", 44, "32..40, 48..56"),
+            ("policy-without-width", 44, "32 to 40, 48 to 56"),
             (
                 "io_pgtable never programs a 44-bit IPA on a CPU with 40-bit physical "
-                "addresses; widths it has there: 32..40, 48..56"
+                "addresses; widths it has there: 32 to 40, 48 to 56"
             ),
-            "ask for a width of 32..40, 48..56 bits",
+            "ask for a width of 32 to 40, 48 to 56 bits",
         ),
         (
             "m1n1",
@@ -314,7 +314,7 @@ def test_the_widths_in_a_reason_are_the_ones_it_takes() -> None:
         for ipa_bits in set(WIDTHS) - taken:
             [why] = choices[ipa_bits].violations
             if why.rule == "policy-without-width" and taken:
-                runs = [run.split("..") for run in str(why.limit).split(", ")]
+                runs = [run.split(" to ") for run in str(why.limit).split(", ")]
 
                 assert taken == {
                     i for run in runs for i in range(int(run[0]), int(run[-1]) + 1)

@@ -619,7 +619,7 @@ def test_a_host_page_has_each_scheme() -> None:
     rows = [[cell.text for cell in row] for row in html.findall("table/tbody/tr")]
 
     assert [None, "40", "40", "48", "52"] == [
-        None if widest == "\u2013" else widest for _, _, widest, _ in rows
+        None if widest == "-" else widest for _, _, widest, _ in rows
     ]
     assert "a 16K host has no KVM" in str(rows[0][3])
     assert "levels 2 to 3, root of 16 tables, 256 KiB" in str(rows[1][3])

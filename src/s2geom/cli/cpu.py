@@ -7,11 +7,11 @@ from typing import Any
 
 from s2geom.cli.report import NOT_SUPPORTED, Report
 from s2geom.compare.policies import POLICIES, compare_policies
+from s2geom.compare.shape_facts import geometry_data
 from s2geom.core.errors import Violation
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
 from s2geom.cpu.cpu import Cpu
-from s2geom.show.facts import geometry_data
 
 
 def _title(asked: Namespace) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from attrs import frozen
 
 from s2geom.cli.report import Report
+from s2geom.compare.shape_facts import geometry_data, geometry_facts
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
 from s2geom.core.fields import Word
 from s2geom.core.geometry import Geometry
@@ -22,7 +23,6 @@ from s2geom.registers.nested_dump import parse_nested_name
 from s2geom.registers.ste import STE
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
-from s2geom.show.facts import geometry_data, geometry_facts
 
 # Register words
 

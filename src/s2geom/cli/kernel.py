@@ -11,6 +11,7 @@ from s2geom.cli.which_kernel import (
     scheme_of,
     scheme_text,
 )
+from s2geom.compare.shape_facts import geometry_data, geometry_facts, level_table
 from s2geom.core.errors import InvalidArgument, UnreadableInput
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
@@ -24,7 +25,6 @@ from s2geom.kernel.fake import fake_pgd
 from s2geom.kernel.limits import IPA_MINIMUM
 from s2geom.kernel.macros import kernel_macros
 from s2geom.kernel.scheme import Scheme, parse_release
-from s2geom.show.facts import geometry_data, geometry_facts
 
 
 def show(asked: Namespace) -> Report:
@@ -33,37 +33,11 @@ def show(asked: Namespace) -> Report:
     if shape is not None:
         report.data["geometry"] = geometry_data(shape)
         report.facts(geometry_facts(shape))
-        _level_table(report, shape)
+        report.table(*level_table(shape))
         remark = default_remark(asked, asked.ipa)
         if remark is not None:
             report.say(remark)
     return report
-
-
-def _level_table(report: Report, shape: Geometry) -> None:
-    report.table(
-        (
-            "level",
-            "index bits",
-            "entries",
-            "tables",
-            "entry maps",
-            "leaf",
-            "contiguous",
-        ),
-        (
-            (
-                level.number,
-                level.index_bits,
-                level.entries,
-                level.tables,
-                size_text(level.entry_size),
-                level.leaf,
-                level.contiguous or None,
-            )
-            for level in shape.table_levels
-        ),
-    )
 
 
 def split(asked: Namespace) -> Report:

@@ -12,6 +12,7 @@ from typing import Any
 from attrs import define, field
 
 from s2geom.core.errors import Violation
+from s2geom.core.wording import cell_text
 
 SUPPORTED = 0
 NOT_SUPPORTED = 1
@@ -73,7 +74,7 @@ class Report:
 def columns(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     """Return aligned lines: a header and rows; numbers stand right, words left."""
     body = [tuple(row) for row in rows]
-    cells = [tuple(header), *(tuple(map(_cell, row)) for row in body)]
+    cells = [tuple(header), *(tuple(map(cell_text, row)) for row in body)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     numeric = [
         all(isinstance(value, int | None) for value in column)
@@ -86,11 +87,3 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str
         ).rstrip()
         for row in cells
     ]
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)

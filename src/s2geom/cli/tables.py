@@ -16,13 +16,13 @@ from s2geom.cli.decode import register_word
 from s2geom.cli.memory_map import Region, parse_memory_map
 from s2geom.cli.report import NOT_SUPPORTED, Report
 from s2geom.cli.which_kernel import host_of, question, scheme_of, scheme_text
+from s2geom.compare.shape_facts import geometry_data
 from s2geom.core.errors import InvalidArgument, UnreadableInput
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
 from s2geom.kernel.leaf import leaf_size
 from s2geom.kernel.scheme import Scheme
 from s2geom.registers.vtcr import VTCR_EL2
-from s2geom.show.facts import geometry_data
 from s2geom.tables.faults import Fault
 from s2geom.tables.memory import Memory
 from s2geom.tables.scan import Mapping, scan

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Who chooses which shape: the policies of kernels and hypervisors, side by side.
 
-Where the architecture leaves a choice, software has a policy. Each is a table here: for
-a page size, a width of the IPA and a CPU's physical addresses, the level at which that
-software starts. A policy is no rule; whether its choice is legal on a CPU is
-`Cpu.check`'s answer, and now and then it is no.
+Where the architecture leaves a choice, software has a policy: for a page size, an IPA
+width and a CPU's physical address size, the level at which it starts. Each policy is a
+table of rows. A policy is no rule: `Cpu.check` says whether its choice is legal on a
+CPU, and for some it is not.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from s2geom.core.granule import Granule, granule_of
 from s2geom.core.numbers import integer_within
 from s2geom.core.public import public
 from s2geom.core.rules import Rule, violations
-from s2geom.core.wording import article, quoted
+from s2geom.core.wording import article, quoted, ranges
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import CHOICE_IPA_BITS, a_page_size, page_sizes
 from s2geom.kernel.choose import check, stage2
@@ -113,7 +113,7 @@ class Policy:
         ipa_bits = integer_within("ipa_bits", ipa_bits, *CHOICE_IPA_BITS)
         shape: Geometry | tuple[Violation, ...]
         if self.scheme is None:
-            shape = self._from_rows(_Case(self, cpu, granule, ipa_bits))
+            shape = self._from_rows(_PolicyCase(self, cpu, granule, ipa_bits))
         else:
             shape = check(granule, ipa_bits, scheme=self.scheme, cpu=cpu) or stage2(
                 granule, ipa_bits, scheme=self.scheme, cpu=cpu
@@ -122,11 +122,11 @@ class Policy:
             return PolicyChoice(self.name, None, shape)
         return PolicyChoice(self.name, shape, cpu.check(shape))
 
-    def _from_rows(self, case: "_Case") -> Geometry | tuple[Violation, ...]:
+    def _from_rows(self, case: "_PolicyCase") -> Geometry | tuple[Violation, ...]:
         row = next(case.fitting, None)
         if row is None:
-            silent = violations(RULES, case)
-            return tuple(evolve(reason, source=self.source) for reason in silent)
+            broken = violations(POLICY_RULES, case)
+            return tuple(evolve(reason, source=self.source) for reason in broken)
         return Geometry(row.granule, row.lowered_to or case.ipa_bits, row.start_level)
 
 
@@ -162,7 +162,7 @@ def compare_policies(cpu: Cpu, granule: int, ipa_bits: int) -> tuple[PolicyChoic
 
 
 @frozen(eq=False)
-class _Case:
+class _PolicyCase:
     policy: Policy
     cpu: Cpu
     granule: Granule
@@ -192,21 +192,14 @@ class _Case:
     @property
     def widths(self) -> str:
         """Every width that it has with this page size on this CPU, in words."""
-        runs: list[list[int]] = []
-        for row in sorted(self.rows, key=lambda row: row.narrowest):
-            if runs and row.narrowest <= runs[-1][1] + 1:
-                runs[-1][1] = max(runs[-1][1], row.widest)
-            else:
-                runs.append([row.narrowest, row.widest])
-        return ", ".join(
-            str(first) if first == last else f"{first}..{last}" for first, last in runs
-        )
+        covered = (range(row.narrowest, row.widest + 1) for row in self.rows)
+        return ranges(sorted({width for widths in covered for width in widths}))
 
 
-RULES: tuple[Rule[_Case], ...] = (
+POLICY_RULES: tuple[Rule[_PolicyCase], ...] = (
     Rule(
         id="policy-without-granule",
-        states="a policy speaks of the page sizes that its software has at stage 2",
+        states="a policy covers the page sizes that its software has at stage 2",
         limited_by="host kernel",
         breaks=lambda case: case.granule not in case.granules,
         given=lambda case: str(case.granule),
@@ -220,21 +213,21 @@ RULES: tuple[Rule[_Case], ...] = (
     ),
     Rule(
         id="policy-without-width",
-        states="a policy speaks of the IPA widths that its software programs on a CPU",
+        states="a policy covers the IPA widths that its software programs on a CPU",
         limited_by="host kernel",
         breaks=lambda case: (
             case.granule in case.granules and next(case.fitting, None) is None
         ),
         given=lambda case: case.ipa_bits,
-        limit=lambda case: case.widths or "none",
+        limit=lambda case: case.widths,
         says=lambda case: (
             f"{case.policy.name} never programs {article(case.ipa_bits)} "
             f"{case.ipa_bits}-bit IPA on a CPU with {case.cpu.pa_bits}-bit physical "
-            f"addresses; widths it has there: {case.widths or 'none'}"
+            f"addresses; widths it has there: {case.widths}"
         ),
         fix=lambda case: (
             f"ask for a width of {case.widths} bits"
-            if case.widths
+            if next(case.rows, None)
             else f"ask about a CPU that {case.policy.name} knows"
         ),
         source="where the policy is written down",
@@ -259,6 +252,10 @@ def _as_wide_as_pa(
     )
 
 
+def _by_name(*policies: Policy) -> Mapping[str, Policy]:
+    return MappingProxyType({policy.name: policy for policy in policies})
+
+
 _IO_PGTABLE_64K = (
     PolicyRow(Granule.K64, 32, 42, start_level=2),
     PolicyRow(Granule.K64, 43, 52, start_level=1),
@@ -268,7 +265,7 @@ _IO_PGTABLE_64K = (
 _NOT_40 = (32, 36, 42, 44, 48, 52, 56)
 _NOT_40_42 = (32, 36, 44, 48, 52, 56)
 
-_ALL = (
+POLICIES: Mapping[str, Policy] = _by_name(
     Policy(
         name="kvm",
         summary="concatenates whenever at most 16 tables do, never below two levels; "
@@ -340,8 +337,4 @@ _ALL = (
         ),
     ),
 )
-
-POLICIES: Mapping[str, Policy] = MappingProxyType(
-    {policy.name: policy for policy in _ALL}
-)
-"""The policies that are known here, by name."""
+"""The policies of kernels and hypervisors, by name."""

@@ -12,23 +12,23 @@ from typing import TypeVar
 
 from attrs import frozen
 
+from s2geom.compare.shape_facts import SHAPE_FACTS
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
-from s2geom.core.geometry import Geometry
 from s2geom.core.granule import Granule, granule_of
 from s2geom.core.public import public
 from s2geom.core.units import size_text
 from s2geom.core.wording import counted, quoted
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM
-from s2geom.kernel.choose import stage2
+from s2geom.kernel.choose import Answer, stage2
 from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS
 from s2geom.kernel.scheme import Scheme
 
-Value = str | int | bool | None
-Row = dict[str, Value]
+Plain = str | int | bool | None
+"""What a cell of a row holds: what JSON, pandas and polars take as it is."""
 
-ANY_CPU = "any"
-"""The name of the CPU that can do anything."""
+NO_CPU = "any"
+"""What the ``cpu`` column says where no CPU bounds the answer."""
 
 
 @frozen
@@ -42,7 +42,7 @@ class _Question:
     cpu: Cpu | None
     ipa_bits: int
 
-    def answer(self) -> Geometry | tuple[Violation, ...]:
+    def answer(self) -> Answer:
         """Return the shape that KVM uses, or every limit in its way."""
         try:
             return stage2(
@@ -63,8 +63,8 @@ class _Question:
         )
 
     @property
-    def asked(self) -> Row:
-        """The columns that say what was asked, the scheme left out."""
+    def columns(self) -> dict[str, Plain]:
+        """The columns of the question, without the scheme."""
         return {
             "granule": str(self.granule),
             "page_shift": int(self.granule),
@@ -75,34 +75,23 @@ class _Question:
         }
 
 
-SHAPE = (
-    "levels",
-    "start_level",
-    "concatenation",
-    "pgd_entries",
-    "pgd_size",
-    "pgd_alignment",
-    "pgd_pages",
-    "min_cache_pages",
-    "t0sz",
-    "lpa2",
-)
-"""The columns of a shape, by the names that `Geometry` has for them."""
+SHAPE_COLUMNS = tuple(fact.name for fact in SHAPE_FACTS if fact.name != "paging_form")
+"""The columns of a shape: its facts, without the one that is no plain value."""
 
 
 def _cpu_name(cpu: Cpu | None) -> str:
     """Return a CPU in a few words, differently for every two that differ."""
     if cpu is None:
-        return ANY_CPU
-    said = [f"PA {cpu.pa_bits}"]
+        return NO_CPU
+    features = [f"PA {cpu.pa_bits}"]
     if cpu.granules != frozenset(Granule):
-        said.append(f"stage 2 has {_names(cpu.granules)}")
+        features.append(f"stage 2 has {_names(cpu.granules)}")
     if cpu.lpa and cpu.pa_bits <= 48:
-        said.append("LPA")
+        features.append("LPA")
     if cpu.lpa2:
-        said.append(f"LPA2 for {_names(cpu.lpa2)}")
-    said += ["TTST"] * cpu.ttst + ["AArch32 at EL1"] * cpu.aarch32_el1
-    return ", ".join(said)
+        features.append(f"LPA2 for {_names(cpu.lpa2)}")
+    features += ["TTST"] * cpu.ttst + ["AArch32 at EL1"] * cpu.aarch32_el1
+    return ", ".join(features)
 
 
 def _names(granules: Iterable[Granule]) -> str:
@@ -113,7 +102,7 @@ Item = TypeVar("Item")
 
 
 def _several(name: str, values: Iterable[Item]) -> tuple[Item, ...]:
-    """Return the values of an argument, each once, in their order."""
+    """Return the values of an argument in their order, without repetitions."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise TypeError(f"{name} must be an iterable of values, got {quoted(values)}")
     return tuple(dict.fromkeys(values))
@@ -163,7 +152,7 @@ def survey(
     pa_bits: Iterable[int] = (48,),
     schemes: Iterable[Scheme] = tuple(Scheme),
     cpus: Iterable[Cpu | None] = (None,),
-) -> list[dict[str, str | int | bool | None]]:
+) -> list[dict[str, Plain]]:
     """Return what KVM makes of every combination of some values, one row each.
 
     Args:
@@ -176,7 +165,7 @@ def survey(
         cpus: What bounds the answers; None among them asks for the kernel's own rules.
 
     Returns:
-        Flat dicts that all have the same keys: what was asked, whether it is
+        Flat dicts that all have the same keys: the question, whether it is
         ``supported``, the numbers of the shape (None where it is refused), and for a
         refusal the id of the first ``rule``, who it is ``limited_by`` and the whole
         ``reason`` (empty where it is supported). Supported rows come first, and
@@ -200,14 +189,14 @@ def survey(
     return sorted(rows, key=lambda row: not row["supported"])
 
 
-def _row(question: _Question) -> Row:
+def _row(question: _Question) -> dict[str, Plain]:
     answer = question.answer()
     refused = isinstance(answer, tuple)
     return {
-        **question.asked,
+        **question.columns,
         "scheme": question.scheme.value,
         "supported": not refused,
-        **{name: None if refused else getattr(answer, name) for name in SHAPE},
+        **{name: None if refused else getattr(answer, name) for name in SHAPE_COLUMNS},
         # Never None: a column of text that begins with gaps has no type.
         "rule": answer[0].rule if isinstance(answer, tuple) else "",
         "limited_by": answer[0].limited_by if isinstance(answer, tuple) else "",
@@ -232,7 +221,7 @@ def diff(
     va_bits: Iterable[int] | None = None,
     pa_bits: Iterable[int] = (48,),
     cpus: Iterable[Cpu | None] = (None,),
-) -> list[dict[str, str | int | bool | None]]:
+) -> list[dict[str, Plain]]:
     """Return what changes from one kernel to another, one row a configuration.
 
     Args:
@@ -246,10 +235,10 @@ def diff(
         cpus: What bounds the answers; None among them asks for the kernel's own rules.
 
     Returns:
-        Flat dicts for the configurations whose answer is another one: what was asked,
+        Flat dicts for the configurations whose answer is another one: the question,
         the two schemes, the ``change`` (``"now supported"``, ``"now refused"``,
-        ``"another shape"`` or ``"another reason"``), and what was said ``before`` and
-        ``after``. What stays as it was has no row.
+        ``"another shape"`` or ``"another reason"``), and both answers as text,
+        ``before`` and ``after``. A configuration whose answer stays has no row.
 
     Raises:
         InvalidArgument: A value is outside its range.
@@ -267,24 +256,21 @@ def diff(
         if change:
             rows.append(
                 {
-                    **question.asked,
+                    **question.columns,
                     "scheme_before": before.value,
                     "scheme_after": after.value,
                     "change": change,
-                    "before": _said(old),
-                    "after": _said(new),
+                    "before": _answer_text(old),
+                    "after": _answer_text(new),
                 }
             )
     return rows
 
 
-Answer = Geometry | tuple[Violation, ...]
-
-
 def _change(old: Answer, new: Answer) -> str:
     """Return what kind of change there is, or nothing."""
     if isinstance(old, tuple) and isinstance(new, tuple):
-        rules = ([each.rule for each in answer] for answer in (old, new))
+        rules = ([why.rule for why in answer] for answer in (old, new))
         return "" if next(rules) == next(rules) else "another reason"
     if isinstance(old, tuple):
         return "now supported"
@@ -293,10 +279,10 @@ def _change(old: Answer, new: Answer) -> str:
     return "" if old == new else "another shape"
 
 
-def _said(answer: Answer) -> str:
+def _answer_text(answer: Answer) -> str:
     if isinstance(answer, tuple):
         return _reason(answer)
-    return shape_text({name: getattr(answer, name) for name in SHAPE})
+    return shape_text({name: getattr(answer, name) for name in SHAPE_COLUMNS})
 
 
 def shape_text(row: Mapping[str, object]) -> str:

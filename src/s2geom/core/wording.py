@@ -16,6 +16,15 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def cell_text(value: object) -> str:
+    """Return what the cell of a table shows: a dash for None, yes or no for a bool."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
 def bits(number: int) -> str:
     """Return a number of bits in words: 1 bit, 40 bits."""
     return counted(number, "bit")

@@ -3,20 +3,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from s2geom.compare.survey import ANY_CPU, shape_text, whole
+from s2geom.compare.survey import NO_CPU, shape_text, whole
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.public import public
 from s2geom.core.wording import quoted, ranges
 from s2geom.kernel.scheme import Scheme
 from s2geom.show.svg import LARGE, MARGIN, SMALL, Drawing, shorten, width_of
 
-# The picture
-
-
-CELL = 24
+CELL_SIDE = 24
 MOST_LABEL = 380
 
-LINE = ("granule", "va_bits", "pa_bits", "scheme", "cpu")
+LINE_COLUMNS = ("granule", "va_bits", "pa_bits", "scheme", "cpu")
 """The columns that make a line of the chart; the IPA is the axis."""
 
 FULL_SHIFT = 20
@@ -55,9 +52,9 @@ def survey_chart(rows: Iterable[Mapping[str, object]]) -> str:
     y = 76.0
     pen.words(MARGIN, y - 8, "IPA bits", size=SMALL, ink="muted")
     for at, ipa_bits in enumerate(widths):
-        x = left + at * CELL + CELL / 2
+        x = left + at * CELL_SIDE + CELL_SIDE / 2
         pen.words(x, y - 8, str(ipa_bits), size=SMALL, anchor="middle", ink="muted")
-    said, page = [], None
+    sentences, page = [], None
     for line in lines:
         if line[0] != page:
             page = line[0]
@@ -68,12 +65,12 @@ def survey_chart(rows: Iterable[Mapping[str, object]]) -> str:
         for at, ipa_bits in enumerate(widths):
             row = cells.get((line, ipa_bits))
             if row is not None:
-                _draw(pen, left + at * CELL, y, row)
+                _draw(pen, left + at * CELL_SIDE, y, row)
                 fits += [ipa_bits] * bool(row["supported"])
-        said.append(f"{page} pages, {labels[line]}: {ranges(fits)}.")
-        y += CELL
+        sentences.append(f"{page} pages, {labels[line]}: {ranges(fits)}.")
+        y += CELL_SIDE
     _legend(pen, y + 20)
-    return pen.finish(title, "Supported IPA widths. " + " ".join(said))
+    return pen.finish(title, "Supported IPA widths. " + " ".join(sentences))
 
 
 Line = tuple[str, ...]
@@ -89,13 +86,13 @@ def _cells(
     for row in rows:
         if not isinstance(row, Mapping):
             raise TypeError(f"a row must be a mapping, got {quoted(row)}")
-        missing = {*LINE, "ipa_bits", "supported"} - row.keys()
+        missing = {*LINE_COLUMNS, "ipa_bits", "supported"} - row.keys()
         if missing:
             names = ", ".join(sorted(missing))
             raise InvalidArgument(
                 f"a row of a survey also has {names}, got {quoted(row)}"
             )
-        line = tuple(str(row[name]) for name in LINE)
+        line = tuple(str(row[name]) for name in LINE_COLUMNS)
         cells[line, whole(row, "ipa_bits")] = row
     if not cells:
         raise InvalidArgument("rows must have at least one row")
@@ -103,32 +100,32 @@ def _cells(
 
 
 def _in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Put lines that share a page size side by side, and under it a host's."""
+    """Sort lines by page size, then by host, then by scheme."""
     lines = tuple(lines)
     # Schemes in the order of history; a name that is none, as it first appears.
-    known = {scheme.value: at for at, scheme in enumerate(Scheme)}
+    order = {scheme.value: at for at, scheme in enumerate(Scheme)}
     for line in lines:
         for name in line:
-            known.setdefault(name, len(known))
+            order.setdefault(name, len(order))
 
     def rank(line: Line) -> list[int]:
         granule, va_bits, pa_bits, scheme, cpu = line
         numbers = [
-            int(bits) if bits.isdecimal() and len(bits) < 5 else known[bits]
+            int(bits) if bits.isdecimal() and len(bits) < 5 else order[bits]
             for bits in (va_bits, pa_bits)
         ]
-        return [known[granule], *numbers, known[scheme], known[cpu]]
+        return [order[granule], *numbers, order[scheme], order[cpu]]
 
     return tuple(sorted(lines, key=rank))
 
 
 def _label(line: Line, lines: Sequence[Line]) -> str:
-    """Return a line's name: what always matters, and what differs between lines."""
+    """Return the name of a line: VA and scheme, and what differs between lines."""
     _, va_bits, pa_bits, scheme, cpu = line
     label = f"VA {va_bits} {scheme}"
     if len({other[2] for other in lines}) > 1:
         label += f", kernel PA {pa_bits}"
-    if {other[4] for other in lines} != {ANY_CPU}:
+    if {other[4] for other in lines} != {NO_CPU}:
         label += f", CPU {cpu}"
     return label
 
@@ -149,20 +146,24 @@ def _draw(pen: Drawing, x: float, y: float, row: Mapping[str, object]) -> None:
 
 
 def _supported(pen: Drawing, x: float, y: float, levels: int, pgd_size: int) -> None:
-    filled = min(1.0, pgd_size.bit_length() / (FULL_SHIFT + 1)) * (CELL - 4)
-    pen.box(x, y, CELL, CELL, "yes")
-    pen.box(x + 3, y + CELL - 2 - filled, 5, filled, "bar", stroke=None)
-    pen.words(x + CELL / 2 + 4, y + 17, str(levels), anchor="middle", bold=True)
+    filled = min(1.0, pgd_size.bit_length() / (FULL_SHIFT + 1)) * (CELL_SIDE - 4)
+    pen.box(x, y, CELL_SIDE, CELL_SIDE, "yes")
+    pen.box(x + 3, y + CELL_SIDE - 2 - filled, 5, filled, "bar", stroke=None)
+    pen.words(x + CELL_SIDE / 2 + 4, y + 17, str(levels), anchor="middle", bold=True)
 
 
 def _refused(pen: Drawing, x: float, y: float) -> None:
-    pen.box(x, y, CELL, CELL, "no")
-    pen.words(x + CELL / 2, y + 17, "\u00d7", anchor="middle", ink="muted")
+    pen.box(x, y, CELL_SIDE, CELL_SIDE, "no")
+    pen.words(x + CELL_SIDE / 2, y + 17, "\u00d7", anchor="middle", ink="muted")
 
 
 def _legend(pen: Drawing, y: float) -> None:
     _supported(pen, MARGIN, y, 3, 1 << 12)
-    pen.words(MARGIN + CELL + 10, y + 10, "supported, with so many levels; the bar")
-    pen.words(MARGIN + CELL + 10, y + 25, "is the PGD's size (log2, full is 1 MiB)")
+    pen.words(
+        MARGIN + CELL_SIDE + 10, y + 10, "supported, with so many levels; the bar"
+    )
+    pen.words(
+        MARGIN + CELL_SIDE + 10, y + 25, "is the PGD's size (log2, full is 1 MiB)"
+    )
     _refused(pen, MARGIN, y + 36)
-    pen.words(MARGIN + CELL + 10, y + 52, "refused; the reason is the cell's tip")
+    pen.words(MARGIN + CELL_SIDE + 10, y + 52, "refused; the reason is the cell's tip")

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""`register_word`: a register's bits, field by field."""
+"""`register_word`: a register's bits, field by field.
+
+A notebook shows a register with this picture and with a table of its fields.
+"""
 
 from attrs import frozen
 
-from s2geom.core.fields import Word
+from s2geom.core.fields import Field, Word
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
+from s2geom.show.html import table
 from s2geom.show.svg import LARGE, MARGIN, SMALL, Drawing, fit, shorten, width_of
 
-BIT = 23
+REGISTER_BIT = 23
 """Width of one bit of a register."""
 
 ROW = 32
@@ -34,7 +38,7 @@ def register_word(word: Word) -> str:
     number = int(word)
     title = word_title(word)
     pen = Drawing()
-    shown = shorten(title, ROW * BIT, LARGE)
+    shown = shorten(title, ROW * REGISTER_BIT, LARGE)
     pen.words(MARGIN, 30, shown, size=LARGE, bold=True)
     y: float = 66
     for low in reversed(range(0, word.WIDTH, ROW)):
@@ -66,7 +70,7 @@ def _cuts(word: Word, low: int) -> list[_Cut]:
             first, last = max(row.low, low), min(row.high, high)
             if first > at:
                 cuts.append(_Cut("", first - 1, at))
-            # Once, at the end of a field that is longer than the line.
+            # A field that spans two lines has its value at its lower end alone.
             value = row.spell(row.take(int(word))) if row.low >= low else ""
             cuts.append(_Cut(row.name, last, first, value))
             at = last + 1
@@ -84,14 +88,14 @@ def _word_row(pen: Drawing, word: Word, number: int, low: int, y: float) -> floa
         return y + 26
 
     def left(bit: int) -> float:
-        return MARGIN + (low + ROW - 1 - bit) * BIT
+        return MARGIN + (low + ROW - 1 - bit) * REGISTER_BIT
 
-    upright = [cut.name for cut in cuts if not _lies(cut)]
+    upright = [cut.name for cut in cuts if not _fits(cut)]
     high = max([34.0, *(width_of(name, SMALL) + 12 for name in upright)])
     for cut in cuts:
-        x, wide = left(cut.high), (cut.high - cut.low + 1) * BIT
+        x, wide = left(cut.high), (cut.high - cut.low + 1) * REGISTER_BIT
         for bit in dict.fromkeys((cut.high, cut.low)):
-            middle = left(bit) + BIT / 2
+            middle = left(bit) + REGISTER_BIT / 2
             place = str(word.FIRST_BIT + bit)
             pen.words(middle, y - 6, place, size=SMALL, anchor="middle", ink="muted")
         if not cut.name:
@@ -101,17 +105,23 @@ def _word_row(pen: Drawing, word: Word, number: int, low: int, y: float) -> floa
             pen.box(x, y, wide, high, "level1")
             value = cut.value if cut.high > cut.low else ""
             pen.words(x + wide / 2, y + high + 35, fit(wide, value), anchor="middle")
-            if _lies(cut):
+            if _fits(cut):
                 pen.words(x + wide / 2, y + high / 2 + 4, cut.name, anchor="middle")
             else:
                 pen.words(
-                    x + BIT / 2 + 4, y + high - 6, cut.name, size=SMALL, upright=True
+                    x + REGISTER_BIT / 2 + 4,
+                    y + high - 6,
+                    cut.name,
+                    size=SMALL,
+                    upright=True,
                 )
         for bit in range(cut.low, cut.high + 1):
             digit = str(number >> bit & 1)
-            pen.box(left(bit), y + high, BIT, 20, "plain" if digit == "1" else None)
+            pen.box(
+                left(bit), y + high, REGISTER_BIT, 20, "plain" if digit == "1" else None
+            )
             pen.words(
-                left(bit) + BIT / 2,
+                left(bit) + REGISTER_BIT / 2,
                 y + high + 15,
                 digit,
                 anchor="middle",
@@ -120,6 +130,32 @@ def _word_row(pen: Drawing, word: Word, number: int, low: int, y: float) -> floa
     return y + high + 56
 
 
-def _lies(cut: _Cut) -> bool:
-    """Whether a name has room along its bits; otherwise it stands upright."""
-    return width_of(cut.name) <= (cut.high - cut.low + 1) * BIT - 2
+def _fits(cut: _Cut) -> bool:
+    """Whether a name has room above its bits; if not, it is written upwards."""
+    return width_of(cut.name) <= (cut.high - cut.low + 1) * REGISTER_BIT - 2
+
+
+def word_html(word: Word) -> str:
+    """Return the fields of a register, with their values, as an HTML table."""
+    rows = (
+        (_place(word, row), row.name, *_value_and_meaning(sentence))
+        for row, sentence in zip(word.fields(), word.explain(), strict=False)
+    )
+    others = (
+        (None, "no field", *_value_and_meaning(sentence))
+        for sentence in word.explain()[len(word.fields()) :]
+    )
+    return table(
+        word_title(word), ("bits", "field", "value", "meaning"), (*rows, *others)
+    )
+
+
+def _place(word: Word, row: Field) -> str:
+    high, low = row.high + word.FIRST_BIT, row.low + word.FIRST_BIT
+    return f"{high}:{low}" if high > low else f"{low}"
+
+
+def _value_and_meaning(sentence: str) -> tuple[str, str]:
+    """Take a sentence such as "SL0 = 1: the walk starts at level 1." apart."""
+    value, _, meaning = sentence.partition(" = ")[2].partition(": ")
+    return value, meaning.removesuffix(".")

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""`bit_ruler`: which bits of an IPA select an entry at which level."""
+"""`bit_ruler`: which bits of an IPA select an entry at which level.
+
+A notebook shows an `IpaIndex` as this picture and as a table of the same parts.
+"""
 
 from collections.abc import Callable
 
 from attrs import frozen
 
+from s2geom.compare.shape_facts import heading
 from s2geom.core.geometry import Geometry, IpaIndex, geometry_of
 from s2geom.core.numbers import integer
 from s2geom.core.public import public
 from s2geom.core.units import size_text
-from s2geom.show.facts import heading
+from s2geom.show.html import table
 from s2geom.show.svg import LARGE, MARGIN, SMALL, Drawing, fit, width_of
-
-# The parts of an IPA
 
 
 @frozen
@@ -25,7 +27,7 @@ class Part:
         short: Ever shorter names, for narrow places.
         low: Its lowest bit.
         width: Its bits.
-        says: What it selects.
+        meaning: What it selects.
         value: What an IPA has there; None without an IPA.
     """
 
@@ -34,7 +36,7 @@ class Part:
     short: tuple[str, ...]
     low: int
     width: int
-    says: str
+    meaning: str
     value: int | None
 
     @property
@@ -44,36 +46,36 @@ class Part:
         return f"{high}:{self.low}" if self.width > 1 else f"{self.low}"
 
     @property
-    def spoken(self) -> str:
+    def sentence(self) -> str:
         """Place, name, meaning and value as a sentence."""
         value = "" if self.value is None else f", here {self.value:#x}"
         plural = "s" if self.width > 1 else ""
-        return f"Bit{plural} {self.bits}: {self.name}, {self.says}{value}."
+        return f"Bit{plural} {self.bits}: {self.name}, {self.meaning}{value}."
 
 
 def parts(geometry: Geometry, index: IpaIndex | None = None) -> tuple[Part, ...]:
     """Return the runs of bits of an IPA, highest first; together they are all of it.
 
-    A level that has no bit left, as in a shape that no CPU allows, has no part.
+    A level without index bits, which no legal shape has, has no part.
     """
-    found = []
+    fields = []
     if geometry.concatenation > 1:
         width = geometry.concatenation.bit_length() - 1
-        found.append(
+        fields.append(
             Part(
                 role="table",
                 name="table",
                 short=("tbl", "T"),
                 low=geometry.ipa_bits - width,
                 width=width,
-                says=f"which of {geometry.concatenation} tables side by side",
+                meaning=f"which of {geometry.concatenation} tables side by side",
                 value=None if index is None else index.table,
             )
         )
     for at, level in enumerate(geometry.table_levels):
         width = min(geometry.stride, geometry.ipa_bits - level.shift)
         if width > 0:
-            found.append(
+            fields.append(
                 Part(
                     role=f"level{level.number}",
                     name=f"level {level.number} index",
@@ -84,30 +86,27 @@ def parts(geometry: Geometry, index: IpaIndex | None = None) -> tuple[Part, ...]
                     ),
                     low=level.shift,
                     width=width,
-                    says=f"one of {1 << width} entries, each maps "
+                    meaning=f"one of {1 << width} entries, each maps "
                     f"{size_text(level.entry_size)}",
                     value=None if index is None else index.indices[at],
                 )
             )
     width = min(geometry.page_shift, geometry.ipa_bits)
-    found.append(
+    fields.append(
         Part(
             role="offset",
             name="byte in the page",
             short=("byte", "B"),
             low=0,
             width=width,
-            says=f"one of {size_text(1 << width)}",
+            meaning=f"one of {size_text(1 << width)}",
             value=None if index is None else index.offset,
         )
     )
-    return tuple(found)
+    return tuple(fields)
 
 
-# Pictures
-
-
-CELL = 17
+RULER_BIT = 17
 """Width of one bit: two digits have room."""
 
 
@@ -130,7 +129,7 @@ def bit_ruler(geometry: Geometry, ipa: int | None = None) -> str:
     """
     geometry = geometry_of(geometry)
     index = None if ipa is None else geometry.split(integer("ipa", ipa))
-    found = parts(geometry, index)
+    fields = parts(geometry, index)
     title = heading(geometry)
     if ipa is not None:
         title = f"IPA {ipa:#x} in {title}"
@@ -138,15 +137,15 @@ def bit_ruler(geometry: Geometry, ipa: int | None = None) -> str:
     pen.words(MARGIN, 30, title, size=LARGE, bold=True)
 
     def left(bit: int) -> float:
-        return MARGIN + (geometry.ipa_bits - 1 - bit) * CELL
+        return MARGIN + (geometry.ipa_bits - 1 - bit) * RULER_BIT
 
     top = 64
-    for part in found:
+    for part in fields:
         high, x = part.low + part.width - 1, left(part.low + part.width - 1)
-        wide = part.width * CELL
+        wide = part.width * RULER_BIT
         for bit in dict.fromkeys((high, part.low)):
             pen.words(
-                left(bit) + CELL / 2,
+                left(bit) + RULER_BIT / 2,
                 top - 6,
                 str(bit),
                 size=SMALL,
@@ -162,26 +161,26 @@ def bit_ruler(geometry: Geometry, ipa: int | None = None) -> str:
     below: float = top + 34
     if ipa is not None:
         below = _digits(pen, geometry, int(ipa), left, below)
-    values = max(width_of(value_of(part)) for part in found)
-    says = MARGIN + 24 + width_of("39:36  ") + (values + 20 if values else 0)
-    for row, part in enumerate(found):
+    values = max(width_of(value_of(part)) for part in fields)
+    meaning_left = MARGIN + 24 + width_of("39:36  ") + (values + 20 if values else 0)
+    for row, part in enumerate(fields):
         y = below + 26 + row * 22
         pen.box(MARGIN, y - 11, 14, 14, part.role)
         if part.role == "table":
             pen.hatch(MARGIN, y - 11, 14, 14)
         pen.words(MARGIN + 24, y, part.bits)
-        pen.words(says - 14, y, value_of(part), anchor="end", bold=True)
-        pen.words(says, y, f"{part.name}: {part.says}")
-    said = [part.spoken for part in found]
+        pen.words(meaning_left - 14, y, value_of(part), anchor="end", bold=True)
+        pen.words(meaning_left, y, f"{part.name}: {part.meaning}")
+    sentences = [part.sentence for part in fields]
     idle = _idle_levels(geometry)
     if idle:
-        pen.words(MARGIN, below + 26 + len(found) * 22, idle, ink="muted")
-        said.append(f"{idle}.")
-    return pen.finish(title, " ".join(said))
+        pen.words(MARGIN, below + 26 + len(fields) * 22, idle, ink="muted")
+        sentences.append(f"{idle}.")
+    return pen.finish(title, " ".join(sentences))
 
 
 def _idle_levels(geometry: Geometry) -> str:
-    """Say which levels have no bit to index with, as in shapes that no CPU takes."""
+    """Return a sentence about levels without index bits, which no legal shape has."""
     idle = [
         f"level {level.number}"
         for level in geometry.table_levels
@@ -202,7 +201,7 @@ def value_of(part: Part) -> str:
 def _hatched_label(
     pen: Drawing, x: float, y: float, wide: float, high: float, label: str, role: str
 ) -> None:
-    # The hatching sets it off without colour; the label keeps a clear ground.
+    # Hatching marks the field without colour; the label stands on plain ground.
     pen.hatch(x, y, wide, high)
     room = min(wide - 2, width_of(label) + 4)
     pen.box(x + (wide - room) / 2, y + high / 2 - 9, room, 18, role, stroke=None)
@@ -219,13 +218,34 @@ def _digits(
     """Draw an address in binary and below it in hexadecimal; return where it ends."""
     for bit in range(geometry.ipa_bits):
         digit = str(ipa >> bit & 1)
-        pen.box(left(bit), top, CELL, 20, "plain" if digit == "1" else None)
+        pen.box(left(bit), top, RULER_BIT, 20, "plain" if digit == "1" else None)
         pen.words(
-            left(bit) + CELL / 2, top + 15, digit, anchor="middle", bold=digit == "1"
+            left(bit) + RULER_BIT / 2,
+            top + 15,
+            digit,
+            anchor="middle",
+            bold=digit == "1",
         )
     for bit in range(0, geometry.ipa_bits, 4):
         highest = min(bit + 3, geometry.ipa_bits - 1)
-        x1, x2 = left(highest) + 2, left(bit) + CELL - 2
+        x1, x2 = left(highest) + 2, left(bit) + RULER_BIT - 2
         pen.line(x1, top + 25, x2, top + 25, "muted")
         pen.words((x1 + x2) / 2, top + 39, f"{ipa >> bit & 0xF:x}", anchor="middle")
     return top + 46
+
+
+def index_html(index: IpaIndex) -> str:
+    """Return the parts of an address as an HTML table."""
+    return table(
+        f"IPA {index.ipa:#x} in {heading(index.geometry)}",
+        ("bits", "part", "value", "selects"),
+        (
+            (part.bits, part.name, value_of(part), part.meaning)
+            for part in parts(index.geometry, index)
+        ),
+    )
+
+
+def index_svg(index: IpaIndex) -> str:
+    """Return the ruler with the address in it."""
+    return bit_ruler(index.geometry, index.ipa)

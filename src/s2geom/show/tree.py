@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""`table_tree`: the levels of a geometry and what one entry maps at each."""
+"""`table_tree`: the levels of a geometry and what one entry maps at each.
 
+A notebook shows a `Geometry` with this picture and with tables of its facts.
+"""
+
+from s2geom.compare.shape_facts import SHAPE_FACTS, Fact, heading, level_table
 from s2geom.core.geometry import Geometry, Level, geometry_of
 from s2geom.core.public import public
 from s2geom.core.units import size_text
-from s2geom.show.facts import heading
+from s2geom.core.wording import cell_text
+from s2geom.show.html import table
 from s2geom.show.svg import LARGE, MARGIN, SMALL, Drawing, width_of
 
 MOST_TABLES_DRAWN = 16
@@ -36,7 +41,7 @@ def table_tree(geometry: Geometry) -> str:
     top, row_height = 84, 104
     bottom = top + len(levels) * row_height
     _scale(pen, geometry, top - 22, bottom)
-    said = []
+    sentences = []
     for at, level in enumerate(levels):
         y = top + at * row_height
         tables = _about_tables(geometry, level)
@@ -46,8 +51,8 @@ def table_tree(geometry: Geometry) -> str:
         middle = _tables(pen, level, y + 24, count)
         if at + 1 < len(levels):
             _arrow(pen, middle, y + 64, y + row_height - 14)
-        said.append(". ".join((*tables, *_span(pen, geometry, level, y))))
-    return pen.finish(title, ". ".join(said) + ".")
+        sentences.append(". ".join((*tables, *_span(pen, geometry, level, y))))
+    return pen.finish(title, ". ".join(sentences) + ".")
 
 
 AXIS_LEFT, AXIS_WIDTH = 440, 320
@@ -123,7 +128,7 @@ def _span(pen: Drawing, geometry: Geometry, level: Level, y: float) -> tuple[str
     """Draw what one entry of a level maps; return it in words."""
     end = _along(geometry, level.shift)
     size = size_text(level.entry_size)
-    said = [f"{level.leaf}: {size}" if level.leaf else f"table only: {size}"]
+    labels = [f"{level.leaf}: {size}" if level.leaf else f"table only: {size}"]
     pen.box(
         AXIS_LEFT,
         y + 24,
@@ -137,10 +142,31 @@ def _span(pen: Drawing, geometry: Geometry, level: Level, y: float) -> tuple[str
         wide = _along(geometry, group.bit_length() - 1) - end
         pen.box(end, y + 24, wide, 22, None)
         pen.hatch(end, y + 24, wide, 22)
-        said.append(f"{level.contiguous} contiguous: {size_text(group)}")
-    pen.box(AXIS_LEFT + 1, y - 11, width_of(said[0]) + 8, 16, "paper", stroke=None)
-    pen.words(AXIS_LEFT + 4, y + 1, said[0], bold=True)
-    if len(said) > 1:
-        pen.box(AXIS_LEFT + 1, y + 5, width_of(said[1]) + 8, 16, "paper", stroke=None)
-        pen.words(AXIS_LEFT + 4, y + 17, said[1])
-    return tuple(said)
+        labels.append(f"{level.contiguous} contiguous: {size_text(group)}")
+    pen.box(AXIS_LEFT + 1, y - 11, width_of(labels[0]) + 8, 16, "paper", stroke=None)
+    pen.words(AXIS_LEFT + 4, y + 1, labels[0], bold=True)
+    if len(labels) > 1:
+        pen.box(AXIS_LEFT + 1, y + 5, width_of(labels[1]) + 8, 16, "paper", stroke=None)
+        pen.words(AXIS_LEFT + 4, y + 17, labels[1])
+    return tuple(labels)
+
+
+def geometry_html(geometry: Geometry) -> str:
+    """Return the levels of a shape and its facts as HTML tables."""
+    header, rows = level_table(geometry)
+    levels = table(heading(geometry), header, rows)
+    facts = table(
+        "What follows from it",
+        ("property", "value", "in words"),
+        (
+            (fact.name, fact.value(geometry), _in_words(fact, geometry))
+            for fact in SHAPE_FACTS
+        ),
+    )
+    return f"{levels}\n{facts}"
+
+
+def _in_words(fact: Fact, geometry: Geometry) -> str | None:
+    if not fact.label:
+        return None
+    return f"{fact.label}: {cell_text(fact.shown(geometry))}"

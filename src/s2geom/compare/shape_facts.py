@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""The facts of a shape, one row each: its name in Python, its label, how it is written.
+
+The columns of a survey, the reports of the command line, the tables of a notebook and
+the calculator are all made from the rows of `SHAPE_FACTS` and `LEVEL_FACTS`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+
+from s2geom.core.geometry import Geometry, Level
+from s2geom.core.granule import LAST_LEVEL
+from s2geom.core.units import size_text
+from s2geom.core.wording import cell_text, counted
+
+
+@frozen
+class Fact:
+    """One property of a shape or of a level.
+
+    Args:
+        name: The property's name in Python.
+        label: What people call it; empty where the text of another fact includes it.
+        write: Makes what people read of its owner; None where the value will do.
+    """
+
+    name: str
+    label: str
+    write: Callable[[Any], object] | None = None
+
+    def value(self, owner: object) -> Any:
+        """Return the value of a shape or of a level."""
+        return getattr(owner, self.name)
+
+    def shown(self, owner: object) -> object:
+        """Return what people read; a number stays one, so that it can stand right."""
+        return self.write(owner) if self.write else self.value(owner)
+
+
+SHAPE_FACTS = (
+    Fact("levels", "levels"),
+    Fact("start_level", "start level"),
+    Fact(
+        "concatenation",
+        "root tables",
+        lambda g: f"{g.concatenation}" + " (concatenated)" * (g.concatenation > 1),
+    ),
+    Fact("pgd_entries", "PGD entries"),
+    Fact(
+        "pgd_size",
+        "PGD size",
+        lambda g: f"{size_text(g.pgd_size)} ({counted(g.pgd_pages, 'page')})",
+    ),
+    Fact("pgd_alignment", "PGD alignment", lambda g: size_text(g.pgd_alignment)),
+    Fact("pgd_pages", ""),
+    Fact(
+        "pgdir_shift",
+        "entry maps",
+        lambda g: f"{size_text(g.pgdir_size)} (shift {g.pgdir_shift})",
+    ),
+    Fact("min_cache_pages", "cache pages"),
+    Fact("t0sz", "T0SZ"),
+    Fact("paging_form", "paging form", lambda g: ",".join(map(str, g.paging_form))),
+    Fact("lpa2", "LPA2"),
+)
+"""What people ask about a shape."""
+
+LEVEL_FACTS = (
+    Fact("number", "level"),
+    Fact("shift", ""),
+    Fact("index_bits", "index bits"),
+    Fact("entries", "entries"),
+    Fact("tables", "tables"),
+    Fact("entry_size", "entry maps", lambda level: size_text(level.entry_size)),
+    Fact("leaf", "leaf"),
+    Fact("contiguous", "contiguous", lambda level: level.contiguous or None),
+)
+"""What people ask about a level of lookup."""
+
+
+def heading(geometry: Geometry) -> str:
+    """Return a shape as one line."""
+    root = counted(geometry.concatenation, "table")
+    lpa2 = ", LPA2" if geometry.lpa2 else ""
+    start = geometry.start_level
+    levels = f"levels {start} to {LAST_LEVEL}" if start < LAST_LEVEL else "one level"
+    return (
+        f"{geometry.granule} pages, {geometry.ipa_bits}-bit IPA{lpa2}: {levels}, "
+        f"root of {root}, {size_text(geometry.pgd_size)}"
+    )
+
+
+def geometry_facts(shape: Geometry) -> dict[str, str]:
+    """Return what people ask about a shape, by label."""
+    return {
+        fact.label: cell_text(fact.shown(shape)) for fact in SHAPE_FACTS if fact.label
+    }
+
+
+def level_table(shape: Geometry) -> tuple[list[str], list[list[object]]]:
+    """Return the levels of a shape as a header and a row each."""
+    shown = [fact for fact in LEVEL_FACTS if fact.label]
+    rows = [[fact.shown(level) for fact in shown] for level in shape.table_levels]
+    return [fact.label for fact in shown], rows
+
+
+def geometry_data(shape: Geometry) -> dict[str, Any]:
+    """Return a shape with everything derived from it, as plain JSON types."""
+    return {
+        **shape.to_dict(),
+        **{fact.name: fact.value(shape) for fact in SHAPE_FACTS},
+        "paging_form": list(shape.paging_form),
+        "table_levels": [_level_data(level) for level in shape.table_levels],
+    }
+
+
+def _level_data(level: Level) -> dict[str, Any]:
+    return {fact.name: fact.value(level) for fact in LEVEL_FACTS}

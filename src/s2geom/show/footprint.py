@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""The memory that tables take, for each way to map, as a table and as bars."""
+
+from s2geom.build.footprint import Footprint, TableCount
+from s2geom.compare.shape_facts import heading
+from s2geom.core.units import size_text
+from s2geom.core.wording import counted
+from s2geom.show.html import table
+from s2geom.show.svg import LARGE, MARGIN, Drawing
+
+
+def _ways(weight: Footprint) -> dict[str, TableCount]:
+    """Return the ways to map that were counted, by what they are called."""
+    ways = {"pages alone": weight.worst, "KVM's leaves": weight.kvm}
+    ways |= {"largest blocks": weight.best}
+    return {name: count for name, count in ways.items() if count is not None}
+
+
+def _weight_title(weight: Footprint) -> str:
+    return f"Tables for {size_text(weight.mapped)} in {heading(weight.geometry)}"
+
+
+def footprint_html(weight: Footprint) -> str:
+    """Return the tables and leaves of each level as an HTML table."""
+    ways = _ways(weight)
+    header = ["level"]
+    for name in ways:
+        header += [f"tables, {name}", f"leaves, {name}"]
+    rows = [
+        [level.number]
+        + [
+            number
+            for count in ways.values()
+            for number in (count.levels[at].tables, count.levels[at].leaves)
+        ]
+        for at, level in enumerate(weight.geometry.table_levels)
+    ]
+    totals: list[object] = ["all"]
+    for count in ways.values():
+        totals += [f"{count.tables} ({size_text(count.bytes)})", None]
+    return table(_weight_title(weight), header, (*rows, totals))
+
+
+def footprint_svg(weight: Footprint) -> str:
+    """Draw the bytes of the tables as bars, each way to map beside the others."""
+    title = _weight_title(weight)
+    pen = Drawing()
+    pen.words(MARGIN, 30, title, size=LARGE, bold=True)
+    ways = _ways(weight)
+    most = max(1, *(count.bytes for count in ways.values()))
+    sentences = []
+    for at, (name, count) in enumerate(ways.items()):
+        y = 56 + at * 46
+        tables = counted(count.tables, "table")
+        text = f"{name}: {tables}, {size_text(count.bytes)}"
+        pen.words(MARGIN, y + 8, text)
+        pen.box(MARGIN, y + 14, max(1.0, count.bytes / most * 600), 16, "bar")
+        sentences.append(f"{text}.")
+    return pen.finish(title, " ".join(sentences))
