@@ -64,6 +64,7 @@ _ROOMS = {
     "tables.attributes": ("Attributes",),
     "tables.descriptor": ("Descriptor",),
     "tables.faults": ("Fault",),
+    "tables.kernel_dump": ("KernelRun", "kernel_dump", "parse_kernel_dump"),
     "tables.layout": ("AddressLayout",),
     "tables.memory": ("Memory",),
     "tables.scan": ("Mapping", "scan"),
@@ -126,6 +127,9 @@ if TYPE_CHECKING:  # the same names once more, for tools that do not run the cod
     from s2geom.tables.attributes import Attributes as Attributes
     from s2geom.tables.descriptor import Descriptor as Descriptor
     from s2geom.tables.faults import Fault as Fault
+    from s2geom.tables.kernel_dump import KernelRun as KernelRun
+    from s2geom.tables.kernel_dump import kernel_dump as kernel_dump
+    from s2geom.tables.kernel_dump import parse_kernel_dump as parse_kernel_dump
     from s2geom.tables.layout import AddressLayout as AddressLayout
     from s2geom.tables.memory import Memory as Memory
     from s2geom.tables.scan import Mapping as Mapping
