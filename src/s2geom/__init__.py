@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from s2geom.core.display import hand_down
-from s2geom.core.door import door
+from s2geom.core.public import door
 
 _ROOMS = {
     "build.builder": ("Step", "TableBuilder"),
@@ -36,10 +36,10 @@ _ROOMS = {
         "UnreadableInput",
         "UnsupportedCombination",
         "Violation",
+        "Violations",
     ),
-    "core.geometry": ("Geometry", "IpaIndex", "Level"),
-    "core.granule": ("Granule",),
-    "core.levels": ("hw_pgtable_level_shift", "hw_pgtable_levels"),
+    "core.geometry": ("Choices", "Geometry", "IpaIndex", "Level"),
+    "core.granule": ("Granule", "hw_pgtable_level_shift", "hw_pgtable_levels"),
     "cpu.cpu": ("Cpu",),
     "cpu.id_registers": (
         "ID_AA64MMFR0_EL1",
@@ -94,12 +94,14 @@ if TYPE_CHECKING:  # the same names once more, for tools that do not run the cod
     from s2geom.core.errors import UnreadableInput as UnreadableInput
     from s2geom.core.errors import UnsupportedCombination as UnsupportedCombination
     from s2geom.core.errors import Violation as Violation
+    from s2geom.core.errors import Violations as Violations
+    from s2geom.core.geometry import Choices as Choices
     from s2geom.core.geometry import Geometry as Geometry
     from s2geom.core.geometry import IpaIndex as IpaIndex
     from s2geom.core.geometry import Level as Level
     from s2geom.core.granule import Granule as Granule
-    from s2geom.core.levels import hw_pgtable_level_shift as hw_pgtable_level_shift
-    from s2geom.core.levels import hw_pgtable_levels as hw_pgtable_levels
+    from s2geom.core.granule import hw_pgtable_level_shift as hw_pgtable_level_shift
+    from s2geom.core.granule import hw_pgtable_levels as hw_pgtable_levels
     from s2geom.cpu.cpu import Cpu as Cpu
     from s2geom.cpu.id_registers import ID_AA64MMFR0_EL1 as ID_AA64MMFR0_EL1
     from s2geom.cpu.id_registers import ID_AA64MMFR1_EL1 as ID_AA64MMFR1_EL1

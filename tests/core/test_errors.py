@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Violations are values; exceptions carry all of them."""
 
+import base64
 import copy
 import pickle
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from s2geom import (
     UnreadableInput,
     UnsupportedCombination,
     Violation,
+    Violations,
     check,
     stage2,
 )
@@ -313,3 +315,59 @@ def test_a_violation_prints_as_its_message() -> None:
     [broken] = check(14, 41, 36)
 
     assert broken.message == str(broken)
+
+
+# Violations
+
+
+def test_violations_are_a_tuple_in_everything_but_their_picture() -> None:
+    """Equality, hash, repr, slices and sums are a tuple's."""
+    one, two = violation(), violation("too narrow")
+    both = Violations((one, two))
+
+    assert both == (one, two)
+    assert hash((one, two)) == hash(both)
+    assert repr((one, two)) == repr(both)
+    assert tuple is type(both[:1])
+    assert tuple is type(both + both)
+    assert () == Violations()
+    with pytest.raises(AttributeError):
+        both.note = 1  # type: ignore[attr-defined]
+
+
+def test_violations_pickle_by_their_public_name() -> None:
+    """So a stored answer loads wherever the class is written."""
+    both = Violations((violation(), violation("too narrow")))
+    stored = pickle.dumps(both)
+
+    assert b"s2geom.core" not in stored
+    assert both == pickle.loads(stored)  # noqa: S301 - our own
+    assert Violations is type(pickle.loads(stored))  # noqa: S301 - our own
+
+
+def test_violations_tell_a_notebook_their_text() -> None:
+    """The text is a tuple's, and asking for more never fails."""
+    assert "()" == Violations()._repr_mimebundle_()["text/plain"]
+
+
+OLD_PICKLE = (
+    "gASVpgEAAAAAAACMBnMyZ2VvbZSMFlVuc3VwcG9ydGVkQ29tYmluYXRpb26Uk5RoAIwJVmlvbGF0aW9u"
+    "lJOUKIwSbGV2ZWxzLWV4Y2VlZC1ob3N0lIyVYSA0MS1iaXQgSVBBIG5lZWRzIDMgc3RhZ2UtMiBsZXZl"
+    "bHMsIGJ1dCBhIDE2SyBob3N0IHdpdGggYSAzNi1iaXQgVkEgaGFzIDI7IHRoZSBsYXJnZXN0IElQQSBp"
+    "dCBzdXBwb3J0cyBpcyA0MCBiaXRzIChMaW51eCB2NC43LXY1Ljk7IG5vdCBzaW5jZSB2NS4xMCmUjAto"
+    "b3N0IGtlcm5lbJRLA0sCjFl1c2UgYW4gSVBBIG9mIGF0IG1vc3QgNDAgYml0cywgb3IgYSBob3N0IGtl"
+    "cm5lbCB3aXRoIGEgNDctYml0IFZBLCBvciBMaW51eCB2NS4xMCBvciBsYXRlcpSMSExpbnV4IHY0Ljcs"
+    "IGt2bTogYXJtNjQ6IEdldCByaWQgb2YgZmFrZSBwYWdlIHRhYmxlIGxldmVscyAoZGEwNGZhMDRkYzkx"
+    "KZR0lFKUhZSFlFKULg=="
+)
+"""The refusal of stage2(14, 41, 36), as 0.1.0 wrote it."""
+
+
+def test_a_refusal_pickled_by_0_1_0_loads() -> None:
+    """Its plain tuple becomes Violations."""
+    old = pickle.loads(base64.b64decode(OLD_PICKLE))  # noqa: S301 - our own
+
+    assert UnsupportedCombination is type(old)
+    assert Violations is type(old.violations)
+    assert ["levels-exceed-host"] == [broken.rule for broken in old.violations]
+    assert old.widest_ipa_bits is None

@@ -2,13 +2,14 @@
 """The shape of a table tree: numbers checked by hand, and hostile input."""
 
 import json
+import pickle
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 
-from s2geom import Geometry, Granule, InvalidArgument, IpaIndex, Level
+from s2geom import Choices, Cpu, Geometry, Granule, InvalidArgument, IpaIndex, Level
 
 FOUR = Geometry(Granule.K4, 40, 1)
 SIXTEEN = Geometry(Granule.K16, 40, 2)
@@ -571,3 +572,15 @@ def test_a_schema_is_text() -> None:
     for wrong in (1, None, np.array([1, 2])):
         with pytest.raises(InvalidArgument, match="schema must be 's2geom"):
             Geometry.from_dict(data | {"schema": wrong})
+
+
+def test_choices_are_a_tuple_in_everything_but_their_picture() -> None:
+    """They equal a tuple, and pickle by their public name."""
+    choices = Cpu(44).choices(12, 40)
+    stored = pickle.dumps(choices)
+
+    assert choices == (Geometry(Granule.K4, 40, 0), Geometry(Granule.K4, 40, 1))
+    assert repr(tuple(choices)) == repr(choices)
+    assert tuple is type(choices[:1])
+    assert b"s2geom.core" not in stored
+    assert Choices is type(pickle.loads(stored))  # noqa: S301 - our own

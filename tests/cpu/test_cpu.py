@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`Cpu`: what it is made of, its answers in the manual's tables, its words."""
 
+import base64
 import copy
 import pickle
 import re
@@ -71,6 +72,49 @@ def test_lpa2_is_a_bool_or_the_page_sizes_that_have_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "both"),
+    [
+        (6 | 1 << 28 | 3 << 40, {Granule.K4}),
+        (6 | 2 << 20 | 15 << 28 | 3 << 32, {Granule.K16}),
+        (6 | 1 << 28, set()),
+        (6 | 2 << 20, set()),
+        (6 | 3 << 40, set()),
+        (6 | 1 << 28 | 2 << 40, set()),
+    ],
+)
+def test_kvm_asks_the_id_registers_for_lpa2_of_both_stages(
+    word: int, both: set[Granule]
+) -> None:
+    """TGran says LPA2 and TGran_2 is 3; "as stage 1 says" (0) is not enough."""
+    assert both == Cpu.from_id_registers(word).lpa2_both_stages
+
+
+def test_lpa2_of_both_stages_follows_lpa2() -> None:
+    """It is stored resolved, so CPUs that are the same are equal."""
+    cpu = Cpu(52, lpa2={Granule.K4})
+
+    assert {Granule.K4} == cpu.lpa2_both_stages
+    assert cpu == Cpu(52, lpa2={Granule.K4}, lpa2_both_stages={Granule.K4})
+    assert cpu != Cpu(52, lpa2={Granule.K4}, lpa2_both_stages=set())
+
+
+OLD_PICKLE = (
+    "gASVggAAAAAAAACMBnMyZ2VvbZSMA0NwdZSTlCmBlH2UKIwHcGFfYml0c5RLNIwIZ3JhbnVsZXOUKGgA"
+    "jAdHcmFudWxllJOUSxCFlFKUaAhLDIWUUpRoCEsOhZRSlJGUjANscGGUiIwEbHBhMpQoaA6RlIwEdHRz"
+    "dJSIjAthYXJjaDMyX2VsMZSJdWIu"
+)
+"""What 0.1.0 wrote for Cpu(52, lpa2={Granule.K16}, ttst=True)."""
+
+
+def test_a_pickle_of_0_1_0_loads() -> None:
+    """The field that it does not have gets its default."""
+    old = pickle.loads(base64.b64decode(OLD_PICKLE))  # noqa: S301 - our own
+
+    assert Cpu(52, lpa2={Granule.K16}, ttst=True) == old
+    assert {Granule.K16} == old.lpa2_both_stages
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (
@@ -84,6 +128,10 @@ def test_lpa2_is_a_bool_or_the_page_sizes_that_have_it() -> None:
         (
             {"pa_bits": 48, "lpa2": {Granule.K64}},
             "lpa2 is for 4K and 16K granules; 64K has 52 bits by lpa",
+        ),
+        (
+            {"pa_bits": 52, "lpa2": {Granule.K4}, "lpa2_both_stages": set(Granule)},
+            "lpa2_both_stages must be page sizes that lpa2 has, 4K, got 4K, 16K, 64K",
         ),
     ],
 )
@@ -109,6 +157,10 @@ def test_what_no_cpu_is(arguments: dict[str, Any], message: str) -> None:
         ),
         ({"pa_bits": 48, "lpa2": 1}, "lpa2 must be a set of Granule, got 1"),
         ({"pa_bits": 48, "lpa2": {12}}, "lpa2 must be a set of Granule, got {12}"),
+        (
+            {"pa_bits": 52, "lpa2_both_stages": True},
+            "lpa2_both_stages must be a set of Granule, got True",
+        ),
         (
             {"pa_bits": 48, "granules": "4K"},
             "granules must be a set of Granule, got '4K'",
@@ -231,8 +283,11 @@ def test_granules_at_stage_2(granule: Granule) -> None:
             cpu = Cpu.from_id_registers(word)
             meaning = STAGE_2[second] if second else stage_1[first]
 
+            both = stage_1[first] is True and second == 3
+
             assert (meaning is not None) is (granule in cpu.granules)
             assert (meaning is True) is (granule in cpu.lpa2)
+            assert both is (granule in cpu.lpa2_both_stages)
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ def test_an_import_loads_nothing_yet() -> None:
     code = "import s2geom, sys, json; print(json.dumps(sorted(sys.modules)))"
     loaded = set(json.loads(fresh(code)))
 
-    assert {"s2geom", "s2geom.core", "s2geom.core.display", "s2geom.core.door"} == {
+    assert {"s2geom", "s2geom.core", "s2geom.core.display", "s2geom.core.public"} == {
         name for name in loaded if name.startswith("s2geom")
     }
     assert set() == loaded & set(NOT_AT_IMPORT)

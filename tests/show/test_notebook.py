@@ -598,6 +598,17 @@ def test_whatever_is_shown_has_a_view() -> None:
     assert all({base.__name__ for base in kind.__mro__} & {*VIEWS} for kind in shown)
 
 
+def test_violations_and_choices_show_a_table() -> None:
+    """A row for each; an empty one says so."""
+    broken = bundle(s2.check(14, 41, 36))["text/html"]
+    choices = bundle(s2.Cpu(44).choices(12, 40))["text/html"]
+
+    assert "levels-exceed-host" in broken
+    assert "No limit is broken" in bundle(s2.check(14, 40, 36))["text/html"]
+    assert "Legal shapes" in choices
+    assert "No legal shape" in bundle(s2.Cpu(44).choices(12, 56))["text/html"]
+
+
 def test_a_geometry_page_has_the_numbers() -> None:
     """The properties stand under the names that they have in Python."""
     html = parsed(bundle(THE_PATCH)["text/html"])

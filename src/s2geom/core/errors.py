@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from attrs import field, frozen
 
+from s2geom.core.display import Displayed
 from s2geom.core.public import public
 from s2geom.core.wording import bits
 
@@ -122,6 +123,18 @@ class Violation:
 
 
 @public
+class Violations(tuple[Violation, ...], Displayed):
+    """Every limit that a request breaks: a tuple of `Violation`, empty if none is.
+
+    It is a tuple in everything but what a notebook draws of it.
+
+    .. versionadded:: 0.2.0
+    """
+
+    __slots__ = ()
+
+
+@public
 class S2GeomError(ValueError):
     """The root of every exception of this package."""
 
@@ -149,12 +162,12 @@ class UnsupportedCombination(S2GeomError):
     ) -> None:
         # The arguments of an exception are what pickle and repr give back.
         widest = () if widest_ipa_bits is None else (widest_ipa_bits,)
-        super().__init__(tuple(violations), *widest)
+        super().__init__(Violations(violations), *widest)
 
     @property
-    def violations(self) -> tuple[Violation, ...]:
+    def violations(self) -> Violations:
         """Every limit that is broken."""
-        broken: tuple[Violation, ...] = self.args[0]
+        broken: Violations = self.args[0]
         return broken
 
     @property

@@ -348,6 +348,18 @@ class Geometry(Displayed):
         )
 
 
+@public
+class Choices(tuple[Geometry, ...], Displayed):
+    """Every legal shape for a width: a tuple of `Geometry`, shallowest tree last.
+
+    It is a tuple in everything but what a notebook draws of it.
+
+    .. versionadded:: 0.2.0
+    """
+
+    __slots__ = ()
+
+
 def geometry_of(value: object) -> Geometry:
     """Return a geometry, or raise a `TypeError` that names the argument."""
     if isinstance(value, Geometry):

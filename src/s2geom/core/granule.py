@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""`Granule`: the three page sizes, and the arithmetic that follows from one alone."""
+"""`Granule`: the three page sizes, and the arithmetic that follows from one alone.
+
+Two formulas of Linux are here too, since they have not changed from v4.4 to today:
+ARM64_HW_PGTABLE_LEVELS and ARM64_HW_PGTABLE_LEVEL_SHIFT.
+"""
 
 import re
 from enum import IntEnum
 
 from s2geom.core.errors import InvalidArgument
-from s2geom.core.numbers import integer
+from s2geom.core.numbers import integer, integer_within
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
 
@@ -178,3 +182,46 @@ def granule_of(page_shift: int) -> Granule:
 
 _BY_SHIFT = {int(granule): granule for granule in Granule}
 _SHIFT_OF_SIZE = {granule.size: int(granule) for granule in Granule}
+
+
+@public
+def hw_pgtable_levels(page_shift: int, va_bits: int) -> int:
+    """Return ARM64_HW_PGTABLE_LEVELS: levels that an address width needs.
+
+    Args:
+        page_shift: log2 of the page size: 12, 14 or 16.
+        va_bits: Width of the address in bits, 1..64.
+
+    Raises:
+        InvalidArgument: A value is outside its range.
+        TypeError: A value is no integer.
+
+    Source: Linux v4.4 to today, arch/arm64/include/asm/pgtable-hwdef.h.
+
+    >>> hw_pgtable_levels(14, 36), hw_pgtable_levels(12, 48)
+    (2, 4)
+    """
+    granule = granule_of(page_shift)
+    bits = integer_within("va_bits", va_bits, 1, 64)
+    return max(0, granule.levels_for(bits))  # below 4 bits, C rounds up to 0
+
+
+@public
+def hw_pgtable_level_shift(page_shift: int, level: int) -> int:
+    """Return ARM64_HW_PGTABLE_LEVEL_SHIFT: log2 of what one entry at a level maps.
+
+    Args:
+        page_shift: log2 of the page size: 12, 14 or 16.
+        level: Level of lookup, -1..3.
+
+    Raises:
+        InvalidArgument: A value is outside its range.
+        TypeError: A value is no integer.
+
+    Source: Linux v4.4 to today, arch/arm64/include/asm/pgtable-hwdef.h.
+
+    >>> hw_pgtable_level_shift(12, 2)
+    21
+    """
+    granule = granule_of(page_shift)
+    return granule.level_shift(integer_within("level", level, -1, LAST_LEVEL))

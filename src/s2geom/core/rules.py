@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from s2geom.core.errors import Violation, Ways
+from s2geom.core.errors import Violation, Violations, Ways
 
 Case = TypeVar("Case")
 
@@ -51,17 +51,20 @@ class Rule(Generic[Case]):
     ways: Callable[[Case], Ways] = _no_ways
 
 
+NONE_BROKEN = Violations()
+
+
 def ways_out(*ways: str) -> str:
     """Return remedies as one sentence; an empty one is left out."""
     return ", or ".join(filter(None, ways))
 
 
-def violations(rules: Iterable[Rule[Case]], case: Case) -> tuple[Violation, ...]:
+def violations(rules: Iterable[Rule[Case]], case: Case) -> Violations:
     """Return a violation for each rule that a case breaks, in the rules' order."""
     broken = [rule for rule in rules if rule.breaks(case)]
     if not broken:  # by far the most common answer
-        return ()
-    return tuple(
+        return NONE_BROKEN
+    return Violations(
         Violation(
             rule=rule.id,
             message=partial(rule.says, case),

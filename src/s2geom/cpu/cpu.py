@@ -14,18 +14,19 @@ from typing import Generic, TypeVar, cast
 
 from attrs import define, evolve, field, frozen
 
-from s2geom.core.errors import InvalidArgument, UnreadableInput, Violation
+from s2geom.core.errors import InvalidArgument, UnreadableInput, Violations
 from s2geom.core.geometry import (
     BASE_FLOOR,
     BLOCK_LEVELS,
     WIDE_BLOCK_LEVELS,
+    Choices,
     Geometry,
     Level,
     geometry_of,
 )
 from s2geom.core.granule import LAST_LEVEL, MOST_TABLES_SHIFT, Granule, granule_of
 from s2geom.core.numbers import flag, integer_within, unsigned
-from s2geom.core.public import public
+from s2geom.core.public import loads_older_pickles, public
 from s2geom.core.rules import Rule, violations, ways_out
 from s2geom.core.wording import article, bits, quoted
 from s2geom.cpu.sizes import (
@@ -73,12 +74,19 @@ def _lpa2(value: bool | Iterable[Granule]) -> frozenset[Granule]:
     return granules
 
 
+def _lpa2_both_stages(value: Iterable[Granule] | None) -> frozenset[Granule]:
+    # None stays until lpa2 is known, in __attrs_post_init__.
+    name = "lpa2_both_stages"
+    return cast(frozenset[Granule], None) if value is None else _granules(name, value)
+
+
 def _lpa(value: bool | None) -> bool:
     # None stays until the physical addresses are known, in __attrs_post_init__.
     return cast(bool, None) if value is None else flag("lpa", value)
 
 
 @public
+@loads_older_pickles
 @frozen
 class Cpu:
     """What the architecture's rules of stage 2 depend on.
@@ -91,9 +99,15 @@ class Cpu:
         lpa2: FEAT_LPA2 at stage 2: a bool, or the granules (4K, 16K) that have it.
         ttst: FEAT_TTST, small translation tables.
         aarch32_el1: Whether EL1 can be AArch32.
+        lpa2_both_stages: Granules (4K, 16K) for which the ID registers tell of
+            FEAT_LPA2 at stage 1 and at stage 2, each in a field of its own. KVM asks
+            for both, the architecture for ``lpa2`` alone. None means as ``lpa2``.
+
+            .. versionadded:: 0.2.0
 
     Raises:
-        InvalidArgument: A size that no PARange encodes, or ``lpa=False`` above 48 bits.
+        InvalidArgument: A size that no PARange encodes, ``lpa=False`` above 48 bits, or
+            a granule in ``lpa2_both_stages`` that is not in ``lpa2``.
         TypeError: A value has the wrong type.
 
     Source: Arm ARM D24, ID_AA64MMFR0_EL1 to ID_AA64MMFR2_EL1.
@@ -107,6 +121,9 @@ class Cpu:
     lpa2: frozenset[Granule] = field(default=False, converter=_lpa2, kw_only=True)
     ttst: bool = field(default=False, kw_only=True)
     aarch32_el1: bool = field(default=False, kw_only=True)
+    lpa2_both_stages: frozenset[Granule] = field(
+        default=None, converter=_lpa2_both_stages, kw_only=True
+    )
 
     def __attrs_post_init__(self) -> None:
         if self.lpa is None:
@@ -116,6 +133,13 @@ class Cpu:
             raise InvalidArgument(message + "gives more than 48 bits")
         flag("ttst", self.ttst)
         flag("aarch32_el1", self.aarch32_el1)
+        if self.lpa2_both_stages is None:
+            object.__setattr__(self, "lpa2_both_stages", self.lpa2)
+        elif not self.lpa2_both_stages <= self.lpa2:
+            raise InvalidArgument(
+                "lpa2_both_stages must be page sizes that lpa2 has, "
+                f"{page_sizes(self.lpa2)}, got {page_sizes(self.lpa2_both_stages)}"
+            )
 
     @classmethod
     def from_id_registers(
@@ -158,9 +182,12 @@ class Cpu:
         }
         words = {name: unsigned(name, word) for name, word in given.items()}
         support = {}
+        both_stages = set()
         for granule, (at_stage_1, at_stage_2) in _GRANULE_FIELDS.items():
             first, second = at_stage_1.read(words), at_stage_2.read(words)
             support[granule] = first if second is _Support.AS_STAGE_1 else second
+            if first is second is _Support.LPA2:
+                both_stages.add(granule)
         _D128.read(words)
         return cls(
             _PARANGE.read(words),
@@ -168,11 +195,12 @@ class Cpu:
             lpa2={g for g in support if support[g] is _Support.LPA2},
             ttst=_ST.read(words),
             aarch32_el1=_EL1.read(words),
+            lpa2_both_stages=both_stages,
         )
 
     # Legality
 
-    def check(self, geometry: Geometry) -> tuple[Violation, ...]:
+    def check(self, geometry: Geometry) -> Violations:
         """Return every rule of the architecture that a shape breaks on this CPU.
 
         Args:
@@ -194,9 +222,7 @@ class Cpu:
         """
         return violations(RULES, _ShapeOnCpu(self, geometry_of(geometry)))
 
-    def choices(
-        self, granule: int, ipa_bits: int, lpa2: bool | None = None
-    ) -> tuple[Geometry, ...]:
+    def choices(self, granule: int, ipa_bits: int, lpa2: bool | None = None) -> Choices:
         """Return every legal shape for an IPA width, shallowest tree last.
 
         Args:
@@ -518,15 +544,13 @@ class _ShapeOnCpu:
         return f"use an IPA of at least {bits(max(self.narrowest, smallest))}"
 
 
-def _legal(
-    cpu: Cpu, granule: Granule, ipa_bits: int, lpa2: bool
-) -> tuple[Geometry, ...]:
+def _legal(cpu: Cpu, granule: Granule, ipa_bits: int, lpa2: bool) -> Choices:
     cases = (
         _ShapeOnCpu(cpu, Geometry(granule, ipa_bits, level, lpa2))
         for level in range(TOP_LEVEL[granule], LAST_LEVEL + 1)
     )
     # Not check(): whole grids are asked for, and nobody reads why the rest is illegal.
-    return tuple(
+    return Choices(
         case.shape for case in cases if not any(rule.breaks(case) for rule in RULES)
     )
 

@@ -10,7 +10,7 @@ New here: a `.config` option, another format of configuration files.
 
 from typing import TYPE_CHECKING
 
-from s2geom.core.door import door
+from s2geom.core.public import door
 
 if TYPE_CHECKING:
     from s2geom.kconfig.config import IpaSizes as IpaSizes

@@ -10,12 +10,12 @@ from functools import lru_cache
 from attrs import field, frozen
 
 from s2geom.core.display import Displayed
-from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
+from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violations
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
 from s2geom.core.numbers import integer, integer_within
 from s2geom.core.public import public
-from s2geom.core.rules import violations
+from s2geom.core.rules import NONE_BROKEN, violations
 from s2geom.cpu.cpu import Cpu, optional_cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM
 from s2geom.kernel.limits import (
@@ -115,7 +115,7 @@ _MINIMUM_LEVELS = {scheme: scheme.minimum_levels for scheme in Scheme}
 _geometry = lru_cache(maxsize=None)(Geometry)
 
 
-Answer = Geometry | tuple[Violation, ...]
+Answer = Geometry | Violations
 
 _ANSWERS: dict[tuple[int, int, int, int, Scheme, Cpu | None], Answer] = {}
 """Every answer inside the domain so far, shapes and refusals alike: it is finite."""
@@ -199,7 +199,7 @@ def check(
     pa_bits: int = 48,
     scheme: Scheme = Scheme.STATIC,
     cpu: Cpu | None = None,
-) -> tuple[Violation, ...]:
+) -> Violations:
     """Return every limit that a configuration breaks; empty means supported.
 
     Args:
@@ -218,7 +218,7 @@ def check(
     ['levels-exceed-host']
     """
     answer = _answer(page_shift, ipa_bits, va_bits, pa_bits, scheme, cpu)
-    return answer if isinstance(answer, tuple) else ()
+    return answer if isinstance(answer, Violations) else NONE_BROKEN
 
 
 @public
@@ -287,7 +287,7 @@ class Host(Displayed):
 
     def check(
         self, ipa_bits: int, *, scheme: Scheme = Scheme.STATIC, cpu: Cpu | None = None
-    ) -> tuple[Violation, ...]:
+    ) -> Violations:
         """Return every limit that an IPA width breaks on this host; see `check`."""
         return check(
             self.page_shift,

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 
 from attrs import frozen
 
-from s2geom.core.errors import UnreadableInput, UnsupportedCombination, Violation
+from s2geom.core.errors import UnreadableInput, UnsupportedCombination, Violations
 from s2geom.core.fields import Reading, Word, bit, bits, rest
 from s2geom.core.geometry import BASE_FLOOR, Geometry, geometry_of
 from s2geom.core.granule import Granule
@@ -375,7 +375,7 @@ class STE(Word):
         stt: bool = True,
         aarch32: bool = True,
         vmid_bits: int = 16,
-    ) -> tuple[Violation, ...]:
+    ) -> Violations:
         """Return everything that is wrong with the entry; empty if nothing is.
 
         What is asked of is an SMMUv3.1 or later. By default it can do anything, so
@@ -411,9 +411,9 @@ class STE(Word):
         )
         case = _EntryOnSmmu(self, self.s2ttb, smmu, vmid_bits_of(vmid_bits))
         found = violations((*SHAPELESS_RULES, *WORD_RULES), case)
-        if self.s2aa64 and self.walk.geometry is not None:
-            found += violations((*SHAPE_RULES, *ROOT_RULES), case)
-        return found
+        if not self.s2aa64 or self.walk.geometry is None:
+            return found
+        return Violations(found + violations((*SHAPE_RULES, *ROOT_RULES), case))
 
 
 S2TTB_MASK = 0xFF_FFFF_FFFF_FFF0

@@ -11,13 +11,13 @@ from typing import Any
 
 from attrs import frozen
 
-from s2geom.core.errors import UnsupportedCombination, Violation
+from s2geom.core.errors import UnsupportedCombination, Violations
 from s2geom.core.fields import Word, bit, bits, rest
 from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import flag
 from s2geom.core.public import public
-from s2geom.core.rules import Rule, violations
+from s2geom.core.rules import NONE_BROKEN, Rule, violations
 from s2geom.cpu.cpu import Cpu, cpu_of
 from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, PA_BITS, address_bits
 from s2geom.registers.shape_fields import (
@@ -321,7 +321,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
             raise UnsupportedCombination(broken)
         return shape
 
-    def lint(self, cpu: Cpu | None = None) -> tuple[Violation, ...]:
+    def lint(self, cpu: Cpu | None = None) -> Violations:
         """Return everything that is wrong with the word; empty if nothing is.
 
         Args:
@@ -338,19 +338,19 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
         ['vtcr-res1-clear']
         """
         found = violations((*SHAPELESS_RULES, *VTCR_RULES), self)
-        return found + _shape_violations(self, cpu)
+        return Violations(found + _shape_violations(self, cpu))
 
 
-def _shape_violations(word: VTCR_EL2, cpu: Cpu | None) -> tuple[Violation, ...]:
+def _shape_violations(word: VTCR_EL2, cpu: Cpu | None) -> Violations:
     shape = word.walk.geometry
     known = cpu_of(cpu)
     if word.d128 or shape is None:
-        return ()
+        return NONE_BROKEN
     found = known.check(shape)
     if cpu is not None:
         return found
     # Whatever is still the CPU's limit is not worth saying: there is none to speak of.
-    return tuple(broken for broken in found if broken.limited_by == "architecture")
+    return Violations(broken for broken in found if broken.limited_by == "architecture")
 
 
 UPPER_HALF = 0xFFFF_FFFF << 32

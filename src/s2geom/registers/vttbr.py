@@ -3,7 +3,7 @@
 
 from attrs import frozen
 
-from s2geom.core.errors import UnsupportedCombination, Violation
+from s2geom.core.errors import UnsupportedCombination, Violations
 from s2geom.core.fields import Word, bit, bits, rest
 from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.numbers import flag, unsigned
@@ -166,7 +166,7 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         geometry: Geometry | None = None,
         pa_bits: int = 48,
         vmid_bits: int = 16,
-    ) -> tuple[Violation, ...]:
+    ) -> Violations:
         """Return everything that is wrong with the word; empty if nothing is.
 
         Args:
@@ -192,4 +192,4 @@ concatenated tables; the nearest that fit are 0x40000000 and 0x40002000
             return found
         baddr = self.baddr & ~2  # bit 1 has a rule of its own
         base = Base.read(baddr, geometry_of(geometry), size, known)
-        return found + violations(BASE_RULES, base)
+        return Violations(found + violations(BASE_RULES, base))

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from s2geom.show.choices import choice_html
+from s2geom.show.choices import choice_html, choices_html, violations_html
 from s2geom.show.footprint import footprint_html, footprint_svg
 from s2geom.show.hosts import config_html, host_html, host_svg
 from s2geom.show.register import register_word, word_html
@@ -33,12 +33,14 @@ class View:
 
 
 VIEWS = {
+    "Choices": View(choices_html),
     "Footprint": View(footprint_html, (footprint_svg,)),
     "Geometry": View(geometry_html, (bit_ruler, table_tree)),
     "Host": View(host_html, (host_svg,)),
     "IpaIndex": View(index_html, (index_svg,)),
     "KernelConfig": View(config_html, (lambda config: host_svg(config.host),)),
     "PolicyChoice": View(choice_html),
+    "Violations": View(violations_html),
     "Word": View(word_html, (register_word,)),
 }
 """What is shown of a value, by the name of its class or of one that it inherits."""

@@ -16,7 +16,7 @@ New here: a strategy, in the room of its subject.
 
 from typing import TYPE_CHECKING
 
-from s2geom.core.door import door
+from s2geom.core.public import door
 
 _ROOMS = {
     "by_type": ("register",),
