@@ -13,8 +13,9 @@ from attrs import evolve, frozen
 from s2geom.build.cover import Run, cover, leaf_levels, page_multiple, page_range, span
 from s2geom.build.tree import Leaves, Tree
 from s2geom.build.word_runs import IN_PLACE_BITS, Words
+from s2geom.core.address_form import BASE_FLOOR
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination
-from s2geom.core.geometry import BASE_FLOOR, Geometry
+from s2geom.core.geometry import Geometry
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import flag, integer
 from s2geom.core.public import public

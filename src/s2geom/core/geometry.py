@@ -11,31 +11,13 @@ from typing import Any
 
 from attrs import field, frozen
 
+from s2geom.core.address_form import NARROW, WIDE, AddressForm, address_form
 from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule, granule_of
 from s2geom.core.numbers import flag, integer, integer_within
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
-
-BASE_FLOOR = 64
-"""Alignment of a table base that holds 52-bit addresses: BADDR keeps bits 5:2 for
-address bits 51:48, so whatever is smaller must still start on a 64-byte boundary."""
-
-BLOCK_LEVELS = {
-    Granule.K4: frozenset({1, 2}),
-    Granule.K16: frozenset({2}),
-    Granule.K64: frozenset({2}),
-}
-"""Levels at which a leaf may be a block with 48-bit addresses (Arm ARM D8.3, pseudocode
-AArch64.BlockDescSupported)."""
-
-WIDE_BLOCK_LEVELS = {
-    Granule.K4: frozenset({0}),  # with LPA2
-    Granule.K16: frozenset({1}),  # with LPA2
-    Granule.K64: frozenset({1}),  # with 52-bit physical addresses (FEAT_LPA)
-}
-"""The further levels that larger addresses bring; they have no contiguous groups."""
 
 CONTIGUOUS = {
     (Granule.K4, 1): 16,
@@ -168,11 +150,7 @@ class Geometry(Displayed):
         Source: pseudocode AArch64.BlockDescSupported. For 64K the level-1 block needs
         FEAT_LPA, which is taken to be there when the IPA is wider than 48 bits.
         """
-        wide = self.ipa_bits > 48 if self.granule is Granule.K64 else self.lpa2
-        allowed = BLOCK_LEVELS[self.granule]
-        if wide:
-            allowed |= WIDE_BLOCK_LEVELS[self.granule]
-        return frozenset(level for level in allowed if level >= self.start_level)
+        return self._address_form.blocks_from(self.start_level)
 
     @property
     def table_levels(self) -> tuple[Level, ...]:
@@ -248,8 +226,14 @@ class Geometry(Displayed):
 
         Source: Arm ARM VTTBR_EL2.BADDR; pseudocode AArch64.S2TTBaseAddress.
         """
-        wide = self.lpa2 or (self.granule is Granule.K64 and self.ipa_bits > 48)
-        return max(self.pgd_size, BASE_FLOOR) if wide else self.pgd_size
+        return self._address_form.pgd_alignment(self.pgd_size)
+
+    @property
+    def _address_form(self) -> AddressForm:
+        # FEAT_LPA is not a fact of a shape: it is taken to be there where the IPA is
+        # wider than addresses without it.
+        lpa = self.ipa_bits > NARROW
+        return address_form(self.granule, self.lpa2, lpa, WIDE if lpa else NARROW)
 
     @property
     def pgd_pages(self) -> int:

@@ -14,11 +14,9 @@ from typing import Generic, TypeVar, cast
 
 from attrs import define, evolve, field, frozen
 
+from s2geom.core.address_form import WIDE, AddressForm, address_form
 from s2geom.core.errors import InvalidArgument, UnreadableInput, Violations
 from s2geom.core.geometry import (
-    BASE_FLOOR,
-    BLOCK_LEVELS,
-    WIDE_BLOCK_LEVELS,
     Choices,
     Geometry,
     Level,
@@ -296,14 +294,7 @@ class Cpu:
         [1, 2]
         """
         shape = geometry_of(geometry)
-        if shape.granule is Granule.K64:
-            wide = self.pa_bits >= 52
-        else:
-            wide = shape.lpa2 and shape.granule in self.lpa2
-        allowed = BLOCK_LEVELS[shape.granule]
-        if wide:
-            allowed |= WIDE_BLOCK_LEVELS[shape.granule]
-        return frozenset(level for level in allowed if level >= shape.start_level)
+        return address_form_on(self, shape).blocks_from(shape.start_level)
 
     def table_levels(self, geometry: Geometry) -> tuple[Level, ...]:
         """Return every level of a tree, with the blocks that this CPU has there.
@@ -345,15 +336,23 @@ class Cpu:
         """
         shape = geometry_of(geometry)
         if pa_bits is None:
-            pa_bits = min(self.pa_bits, IPA_MAXIMUM)
-        elif _pa_bits(pa_bits) > IPA_MAXIMUM:
-            message = f"pa_bits must be at most {IPA_MAXIMUM} here, got {pa_bits}"
+            pa_bits = self.pa_bits
+        elif _pa_bits(pa_bits) > WIDE:
+            message = f"pa_bits must be at most {WIDE} here, got {pa_bits}"
             raise InvalidArgument(message + ": VMSAv8-64 has no larger output")
-        if shape.granule is Granule.K64:
-            wide = self.lpa and pa_bits == 52
-        else:
-            wide = shape.lpa2 and shape.granule in self.lpa2
-        return max(shape.pgd_size, BASE_FLOOR) if wide else shape.pgd_size
+        return address_form_on(self, shape, pa_bits).pgd_alignment(shape.pgd_size)
+
+
+def address_form_on(cpu: Cpu, shape: Geometry, ps_bits: int = WIDE) -> AddressForm:
+    """Return how physical addresses are held on a CPU with a shape's tables.
+
+    Args:
+        cpu: The CPU.
+        shape: The shape; its ``lpa2`` takes effect where the CPU has LPA2.
+        ps_bits: The size that VTCR_EL2.PS asks for in bits.
+    """
+    ds = shape.lpa2 and shape.granule in cpu.lpa2
+    return address_form(shape.granule, ds, cpu.lpa, cpu.pa_bits, ps_bits)
 
 
 ANY_CPU = Cpu(56, lpa2=True, ttst=True, aarch32_el1=True)

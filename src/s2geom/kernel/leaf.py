@@ -11,8 +11,9 @@ taken apart into pages.
 
 from attrs import frozen
 
+from s2geom.core.address_form import BLOCK_LEVELS
 from s2geom.core.errors import InvalidArgument
-from s2geom.core.geometry import BLOCK_LEVELS, CONTIGUOUS, Geometry, geometry_of
+from s2geom.core.geometry import CONTIGUOUS, Geometry, geometry_of
 from s2geom.core.granule import LAST_LEVEL, Granule
 from s2geom.core.numbers import integer
 from s2geom.core.public import public
@@ -55,9 +56,9 @@ def backing_sizes(granule: Granule) -> dict[int, Backing]:
     A PUD huge page exists with 4K pages alone: elsewhere level 1 has no blocks.
     """
     sizes = {}
+    leaf_levels = {LAST_LEVEL} | BLOCK_LEVELS[granule, False]
     for backing in BACKINGS:
-        leaf = backing.level == LAST_LEVEL or backing.level in BLOCK_LEVELS[granule]
-        if leaf:
+        if backing.level in leaf_levels:
             run = CONTIGUOUS[granule, backing.level] if backing.contiguous else 1
             sizes[run << granule.level_shift(backing.level)] = backing
     return sizes

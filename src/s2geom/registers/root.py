@@ -3,11 +3,10 @@
 
 from attrs import evolve, frozen
 
+from s2geom.core.address_form import AddressForm
 from s2geom.core.geometry import Geometry
-from s2geom.core.granule import Granule
 from s2geom.core.rules import Rule
-from s2geom.cpu.cpu import ANY_CPU, Cpu
-from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2
+from s2geom.cpu.cpu import ANY_CPU, Cpu, address_form_on
 
 BADDR_MASK = 0xFFFF_FFFF_FFFE
 WIDE_BADDR_MASK = 0xFFFF_FFFF_FFC0
@@ -30,28 +29,19 @@ class Base:
     cpu: Cpu = ANY_CPU
 
     @property
-    def ps_bits(self) -> int:
-        """The size that PS stands for here: VMSAv8-64 has no more than 52 bits."""
-        return min(self.pa_bits, IPA_MAXIMUM)
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether BADDR holds 52-bit addresses (AArch64.S2TTBaseAddress)."""
-        granule = self.geometry.granule
-        if granule is Granule.K64:
-            return self.cpu.lpa and self.ps_bits == IPA_MAXIMUM
-        return self.geometry.lpa2 and granule in self.cpu.lpa2
+    def form(self) -> AddressForm:
+        """How physical addresses are held, PS being known."""
+        return address_form_on(self.cpu, self.geometry, self.pa_bits)
 
     @property
     def output_bits(self) -> int:
         """Bits that an address may have before it faults."""
-        form = IPA_MAXIMUM if self.is_wide else IPA_WITHOUT_LPA2
-        return min(self.ps_bits, self.cpu.pa_bits, form)
+        return self.form.output_bits
 
     @property
     def alignment(self) -> int:
-        """Bytes that it is a multiple of: here PS is known, so 64K needs no guess."""
-        return self.cpu.pgd_alignment(self.geometry, self.ps_bits)
+        """Bytes that the address must be a multiple of."""
+        return self.form.pgd_alignment(self.geometry.pgd_size)
 
     @property
     def aligned(self) -> int:
@@ -69,7 +59,7 @@ class Base:
     ) -> "Base":
         """Return what the register's bits say."""
         base = cls(baddr, geometry, pa_bits, cpu)
-        if not base.is_wide:
+        if not base.form.has_wide_base:
             return base
         return evolve(base, address=baddr & WIDE_BADDR_MASK | (baddr >> 2 & 0xF) << 48)
 

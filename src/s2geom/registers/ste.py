@@ -12,9 +12,10 @@ from typing import Any, ClassVar, cast
 
 from attrs import frozen
 
+from s2geom.core.address_form import BASE_FLOOR, WIDE, address_form
 from s2geom.core.errors import UnreadableInput, UnsupportedCombination, Violations
 from s2geom.core.fields import Reading, Word, bit, bits, rest
-from s2geom.core.geometry import BASE_FLOOR, Geometry, geometry_of
+from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
@@ -472,12 +473,13 @@ class _EntryOnSmmu:
 
     @property
     def output_bits(self) -> int:
-        return min(self.ps_bits, IPA_WITHOUT_LPA2 if self.is_narrow else IPA_MAXIMUM)
+        shape = self.shape
+        return address_form(shape.granule, shape.lpa2, True, self.ps_bits).output_bits
 
     @property
     def alignment(self) -> int:
         size = self.shape.pgd_size
-        return max(size, BASE_FLOOR) if self.ps_bits == IPA_MAXIMUM else size
+        return max(size, BASE_FLOOR) if self.ps_bits == WIDE else size
 
     @property
     def aligned(self) -> int:

@@ -3,13 +3,9 @@
 
 from enum import Enum
 
+from s2geom.core.address_form import BLOCK_LEVELS, NARROW
 from s2geom.core.errors import InvalidArgument
-from s2geom.core.geometry import (
-    BLOCK_LEVELS,
-    WIDE_BLOCK_LEVELS,
-    Geometry,
-    geometry_of,
-)
+from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
@@ -95,7 +91,7 @@ class AddressLayout(Enum):
             TypeError: A value has the wrong type.
         """
         geometry = geometry_of(geometry)
-        wide = flag("lpa", lpa) or geometry.ipa_bits > 48
+        wide = flag("lpa", lpa) or geometry.ipa_bits > NARROW
         if geometry.granule is Granule.K64:
             return cls.LPA if wide else cls.BITS48
         return cls.LPA2 if geometry.lpa2 else cls.BITS48
@@ -114,6 +110,4 @@ LAYOUT_GRANULES = {
 
 def is_block_level(granule: Granule, layout: AddressLayout, level: int) -> bool:
     """Return whether a leaf may be a block there (AArch64.BlockDescSupported)."""
-    if level in BLOCK_LEVELS[granule]:
-        return True
-    return layout is not AddressLayout.BITS48 and level in WIDE_BLOCK_LEVELS[granule]
+    return level in BLOCK_LEVELS[granule, layout is not BITS48]

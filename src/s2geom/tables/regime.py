@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from attrs import frozen
 
+from s2geom.core.address_form import NARROW
 from s2geom.core.errors import InvalidArgument, Violation
 from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.granule import LAST_LEVEL
@@ -18,9 +19,6 @@ from s2geom.core.numbers import unsigned
 from s2geom.cpu.cpu import ANY_CPU, Cpu, optional_cpu
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.tables.layout import AddressLayout
-
-WIDEST_OUTPUT = 52
-"""VMSAv8-64 has no wider output address, whatever PS and PARange say."""
 
 BLOCK = 0b01
 TABLE_OR_PAGE = 0b11
@@ -88,7 +86,7 @@ def _regime(geometry: Geometry, cpu: Cpu | None, word: int | None) -> Regime:
     vtcr = None if word is None else _vtcr(geometry, word)
     machine = ANY_CPU if cpu is None else cpu
 
-    output_bits = min(machine.pa_bits, WIDEST_OUTPUT)
+    output_bits = machine.pa_bits
     if vtcr is not None:
         output_bits = min(output_bits, vtcr.pa_bits)
     # 64K descriptors follow FEAT_LPA. Where nobody says that a CPU lacks it the wide
@@ -99,7 +97,7 @@ def _regime(geometry: Geometry, cpu: Cpu | None, word: int | None) -> Regime:
     # Blocks and alignment that only 52-bit outputs bring: as the geometry guesses,
     # unless it is known.
     blocks, alignment = geometry.block_levels, geometry.pgd_alignment
-    if cpu is not None or (vtcr is not None and output_bits > 48):
+    if cpu is not None or (vtcr is not None and output_bits > NARROW):
         blocks = machine.block_levels(geometry)
     if cpu is not None or vtcr is not None:
         alignment = machine.pgd_alignment(geometry, output_bits)
