@@ -184,12 +184,11 @@ def permission(cpu: EmulatedCpu) -> Iterator[Question]:
     ):
         laid = lay(shape, level, LEAF & ~(READ | WRITE) | s2ap | dbm)
         allowed = s2ap & (READ if access == "read" else WRITE)
-        if (
-            (access, managed, dbm) == ("write", HA | HD, DBM)
-        ) and cpu.id_registers.hafdbs >= 2:
-            allowed = WRITE
-        fault = Faulted("permission", level)
-        case = case_of(cpu, shape, laid, *([] if allowed else [fault]))
+        dirty = (
+            (access, managed, dbm, allowed) == ("write", HA | HD, DBM, 0)
+        ) and cpu.id_registers.hafdbs >= 2
+        faults = [] if allowed or dirty else [Faulted("permission", level)]
+        case = attrs.evolve(case_of(cpu, shape, laid, *faults), dirty=dirty)
         probe = attrs.evolve(laid.probe(access), vtcr=laid.vtcr | managed)
         yield Question(f"S2AP {s2ap >> 6:02b}", case, probe, case.right)
 

@@ -47,6 +47,8 @@ class Case:
             that lie in memory: 1 << 47, say. 0 when there is none.
         high_in: Which of them has it.
         stray: Bits of a leaf that are reserved: between its address and its attributes.
+        dirty: Whether S2AP forbids the access and hardware management of the dirty
+            state (HA, HD and DBM) allows it.
         wrong: What is wrong with the descriptors, in the order in which a walk gets to
             it: a name, and the fault that it is.
     """
@@ -65,6 +67,7 @@ class Case:
         validator=attrs.validators.in_((None, "root", "table", "leaf")),
     )
     stray: int = attrs.field(default=0, repr=hex)
+    dirty: bool = False
     wrong: tuple[tuple[str, Outcome], ...] = ()
 
     @property
@@ -160,6 +163,12 @@ def _level_by_size(case: Case, bits: int) -> bool:
     return bits < needed.get((case.granule, case.start_level), 0)
 
 
+def _hidden_by_ps(case: Case) -> bool:
+    """Whether PS is below 52 bits and the address has a bit that only 52 bits have."""
+    lowest = 50 if case.lpa2 and case.high_in != "root" else 48
+    return case.output_bits < 52 and case.high >= 1 << lowest
+
+
 # The first row that applies decides, so they are in the order in which a walk gets to
 # them: what is refused is not walked.
 LIMITS: Final = (
@@ -224,9 +233,11 @@ LIMITS: Final = (
         (8,),
         ANY_VERSION,
         "IPA sizes above PARange are taken, up to 48 bits, or 52 with DS or FEAT_LVA; "
-        "read in its source, not run",
+        "measured on 10.0 and 11.1, and read in the source of 8.0",
         lambda case: (
             case.pa_bits < case.ipa_bits <= (52 if case.lpa2 else 48)
+            # 16K pages start at level 0 with DS alone, which is checked before.
+            and (case.lpa2 or (case.granule, case.start_level) != (14, 0))
             and _fits(case)
             and not _level_by_size(case, case.pa_bits)
         ),
@@ -269,9 +280,10 @@ LIMITS: Final = (
         "root-below-64-bytes",
         "qemu",
         (7, 2),
-        ANY_VERSION,
+        (11, 1),
         "with DS and PS below 52 bits, a root of less than 64 bytes may begin at any "
-        "multiple of its size, so that VTTBR_EL2 bits 5:4 move it; measured",
+        "multiple of its size, so that VTTBR_EL2 bits 5:4 move it; measured on 7.2 and "
+        "10.0, and gone in 11.1 (no release between these two was run)",
         lambda case: (
             case.high_in == "root"
             and case.output_bits < 52
@@ -281,18 +293,37 @@ LIMITS: Final = (
         lambda case, _: Faulted("translation", case.start_level),
     ),
     Limit(
+        "ps-hides-root-bits-51-48-with-ds",
+        "qemu",
+        (7, 2),
+        (11, 1),
+        "with DS and PS below 52 bits, VTTBR_EL2 bits 5:2 are not taken for address "
+        "bits 51:48; measured on 7.2 and 10.0, and gone in 11.1 (no release between "
+        "these two was run)",
+        lambda case: _hidden_by_ps(case) and case.lpa2 and case.high_in == "root",
+        _walk_on,
+    ),
+    Limit(
         "ps-hides-address-bits-51-48",
         "qemu",
         (7, 2),
         ANY_VERSION,
-        "with PS below 52 bits, VTTBR_EL2 bits 5:2 and 64K descriptor bits 15:12 are "
-        "not taken for address bits 51:48, nor descriptor bits 9:8 with DS for 51:50; "
-        "measured",
-        lambda case: (
-            case.output_bits < 52
-            and case.high >= 1 << (50 if case.lpa2 and case.high_in != "root" else 48)
-        ),
+        "with PS below 52 bits, VTTBR_EL2 bits 5:2 without DS and 64K descriptor bits "
+        "15:12 are not taken for address bits 51:48, nor descriptor bits 9:8 with DS "
+        "for 51:50; measured on 7.2, 10.0 and 11.1",
+        lambda case: _hidden_by_ps(case) and not (case.lpa2 and case.high_in == "root"),
         _walk_on,
+    ),
+    Limit(
+        "no-write-by-dirty-state-management",
+        "qemu",
+        (11, 1),
+        ANY_VERSION,
+        "AT S12E1W with HA, HD and DBM set reports a permission fault where S2AP alone "
+        "forbids the write; measured on 11.1, and not so on 7.2 and 10.0 (no release "
+        "between was run)",
+        lambda case: case.dirty,
+        lambda case, _: Faulted("permission", case.leaf_level),
     ),
     Limit(
         "output-size",

@@ -9,7 +9,7 @@ from emulated.availability import require
 from emulated.bad_descriptors import BAD_DESCRIPTORS
 from emulated.cpu import EmulatedCpu
 from emulated.limits import LIMITS, STAND_INS, Limit, StandIn, limits_of, predict
-from emulated.questions import SHAPES, Question, differences, questions_for, window
+from emulated.questions import SHAPES, Question, differences, questions_for
 
 
 @functools.cache
@@ -35,7 +35,10 @@ def test_limit_is_needed(limit: Limit, emulated_cpus: list[EmulatedCpu]) -> None
     if not here:
         # Another version cannot be asked. That the row is about something can be seen.
         cases = (
-            question.case for cpu in same for question in questions_for(cpu, window)
+            question.case
+            for generate in (*SHAPES, *BAD_DESCRIPTORS)
+            for cpu in same
+            for question in questions_for(cpu, generate)
         )
         assert any(limit.applies(case) for case in cases)
         return
