@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""How hypothesis runs here: the same examples each time, unless it is told to explore.
+"""How the tests run: in which order, which of them, and with the same examples.
 
-``HYPOTHESIS_PROFILE=explore`` looks for new examples, many of them, and prints what
-reproduces a failure. Everything else, continuous integration and a local run alike,
-takes the profile ``ci``: a red test is red for everyone.
+- The order is that of the wings: the core first, then what is built on it; the browser
+  and the emulated CPUs come last.
+- ``pytest`` alone leaves out what is marked ``slow``, and all of ``tests/browser`` and
+  ``tests/emulated``; its last lines say how much that was. ``S2GEOM_ALL=1`` runs them,
+  and so does naming their file or folder.
+- ``pytest`` alone uses all processors. A file or folder that is named runs in one
+  process, where a debugger works; ``-n`` says otherwise.
+- Hypothesis draws the same examples each time. ``HYPOTHESIS_PROFILE=explore`` looks for
+  new ones, many of them, and prints what reproduces a failure.
 """
 
 import os
+from collections import Counter
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile(
@@ -22,9 +31,126 @@ settings.register_profile(
     print_blob=True,
 )
 
-EVERYTHING = "CI" in os.environ or "S2GEOM_ALL" in os.environ
+ALL = os.environ.get("S2GEOM_ALL") == "1"
+"""Whether nothing may be left out or skipped."""
+
+EVERYTHING = ALL or "CI" in os.environ
 """Whether this is the gate: then nothing is random, whatever else is set."""
 
 settings.load_profile(
     "ci" if EVERYTHING else os.environ.get("HYPOTHESIS_PROFILE", "ci")
 )
+
+TESTS = Path(__file__).parent
+
+ORDER = (
+    "core",
+    "cpu",
+    "registers",
+    "kernel",
+    "kconfig",
+    "tables",
+    "build",
+    "readers",
+    "compare",
+    "show",
+    "strategies",
+    "cli",
+    "package",
+    "browser",
+    "emulated",
+)
+"""The folders of the tests, in the order in which they run."""
+
+NEED_MORE = {
+    "browser": "tests in a browser",
+    "emulated": "tests on emulated CPUs",
+}
+"""Folders whose tests need more than Python packages."""
+
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+
+def folder_of(item: pytest.Item) -> str:
+    """Return the folder below ``tests`` that a test is in."""
+    return item.path.relative_to(TESTS).parts[0]
+
+
+def is_named(item: pytest.Item, config: pytest.Config) -> bool:
+    """Tell whether the command line names a test's file, or a folder below tests."""
+    named = [
+        (config.invocation_params.dir / argument.partition("::")[0]).resolve()
+        for argument in arguments(config)
+    ]
+    return any(
+        path != TESTS and path.is_relative_to(TESTS) and item.path.is_relative_to(path)
+        for path in named
+    )
+
+
+def arguments(config: pytest.Config) -> list[str]:
+    """Return the files and folders that the command line names."""
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return []
+    return config.args
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to count what is left out."""
+    config.stash[LEFT_OUT] = Counter()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Use one process for what is named, and every processor for everything."""
+    return 0 if arguments(config) else None
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Put the tests in order, and leave out what takes long."""
+    places = {folder: place for place, folder in enumerate(ORDER)}
+    items.sort(key=lambda item: places.get(folder_of(item), len(ORDER)))
+    if ALL:
+        return
+    kept, out = [], []
+    for item in items:
+        kind = NEED_MORE.get(folder_of(item))
+        if kind is None and item.get_closest_marker("slow"):
+            kind = "slow enumerations"
+        if kind is None or is_named(item, config):
+            kept.append(item)
+        else:
+            out.append(item)
+            config.stash[LEFT_OUT][kind] += 1
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = kept
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the counts of a worker process to the one that reports."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left out"] = dict(session.config.stash[LEFT_OUT])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Take the counts of a worker process: all workers collect the same tests."""
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    output = getattr(node, "workeroutput", {})
+    config.stash[LEFT_OUT] = Counter(output.get("left out", {}))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was not run, and what runs it."""
+    left_out = config.stash[LEFT_OUT]
+    if left_out:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in left_out.items())
+        terminalreporter.write_line(
+            f"left out: {kinds}; S2GEOM_ALL=1 runs them, and so does .ci/run"
+        )

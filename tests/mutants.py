@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Change a module in every way that cosmic-ray knows, and see that a test notices.
 
-By hand, and for a module at a time: ``python tests/mutants.py geometry``. What survives
-is compared with what ``docs/explanation/mutants.md`` explains; a survivor that it does
-not explain, and an explanation of none, are told and make the exit code 1.
+By hand, and one module at a time: ``python tests/mutants.py core.geometry``. What
+survives is compared with what ``docs/explanation/mutants.md`` explains. A survivor that
+it does not explain, or an explanation of none, is told and makes the exit code 1.
 
 The sources stay as they are. Each mutant lives in a fork of this process, which has
 loaded pytest and hypothesis by then, and is imported from memory: so it costs as much
@@ -31,6 +31,7 @@ from attrs import frozen
 from cosmic_ray.ast import ast_nodes
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
+from package.scopes import scope
 
 WARM = ("hypothesis.strategies", "numpy")
 """What takes longest to load, and is there before the first fork."""
@@ -50,27 +51,48 @@ class Tests:
     slow: tuple[str, ...]
 
 
-NAMES = ("test_api.py", "test_house.py::test_a_public_name_speaks_as_the_package")
+NAMES = ("package/test_api.py", "package/test_house.py")
 WORDS = Tests(
-    ("test_registers.py", "test_words_explained.py", *NAMES, "test_registers_lint.py"),
-    ("test_smmu.py",),
+    (
+        "registers/test_vtcr_and_vttbr.py",
+        "registers/test_words_explained.py",
+        "registers/test_lint.py",
+        *NAMES,
+    ),
+    ("registers/test_ste.py",),
 )
-KERNEL = ("test_thread.py", "test_kernel_numbers.py", "test_laws.py")
+CPU = Tests(
+    ("cpu/test_cpu.py", "cpu/test_id_registers.py", *NAMES),
+    (
+        "cpu/test_start_level_window.py",
+        "compare/test_disagreements.py",
+        "compare/test_policies.py",
+    ),
+)
+NUMBERS = (
+    "kernel/test_thread.py",
+    "kernel/test_kernel_numbers.py",
+    "package/test_laws.py",
+)
 
 MODULES = {
-    "geometry": Tests(("test_geometry.py", *NAMES), (*KERNEL, "test_architecture.py")),
-    "kvm": Tests(
-        ("test_kvm.py", "test_arguments.py", *NAMES),
-        (*KERNEL, "test_second_derivation.py"),
+    "core.geometry": Tests(
+        ("core/test_geometry.py", *NAMES), (*NUMBERS, "cpu/test_cpu.py")
     ),
-    "kvm_rules": Tests(("test_kvm.py",), (*KERNEL, "test_second_derivation.py")),
-    "architecture": Tests(
-        ("test_architecture.py", *NAMES),
-        ("test_architecture_window.py", "test_disagreements.py", "test_policies.py"),
+    "kernel.choose": Tests(
+        ("kernel/test_choose.py", "core/test_numbers.py", *NAMES),
+        (*NUMBERS, "kernel/test_second_derivation.py"),
     ),
-    "registers": WORDS,
-    "walk_fields": WORDS,
-    "table_base": WORDS,
+    "kernel.limits": Tests(
+        ("kernel/test_choose.py",), (*NUMBERS, "kernel/test_second_derivation.py")
+    ),
+    "cpu.cpu": CPU,
+    "cpu.sizes": CPU,
+    "registers.nested_dump": WORDS,
+    "registers.root": WORDS,
+    "registers.shape_fields": WORDS,
+    "registers.vtcr": WORDS,
+    "registers.vttbr": WORDS,
 }
 
 
@@ -80,13 +102,16 @@ class Mutant:
 
     operator: str
     occurrence: int
+    place: str
     line: str
 
-    def __str__(self) -> str:
+    @property
+    def key(self) -> tuple[str, str]:
+        """Place and operator, as the page names them."""
         name = self.operator.partition("/")[2]
         for dull in ("ReplaceBinaryOperator_", "ReplaceComparisonOperator_", "Replace"):
             name = name.removeprefix(dull)
-        return f"{name}: {self.line}"
+        return self.place, name
 
 
 def mutants(source: str) -> Iterator[Mutant]:
@@ -104,7 +129,8 @@ def mutants(source: str) -> Iterator[Mutant]:
             for start, _ in operator.mutation_positions(node)
         ]
         for occurrence, (row, _) in enumerate(places):
-            yield Mutant(name, occurrence, lines[row - 1].strip())
+            line = lines[row - 1].strip()
+            yield Mutant(name, occurrence, scope(source, row), line)
 
 
 @frozen(eq=False)
@@ -144,7 +170,7 @@ def fork(module: str, code: str, tests: Tests) -> int:
     child = os.fork()
     if child:
         return child
-    path = ROOT / "src" / "s2geom" / f"{module}.py"
+    path = file_of(module)
     sys.meta_path.insert(0, FromMemory(f"s2geom.{module}", path, code))
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
@@ -163,16 +189,22 @@ def unnoticed(child: int) -> bool:
     return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
 
 
-def explained(module: str) -> set[str]:
-    """Return the survivors of a module that the page explains."""
+def file_of(module: str) -> Path:
+    """Return the source file of a module."""
+    return ROOT.joinpath("src", "s2geom", *module.split(".")).with_suffix(".py")
+
+
+def explained(module: str) -> set[tuple[str, str]]:
+    """Return place and operator of the survivors that the page explains."""
     page = PAGE.read_text(encoding="utf-8")
-    return set(re.findall(rf"^{module} +(\w+: .+)$", page, re.MULTILINE))
+    lines = rf"^{re.escape(module)} +(\S+) +([A-Z]\w+)$"
+    return {(place, name) for place, name in re.findall(lines, page, re.MULTILINE)}
 
 
 def survivors(module: str) -> Iterator[Mutant]:
     """Return the mutants of a module that no test notices."""
     tests = MODULES[module]
-    source = (ROOT / "src" / "s2geom" / f"{module}.py").read_text(encoding="utf-8")
+    source = file_of(module).read_text(encoding="utf-8")
     if not unnoticed(fork(module, source, tests)):
         raise SystemExit(f"the tests of {module} fail as it is")
     for mutant in mutants(source):
@@ -198,10 +230,11 @@ def main() -> int:
     began = time.monotonic()
     known, found = explained(module), set()
     for mutant in survivors(module):
-        found.add(f"{mutant}")
-        print("explained  " if f"{mutant}" in known else "UNEXPLAINED", mutant)
+        found.add(mutant.key)
+        verdict = "explained  " if mutant.key in known else "UNEXPLAINED"
+        print(verdict, *mutant.key, ":", mutant.line)
     for lost in sorted(known - found):
-        print("NOTICED    ", lost)
+        print("NOTICED    ", *lost)
     print(f"{module}: {len(found)} survivors, {time.monotonic() - began:.0f} s")
     return int(known != found)
 

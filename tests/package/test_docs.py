@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from package.scopes import scope, scopes
 
 import s2geom
 from s2geom.cli.main import main
@@ -287,16 +288,40 @@ def test_every_command_has_an_example() -> None:
     assert listed == shown
 
 
-def test_every_explained_survivor_is_a_line_of_its_module() -> None:
-    """What the mutation runner compares with does not outlive the line."""
+def test_every_explained_survivor_names_a_place_of_its_module() -> None:
+    """A function or row that was renamed or removed takes its lines off the page."""
     page = (DOCS / "explanation" / "mutants.md").read_text(encoding="utf-8")
-    table = dict(re.findall(r"^\| `(\w+)` .* (\d+) \|$", page, re.MULTILINE))
-    below = dict.fromkeys(table, 0)
-    for module, line in re.findall(r"^(\w+) +[A-Z]\w+: (.+)$", page, re.MULTILINE):
-        source = (ROOT / "src" / "s2geom" / f"{module}.py").read_text(encoding="utf-8")
-        below[module] += 1
+    lines = re.findall(r"^([a-z]\w+\.\w+) +(\S+) +[A-Z]\w+$", page, re.MULTILINE)
+    gone = []
+    for module, place in lines:
+        file = ROOT.joinpath("src", "s2geom", *module.split(".")).with_suffix(".py")
+        places = (
+            {name for name, _, _ in scopes(file.read_text(encoding="utf-8"))}
+            if file.is_file()
+            else set()
+        )
+        if place not in places:
+            gone.append(f"{module} {place}")
 
-        assert line in map(str.strip, source.splitlines())
+    assert len(lines) > 100
+    assert [] == gone, "delete these lines from docs/explanation/mutants.md"
 
-    assert {module: int(lines) for module, lines in table.items()} == below
-    assert {"geometry", "kvm", "architecture", "registers"} <= set(below)
+
+def test_the_place_of_a_line() -> None:
+    """A method, a row of a table, a name with a value, and nothing of these."""
+    source = (
+        "import re\n"
+        "ROWS = (\n"
+        "    Row(\n"
+        "        id='one',\n"
+        "    ),\n"
+        ")\n"
+        "class Thing:\n"
+        "    @property\n"
+        "    def size(self):\n"
+        "        return 1\n"
+    )
+
+    expected = ["module", "ROWS", "ROWS[one]", "ROWS[one]", "ROWS[one]", "ROWS"]
+    expected += ["Thing", "Thing.size", "Thing.size", "Thing.size"]
+    assert expected == [scope(source, line) for line in range(1, 11)]
