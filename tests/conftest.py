@@ -68,7 +68,7 @@ NEED_MORE = {
 }
 """Folders whose tests need more than Python packages."""
 
-LEFT_OUT = pytest.StashKey[Counter[str]]()
+LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
 def folder_of(item: pytest.Item) -> str:
@@ -97,7 +97,7 @@ def arguments(config: pytest.Config) -> list[str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin to count what is left out."""
-    config.stash[LEFT_OUT] = Counter()
+    config.stash[LEFT_OUT] = {}
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -114,7 +114,7 @@ def pytest_collection_modifyitems(
     items.sort(key=lambda item: places.get(folder_of(item), len(ORDER)))
     if ALL:
         return
-    kept, out = [], []
+    kept, out, left_out = [], [], Counter[str]()
     for item in items:
         kind = NEED_MORE.get(folder_of(item))
         if kind is None and item.get_closest_marker("slow"):
@@ -123,7 +123,8 @@ def pytest_collection_modifyitems(
             kept.append(item)
         else:
             out.append(item)
-            config.stash[LEFT_OUT][kind] += 1
+            left_out[kind] += 1
+    config.stash[LEFT_OUT] = left_out
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = kept
@@ -133,7 +134,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand the counts of a worker process to the one that reports."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["left out"] = dict(session.config.stash[LEFT_OUT])
+        left_out = session.config.stash[LEFT_OUT]
+        output["left out"] = dict(left_out)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -141,7 +143,7 @@ def pytest_testnodedown(node: object) -> None:
     """Take the counts of a worker process: all workers collect the same tests."""
     config: pytest.Config = node.config  # type: ignore[attr-defined]
     output = getattr(node, "workeroutput", {})
-    config.stash[LEFT_OUT] = Counter(output.get("left out", {}))
+    config.stash[LEFT_OUT] = output.get("left out", {})
 
 
 def pytest_terminal_summary(

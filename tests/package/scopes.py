@@ -15,6 +15,7 @@ def scopes(source: str) -> Iterator[tuple[str, int, int]]:
     def inside(node: ast.AST, name: str) -> Iterator[tuple[str, int, int]]:
         for child in ast.iter_child_nodes(node):
             below = name
+            last = getattr(child, "end_lineno", 0)
             if isinstance(child, ast.ClassDef | ast.FunctionDef):
                 below = f"{name}.{child.name}".lstrip(".")
             elif isinstance(child, ast.Assign | ast.AnnAssign) and not name:
@@ -24,11 +25,8 @@ def scopes(source: str) -> Iterator[tuple[str, int, int]]:
             elif isinstance(child, ast.Call) and _id(child):
                 below = f"{name}[{_id(child)}]"
             if below != name:
-                first = min(
-                    [child.lineno]
-                    + [each.lineno for each in getattr(child, "decorator_list", [])]
-                )
-                yield below, first, child.end_lineno or first
+                lines = [each.lineno for each in getattr(child, "decorator_list", [])]
+                yield below, min([getattr(child, "lineno", 0), *lines]), last
             yield from inside(child, below)
 
     return inside(ast.parse(source), "")

@@ -8,6 +8,7 @@ models its *last* release; what a single release or a stable back-port did other
 
 import re
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -45,7 +46,12 @@ class Scheme(Enum):
 
     # Members are singletons, so identity is the right hash, and Enum's own hashes
     # the name in Python code at each use as a key.
-    __hash__ = object.__hash__
+    if TYPE_CHECKING:
+
+        def __hash__(self) -> int: ...
+
+    else:
+        __hash__ = object.__hash__
 
     @property
     def first_release(self) -> str:

@@ -77,7 +77,7 @@ def _xn(value: int, text: str) -> DumpColumn:
     return DumpColumn(0b11 << XN_SHIFT, value << XN_SHIFT, text, None)
 
 
-COLUMNS = {
+COLUMNS: dict[tuple[int, int], tuple[DumpColumn, ...]] = {
     (6, 12): (
         DumpColumn(VALID, VALID, " ", "F"),
         _if_valid(S2AP_READ, "R"),

@@ -33,10 +33,10 @@ class AddressLayout(Enum):
     LPA2 = (49, 8, 50, 2)
 
     def __init__(self, in_place: int, word: int, address: int, width: int) -> None:
-        self.address_bits = address + width
-        self.moved_mask = ((1 << width) - 1) << word
-        self.in_place_mask = (2 << in_place) - 1
-        self.move_up = address - word
+        self.address_bits: int = address + width
+        self.moved_mask: int = ((1 << width) - 1) << word
+        self.in_place_mask: int = (2 << in_place) - 1
+        self.move_up: int = address - word
 
     def word_mask(self, shift: int) -> int:
         """Return the bits of a word that hold an address.
