@@ -101,13 +101,39 @@ def test_wide_ipas_need_not_start_at_the_top(
         assert (start_level, tables) == (shallow.start_level, shallow.concatenation)
 
 
-def test_xen_with_52_bits_is_illegal_as_programmed() -> None:
-    """Its row for 52 bits concatenates 16 tables at level 0, but never sets DS."""
-    choice = POLICIES["xen"].choose(Cpu(52, lpa2=True), 12, 52)
+def test_xen_has_48_bits_on_a_cpu_with_52() -> None:
+    """Its row for 52 bits, 16 tables at level 0 without DS, is never reached."""
+    cpu = Cpu(52, lpa2=True)
+    choice = POLICIES["xen"].choose(cpu, 12, 48)
+    row_for_52 = Geometry(Granule.K4, 52, 0, lpa2=False)
 
-    assert Geometry(Granule.K4, 52, 0, lpa2=False) == choice.geometry
-    assert ["ipa-above-48-without-lpa2"] == [v.rule for v in choice.violations]
-    assert () == Cpu(52, lpa2=True).check(Geometry(Granule.K4, 52, 0, lpa2=True))
+    assert Geometry(Granule.K4, 48, 0) == choice.geometry
+    assert choice.legal
+    assert POLICIES["xen"].choose(cpu, 12, 52).geometry is None
+    assert ["ipa-above-48-without-lpa2"] == rules(cpu, row_for_52)
+
+
+def test_bhyve_with_16k_pages_is_illegal_on_a_cpu_with_40_bits() -> None:
+    """39 bits from level 1, which takes 42 physical bits; level 2 has 8 tables."""
+    cpu = Cpu(40)
+    choice = POLICIES["bhyve"].choose(cpu, 14, 39)
+
+    assert Geometry(Granule.K16, 39, 1) == choice.geometry
+    assert ["start-level-needs-pa"] == [why.rule for why in choice.violations]
+    assert [(2, 8)] == [
+        (shape.start_level, shape.concatenation) for shape in cpu.choices(14, 39)
+    ]
+    assert POLICIES["bhyve"].choose(cpu, 12, 39).legal
+    assert POLICIES["bhyve"].choose(Cpu(42), 14, 39).legal
+
+
+def test_bao_is_illegal_on_a_cpu_with_32_bits() -> None:
+    """T0SZ of 32 does not fit five bits, so 0 is written: a 64-bit IPA."""
+    choice = POLICIES["bao"].choose(Cpu(32), 12, 32)
+
+    assert Geometry(Granule.K4, 64, 1) == choice.geometry
+    assert "ipa-exceeds-pa" in [why.rule for why in choice.violations]
+    assert POLICIES["bao"].choose(Cpu(36), 12, 36).legal
 
 
 def test_a_level_0_root_is_concatenated_with_lpa2_alone() -> None:

@@ -23,7 +23,19 @@ from s2geom import (
 
 PA_SIZES = (32, 36, 40, 42, 44, 48, 52, 56)
 WIDTHS = range(16, 57)
-NAMES = ["kvm", "io_pgtable", "io_pgtable_before_v6_14", "xen", "hafnium", "m1n1"]
+NAMES = [
+    "kvm",
+    "io_pgtable",
+    "io_pgtable_before_v6_14",
+    "xen",
+    "hafnium",
+    "m1n1",
+    "jailhouse",
+    "bao",
+    "bhyve",
+    "gunyah",
+    "pkvm_host",
+]
 
 
 def root(choice: PolicyChoice) -> tuple[int, int, int] | None:
@@ -122,11 +134,11 @@ def test_xen_has_a_row_for_each_parange() -> None:
         42: (22, 8, 1),
         44: (20, 1, 2),
         48: (16, 1, 2),
-        52: (12, 16, 2),
+        52: (16, 1, 2),  # Xen's p2m_ipa_bits is at most PADDR_BITS, which is 48
     }
 
     assert {
-        (12, pa_bits, pa_bits): (64 - t0sz, 2 - sl0, tables)
+        (12, pa_bits, 64 - t0sz): (64 - t0sz, 2 - sl0, tables)
         for pa_bits, (t0sz, tables, sl0) in table.items()
     } == roots("xen")
 
@@ -153,8 +165,95 @@ def test_m1n1_never_concatenates() -> None:
     assert expected == roots("m1n1")
 
 
+def test_jailhouse_starts_at_level_0_from_44_bits() -> None:
+    """SL0 is 2 from 44 bits and else 1; PARange is cut at 48 bits."""
+    expected = {}
+    for pa_bits in PA_SIZES:
+        bits = min(48, pa_bits)
+        start = 0 if bits >= 44 else 1
+        tables = 1 << (bits - 39) if 39 < bits < 44 else 1
+        expected[12, pa_bits, bits] = (bits, start, tables)
+
+    assert expected == roots("jailhouse")
+
+
+def test_bao_has_a_table_of_six_sizes() -> None:
+    """64 less the size, cut to five bits, is T0SZ: 32 bits give 0, which is 64 bits."""
+    expected = {}
+    for pa_bits in (32, 36, 40, 42, 44, 48):
+        programmed = 64 - ((64 - pa_bits) & 0x1F)
+        start = 1 if pa_bits < 44 else 0
+        index_bits = programmed - 30 - (9 if start == 0 else 0)
+        tables = 1 << max(0, index_bits - 9)
+        expected[12, pa_bits, pa_bits] = (programmed, start, tables)
+
+    assert (64, 1, 1 << 25) == expected[12, 32, 32]
+    assert expected == roots("bao")
+
+
+def test_bhyve_has_39_bits_whatever_the_page_size() -> None:
+    """Three levels but for 16K with 36 bits; a CPU with 32 bits is refused."""
+    expected = {(12, 36, 36): (36, 1, 1), (14, 36, 36): (36, 2, 1)}
+    for page, pa_bits in product((12, 14), (40, 42, 44, 48, 52, 56)):
+        expected[page, pa_bits, 39] = (39, 1, 1)
+
+    assert expected == roots("bhyve")
+
+
+def test_gunyah_starts_as_deep_as_16_tables_allow() -> None:
+    """The deepest level whose table covers the width but for four bits."""
+    expected = {}
+    for pa_bits, bits in product((32, 36, 40, 42, 44, 48, 52), range(26, 49)):
+        if bits <= pa_bits:
+            start = next(level for level in (2, 1, 0) if bits <= 34 + 9 * (2 - level))
+            size = 30 + 9 * (2 - start)
+            expected[12, pa_bits, bits] = (bits, start, 1 << max(0, bits - size))
+
+    assert expected == roots("gunyah")
+
+
+@pytest.mark.parametrize("lpa2", [False, True])
+def test_the_protected_host_has_an_identity_map(lpa2: bool) -> None:
+    """Start level and tables by PARange, as KVM programs them for the host itself."""
+    table = {
+        12: {32: (2, 4), 36: (1, 1), 40: (1, 2), 42: (1, 8), 44: (0, 1), 48: (0, 1)},
+        14: {32: (2, 1), 36: (2, 1), 40: (2, 16), 42: (1, 1), 44: (1, 1), 48: (1, 2)},
+        16: {32: (2, 1), 36: (2, 1), 40: (2, 1), 42: (2, 1), 44: (2, 4), 48: (1, 1)},
+    }
+    wide = {12: (0, 16), 14: (0, 1), 16: (1, 1)}
+    for page, pa_bits in product((12, 14, 16), PA_SIZES):
+        cpu = Cpu(pa_bits, lpa2=lpa2)
+        most = 52 if lpa2 and page != 16 else 48
+        bits = min(most, pa_bits)
+        choice = POLICIES["pkvm_host"].choose(cpu, page, bits)
+        start, tables = wide[page] if bits == 52 else table[page][bits]
+
+        assert (bits, start, tables) == root(choice)
+        assert choice.geometry is not None
+        assert (lpa2 and page != 16) is choice.geometry.lpa2
+        assert choice.legal
+        if page != 16 and pa_bits > 48:
+            other = POLICIES["pkvm_host"].choose(cpu, page, 100 - most)
+            assert root(other) is None
+
+    choice = POLICIES["pkvm_host"].choose(Cpu(52), 16, 52)
+    assert (52, 1, 1) == root(choice)  # with CONFIG_ARM64_PA_BITS=52
+
+
+def test_a_row_of_an_older_pickle_is_for_every_cpu() -> None:
+    """Rows that were stored before ``lpa2`` came load with its default."""
+    row: Any = PolicyRow(Granule.K4, 32, 39, start_level=1)
+    older = {
+        name: value for name, value in row.__getstate__().items() if name != "lpa2"
+    }
+    restored: Any = PolicyRow.__new__(PolicyRow)
+    restored.__setstate__(older)
+
+    assert row == restored
+
+
 def test_only_kvm_uses_lpa2() -> None:
-    """No other policy sets VTCR_EL2.DS."""
+    """No other policy sets VTCR_EL2.DS, but KVM's for its own host."""
     cpu = Cpu(52, lpa2=True)
     users = {
         choice.policy
@@ -163,7 +262,7 @@ def test_only_kvm_uses_lpa2() -> None:
         if choice.geometry and choice.geometry.lpa2
     }
 
-    assert {"kvm"} == users
+    assert {"kvm", "pkvm_host"} == users
 
 
 # What the architecture says to it
@@ -190,9 +289,14 @@ ILLEGAL: dict[str, set[tuple[int, int, int]]] = {
         (14, 40, 39),
         (14, 40, 40),
     },
-    "xen": {(12, 52, 52)},
+    "xen": set(),
     "hafnium": set(),
     "m1n1": {(14, 40, 40)},
+    "jailhouse": set(),
+    "bao": {(12, 32, 32)},
+    "bhyve": {(14, 40, 39)},
+    "gunyah": set(),
+    "pkvm_host": set(),
 }
 
 
@@ -354,6 +458,11 @@ def test_four_answers_to_the_same_question() -> None:
         "xen": None,
         "hafnium": None,
         "m1n1": None,
+        "jailhouse": None,
+        "bao": None,
+        "bhyve": None,
+        "gunyah": (40, 1, 2),
+        "pkvm_host": None,
     } == answers
 
 
