@@ -131,12 +131,12 @@ def descriptor_fields() -> str:
                 f"`{row.name}`",
                 _meaning(row),
             ]
-            for row in sorted(attributes.FIELDS.values(), key=lambda row: -row.low)
+            for row in sorted(attributes.ATTRIBUTE_FIELDS.values(), key=lambda row: -row.low)
         ),
     )
 
 
-def _meaning(row: attributes.Field) -> str:
+def _meaning(row: attributes.AttributeField) -> str:
     if row.name == "memattr":
         return "memory type; with FEAT_S2FWB it has another encoding"
     if len(row.says) == 1:

@@ -27,7 +27,7 @@ from s2geom import (
     scan,
     walk,
 )
-from s2geom.build.word_runs import Words
+from s2geom.build.word_runs import WordRun
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 BASE = 0x8000_0000
@@ -855,7 +855,7 @@ def test_whole_tables_are_what_one_word_at_a_time_makes(
         tables = min(tables, 3)
     address = ((1 << 45 - shift) + first) << shift
     step, count = 1 << shift, entries * min(tables, 400_000 // entries)
-    run = Words(0, address | RW_NORMAL | 1, shift, count)
+    run = WordRun(0, address | RW_NORMAL | 1, shift, count)
     expected = pack(f"<{count}Q", *range(run.first, run.first + count * step, step))
 
     assert expected == b"".join(run.tables(entries))

@@ -10,9 +10,9 @@ from typing import cast
 
 from attrs import evolve, frozen
 
-from s2geom.build.cover import Run, cover, leaf_levels, page_multiple, page_range, span
+from s2geom.build.cover import LeafRun, cover, leaf_levels, page_multiple, page_range, span
 from s2geom.build.tree import Leaves, Tree
-from s2geom.build.word_runs import IN_PLACE_BITS, Words
+from s2geom.build.word_runs import IN_PLACE_BITS, WordRun
 from s2geom.core.address_form import BASE_FLOOR
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination
 from s2geom.core.geometry import Geometry
@@ -27,7 +27,7 @@ from s2geom.tables.attributes import Attributes
 from s2geom.tables.descriptor import Descriptor
 from s2geom.tables.layout import AddressLayout
 
-Piece = tuple[Run, Attributes]
+Piece = tuple[LeafRun, Attributes]
 """Leaves, and what they say about the memory that they map."""
 
 Stretch = tuple[int, int, list[Piece]]
@@ -341,7 +341,7 @@ class TableBuilder:
         runs = cover(levels, start, target, end - start, groups=groups)
         return start, end, [(run, wanted) for run in runs]
 
-    def _part(self, run: Run, first: int, last: int) -> list[Run]:
+    def _part(self, run: LeafRun, first: int, last: int) -> list[LeafRun]:
         """Return what a run maps from one page to another; leaves cut are split."""
         inner = -(-first // run.unit) * run.unit
         outer = last // run.unit * run.unit
@@ -354,7 +354,7 @@ class TableBuilder:
             *self._smaller(run, outer, last),
         ]
 
-    def _smaller(self, run: Run, start: int, end: int) -> list[Run]:
+    def _smaller(self, run: LeafRun, start: int, end: int) -> list[LeafRun]:
         pa = run.pa + start - run.ipa
         return cover(self._levels, start, pa, end - start, groups=True)
 
@@ -365,7 +365,7 @@ class TableBuilder:
             for part in _in_place(run)
         ]
 
-    def _words(self, run: Run, attributes: Attributes) -> Words:
+    def _words(self, run: LeafRun, attributes: Attributes) -> WordRun:
         shift = run.level.shift
         leaf = Descriptor.leaf(
             self._geometry,
@@ -375,14 +375,14 @@ class TableBuilder:
             lpa=self._lpa,
             contiguous=run.contiguous,
         )
-        return Words(run.ipa >> shift, leaf.word, shift, run.count)
+        return WordRun(run.ipa >> shift, leaf.word, shift, run.count)
 
     # What is there
 
     def _mapped(self, start: int, end: int) -> Iterator[Piece]:
         """Yield what maps a range, tables next to each other taken together."""
         layout = self._tree.layout
-        last: Run | None = None
+        last: LeafRun | None = None
         bits = 0
         for run, word in self._tree.runs(start, end):
             others = word & ~layout.word_mask(run.level.shift)
@@ -395,7 +395,7 @@ class TableBuilder:
         if last is not None:
             yield last, self._leaving(last, bits)
 
-    def _leaving(self, run: Run, bits: int) -> Attributes:
+    def _leaving(self, run: LeafRun, bits: int) -> Attributes:
         """Return the attributes in the bits of a leaf."""
         leaf = Descriptor(
             bits, run.level.number, self._geometry.granule, self._tree.layout
@@ -459,7 +459,7 @@ def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
     return joined
 
 
-def _in_place(run: Run) -> Iterator[Run]:
+def _in_place(run: LeafRun) -> Iterator[LeafRun]:
     """Yield the parts of a run that are progressions of words."""
     start = run.ipa
     while start < run.end:

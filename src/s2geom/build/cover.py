@@ -19,7 +19,7 @@ from s2geom.tables.layout import AddressLayout, is_block_level
 
 
 @frozen
-class Run:
+class LeafRun:
     """Leaves of one level, side by side in the input and in the output addresses.
 
     Args:
@@ -53,13 +53,13 @@ class Run:
         return group << self.level.shift
 
     @property
-    def whole(self) -> "Run":
+    def whole(self) -> "LeafRun":
         """The whole leaf, or the whole contiguous group, that the first is in."""
         ipa = self.ipa & -self.unit
         count = self.unit >> self.level.shift
         return evolve(self, ipa=ipa, pa=self.pa & -self.unit, count=count)
 
-    def goes_on_with(self, other: "Run") -> bool:
+    def goes_on_with(self, other: "LeafRun") -> bool:
         """Return whether both together are one run."""
         return (
             self.level == other.level
@@ -68,7 +68,7 @@ class Run:
             and self.pa + self.size == other.pa
         )
 
-    def part(self, start: int, end: int) -> "Run":
+    def part(self, start: int, end: int) -> "LeafRun":
         """Return the leaves from one input address to another, both between leaves."""
         count = (end - start) >> self.level.shift
         return evolve(self, ipa=start, pa=self.pa + start - self.ipa, count=count)
@@ -92,7 +92,7 @@ def leaf_levels(geometry: Geometry, *, lpa: bool = False) -> tuple[Level, ...]:
 
 def cover(
     levels: Sequence[Level], ipa: int, pa: int, size: int, *, groups: bool
-) -> list[Run]:
+) -> list[LeafRun]:
     """Return the largest leaves that map a range, in the order of their addresses.
 
     Args:
@@ -102,7 +102,7 @@ def cover(
         size: Bytes, likewise.
         groups: Whether to mark whole contiguous groups.
     """
-    runs: list[Run] = []
+    runs: list[LeafRun] = []
     gaps = [(ipa, ipa + size)] if size else []
     for level in levels:
         if (ipa ^ pa) & (level.entry_size - 1):
@@ -114,7 +114,7 @@ def cover(
                 rest.append((start, end))
                 continue
             first, last = inside
-            run = Run(level, first, pa + first - ipa, (last - first) >> level.shift)
+            run = LeafRun(level, first, pa + first - ipa, (last - first) >> level.shift)
             runs += _grouped(run) if groups else [run]
             rest += [gap for gap in ((start, first), (last, end)) if gap[0] < gap[1]]
         gaps = rest
@@ -127,7 +127,7 @@ def _inside(start: int, end: int, unit: int) -> tuple[int, int] | None:
     return (first, last) if first < last else None
 
 
-def _grouped(run: Run) -> Iterator[Run]:
+def _grouped(run: LeafRun) -> Iterator[LeafRun]:
     """Mark the whole contiguous groups of a run."""
     unit = run.level.contiguous << run.level.shift
     inside = None

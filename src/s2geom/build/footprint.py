@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
-from s2geom.build.cover import Run, cover, leaf_levels, page_multiple, page_range, span
+from s2geom.build.cover import LeafRun, cover, leaf_levels, page_multiple, page_range, span
 from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level
@@ -169,7 +169,7 @@ def footprint(
     )
 
 
-def _cover(levels: Sequence[Level], each: _Range, *, groups: bool) -> list[Run]:
+def _cover(levels: Sequence[Level], each: _Range, *, groups: bool) -> list[LeafRun]:
     return cover(levels, each.ipa, each.pa, each.end - each.ipa, groups=groups)
 
 
@@ -248,14 +248,14 @@ def _united(ranges: list[_Range]) -> list[_Range]:
 # The count
 
 
-def _count(geometry: Geometry, covers: Iterable[list[Run]]) -> TableCount:
+def _count(geometry: Geometry, covers: Iterable[list[LeafRun]]) -> TableCount:
     runs = [run for cover in covers for run in cover]
     counts = [_level_count(geometry, level, runs) for level in geometry.table_levels]
     pages = geometry.pgd_pages + sum(count.tables for count in counts[1:])
     return TableCount(tuple(counts), pages)
 
 
-def _level_count(geometry: Geometry, level: Level, runs: list[Run]) -> LevelCount:
+def _level_count(geometry: Geometry, level: Level, runs: list[LeafRun]) -> LevelCount:
     """Count one level; the runs are in the order of their addresses."""
     if level.number == geometry.start_level:
         tables, size = level.tables, geometry.pgd_size
@@ -273,7 +273,7 @@ def _level_count(geometry: Geometry, level: Level, runs: list[Run]) -> LevelCoun
     )
 
 
-def _tables(region_shift: int, number: int, runs: list[Run]) -> int:
+def _tables(region_shift: int, number: int, runs: list[LeafRun]) -> int:
     """Count the regions, one a table, that leaves of this level or below touch."""
     tables, counted = 0, -1  # the last region that was counted
     for run in runs:

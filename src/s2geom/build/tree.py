@@ -20,8 +20,8 @@ from heapq import heapify, heappop
 
 from attrs import define, field
 
-from s2geom.build.cover import Run
-from s2geom.build.word_runs import IN_PLACE_BITS, WORD_BYTES, Words, read
+from s2geom.build.cover import LeafRun
+from s2geom.build.word_runs import IN_PLACE_BITS, WORD_BYTES, WordRun, read
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL
@@ -32,10 +32,10 @@ WRITE = "write"
 INVALIDATE = "invalidate"
 BARRIER = "barrier"
 
-Change = tuple[str, int, bytes | int]
+RecordedStep = tuple[str, int, bytes | int]
 """A kind, where, and what: bytes to write, or how many bytes of IPA to invalidate."""
 
-Leaves = tuple[Level, Words]
+Leaves = tuple[Level, WordRun]
 """Leaves to install: the level they stand at, and their descriptors."""
 
 Address = int
@@ -56,7 +56,7 @@ class _Plan:
     fill: list[tuple[Address, bytes]] = field(factory=list)
     """New tables."""
 
-    write: list[tuple[Address, Words]] = field(factory=list)
+    write: list[tuple[Address, WordRun]] = field(factory=list)
     """Tables that stay, and descriptors for their empty entries."""
 
 
@@ -74,7 +74,7 @@ class Tree:
     layout: AddressLayout
     root: Address
     tables: dict[Address, Table] = field(init=False)
-    changes: list[Change] = field(init=False, factory=list)
+    changes: list[RecordedStep] = field(init=False, factory=list)
     _levels: tuple[Level, ...] = field(init=False)
     _next: Address = field(init=False)
     _freed: list[Address] = field(init=False, factory=list)  # a heap, below `_next`
@@ -87,7 +87,7 @@ class Tree:
 
     # Reading
 
-    def runs(self, start: int, end: int) -> Iterator[tuple[Run, int]]:
+    def runs(self, start: int, end: int) -> Iterator[tuple[LeafRun, int]]:
         """Yield the leaves that map a part of a range, and each run's first word.
 
         Leaves are whole, but a contiguous group is cut where the range ends.
@@ -96,7 +96,7 @@ class Tree:
 
     def _runs(
         self, depth: int, address: Address, base: int, start: int, end: int
-    ) -> Iterator[tuple[Run, int]]:
+    ) -> Iterator[tuple[LeafRun, int]]:
         level, table = self._levels[depth], self.tables[address]
         index, last = _entries(level, table, base, start, end)
         words = read(table, index, last)
@@ -110,7 +110,7 @@ class Tree:
                 count = _alike(table, words, index, at, level.shift)
                 pa = self.layout.decode(word, level.shift)
                 grouped = bool(level.contiguous and word & CONTIGUOUS_BIT)
-                yield Run(level, ipa, pa, count, grouped), word
+                yield LeafRun(level, ipa, pa, count, grouped), word
             at += count
 
     def _linked(self, word: int) -> Address:
@@ -217,7 +217,7 @@ class Tree:
                     yield from self._below(depth + 1, self._linked(word))
 
     def _plan_fill(self, plan: _Plan, leaves: Sequence[Leaves]) -> None:
-        links: list[Words] = []
+        links: list[WordRun] = []
         for level in reversed(self._levels):
             here = [words for at, words in leaves if at.number == level.number]
             here = sorted(here + links, key=lambda words: words.index)
@@ -226,12 +226,12 @@ class Tree:
             else:
                 links = self._fill_level(plan, level, here)
 
-    def _fill_level(self, plan: _Plan, level: Level, here: list[Words]) -> list[Words]:
+    def _fill_level(self, plan: _Plan, level: Level, here: list[WordRun]) -> list[WordRun]:
         """Plan the descriptors of one level, and return the links that they need."""
         entries = self.geometry.granule.entries
-        links: list[Words] = []
+        links: list[WordRun] = []
         shift = self.geometry.page_shift
-        parts: dict[int, list[Words]] = {}  # by table, of those not filled by one run
+        parts: dict[int, list[WordRun]] = {}  # by table, of those not filled by one run
         for words in here:
             start = words.index
             while start < words.end:
@@ -256,13 +256,13 @@ class Tree:
                 plan.write += [(address, part) for part in some]
         return links
 
-    def _new_table(self, parts: list[Words]) -> bytes:
+    def _new_table(self, parts: list[WordRun]) -> bytes:
         table = bytearray(self.geometry.page_size)
         for words in parts:
             self._place(table, words)
         return bytes(table)
 
-    def _place(self, table: bytearray, words: Words) -> tuple[int, bytes]:
+    def _place(self, table: bytearray, words: WordRun) -> tuple[int, bytes]:
         """Put descriptors into a table, and return at which byte and what."""
         at = words.index * WORD_BYTES % len(table)
         image = words.image()
@@ -316,7 +316,7 @@ class Tree:
 
 def _links(
     layout: AddressLayout, shift: int, number: int, addresses: Sequence[Address]
-) -> Iterator[Words]:
+) -> Iterator[WordRun]:
     """Yield the descriptors of new tables, as few runs of words as they can be."""
     start = 0
     while start < len(addresses):
@@ -328,7 +328,7 @@ def _links(
         ):
             count = -(-count // 2)
         bits = layout.encode(first, shift) | TABLE_OR_PAGE | VALID
-        yield Words(number + start, bits, shift, count)
+        yield WordRun(number + start, bits, shift, count)
         start += count
 
 
@@ -362,7 +362,7 @@ def _alike(
     # A whole table of them, or a whole range, is by far the most common.
     if words[-1] == word + (rest - 1 << shift):
         start = (index + at) * WORD_BYTES
-        image = Words(0, word, shift, rest).image()
+        image = WordRun(0, word, shift, rest).image()
         if table[start : start + len(image)] == image:
             return rest
     count = 1
@@ -371,6 +371,6 @@ def _alike(
     return count
 
 
-def _span(level: Level, words: Words) -> tuple[int, int, int]:
+def _span(level: Level, words: WordRun) -> tuple[int, int, int]:
     """Return the level of leaves, and the range that they map."""
     return level.number, words.index << level.shift, words.end << level.shift

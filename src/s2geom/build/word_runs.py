@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`Words`: consecutive descriptors that differ by their address alone, as bytes.
+"""`WordRun`: consecutive descriptors that differ by their address alone, as bytes.
 
 A run of pages or blocks, and the links to tables that lie side by side, are arithmetic
 progressions of words. Making bytes of one word at a time is what would cost; one long
@@ -20,11 +20,11 @@ IN_PLACE_BITS = 48
 ``1 << 48`` is a progression of words too."""
 
 CHUNK = 512
-"""Words that one integer holds: a 4K table, and a part of every larger one."""
+"""WordRun that one integer holds: a 4K table, and a part of every larger one."""
 
 
 @frozen
-class Words:
+class WordRun:
     """Descriptors at consecutive entries of a level.
 
     Args:
@@ -44,10 +44,10 @@ class Words:
         """The entry after the last."""
         return self.index + self.count
 
-    def part(self, start: int, end: int) -> "Words":
+    def part(self, start: int, end: int) -> "WordRun":
         """Return the descriptors from one entry to another."""
         first = self.first + ((start - self.index) << self.shift)
-        return Words(start, first, self.shift, end - start)
+        return WordRun(start, first, self.shift, end - start)
 
     def image(self) -> bytes:
         """Return the descriptors as they lie in memory."""

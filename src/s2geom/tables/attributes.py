@@ -12,7 +12,7 @@ from s2geom.core.public import public
 
 
 @frozen
-class Field:
+class AttributeField:
     """One field of a leaf descriptor.
 
     Args:
@@ -38,17 +38,17 @@ class Field:
         return self.says[value if len(self.says) > 1 else 0].format(value)
 
 
-FIELDS = {
+ATTRIBUTE_FIELDS = {
     row.name: row
     for row in (
-        Field("memattr", 2, 4, ("",)),  # two encodings: see `explain_memattr`
-        Field(
+        AttributeField("memattr", 2, 4, ("",)),  # two encodings: see `explain_memattr`
+        AttributeField(
             "s2ap",
             6,
             2,
             ("no data access", "read-only", "write-only", "read and write"),
         ),
-        Field(
+        AttributeField(
             "sh",
             8,
             2,
@@ -59,28 +59,28 @@ FIELDS = {
                 "inner shareable",
             ),
         ),
-        Field("af", 10, 1, ("access flag clear: the first access faults", "accessed")),
-        Field("fnxs", 11, 1, ("", "FnXS: TLB maintenance with nXS skips it")),
-        Field("nt", 16, 1, ("", "nT: a block that is about to be replaced")),
-        Field("dbm", 51, 1, ("", "DBM: hardware may make it writable")),
-        Field(
+        AttributeField("af", 10, 1, ("access flag clear: the first access faults", "accessed")),
+        AttributeField("fnxs", 11, 1, ("", "FnXS: TLB maintenance with nXS skips it")),
+        AttributeField("nt", 16, 1, ("", "nT: a block that is about to be replaced")),
+        AttributeField("dbm", 51, 1, ("", "DBM: hardware may make it writable")),
+        AttributeField(
             "xn",
             53,
             2,
             ("executable", "executable at EL0", "not executable", "executable at EL1"),
         ),
-        Field("ns", 55, 1, ("", "bit 55 set: NS in a Realm, else software's")),
-        Field("software", 56, 3, ("software bits {:#05b}",)),
-        Field("pbha", 59, 4, ("bits 62:59 are {:#06b}: PBHA, or overlay index",)),
-        Field("amec", 63, 1, ("", "bit 63 set: AMEC in a Realm, else reserved")),
+        AttributeField("ns", 55, 1, ("", "bit 55 set: NS in a Realm, else software's")),
+        AttributeField("software", 56, 3, ("software bits {:#05b}",)),
+        AttributeField("pbha", 59, 4, ("bits 62:59 are {:#06b}: PBHA, or overlay index",)),
+        AttributeField("amec", 63, 1, ("", "bit 63 set: AMEC in a Realm, else reserved")),
     )
 }
 """Every field of a leaf but address, type and contiguous bit (Arm ARM D8.3.2)."""
 
-ATTRIBUTE_MASK = sum(row.mask for row in FIELDS.values())
+ATTRIBUTE_MASK = sum(row.mask for row in ATTRIBUTE_FIELDS.values())
 
 DEVICE = ("nGnRnE", "nGnRE", "nGRE", "GRE")
-CACHING = ("reserved", "non-cacheable", "write-through", "write-back")
+CACHEABILITY = ("reserved", "non-cacheable", "write-through", "write-back")
 FORCED = (
     "Normal memory, reserved MemAttr",
     "Normal memory, non-cacheable",
@@ -104,12 +104,12 @@ def explain_memattr(memattr: int, *, fwb: bool) -> str:
         # 0100 alone has a meaning, and only with FEAT_MTE_PERM.
         return "NoTagAccess, or reserved" if high == 1 else "reserved MemAttr"
     if high == low:
-        return f"Normal memory, {CACHING[low]}"
-    return f"Normal memory, outer {CACHING[high]}, inner {CACHING[low]}"
+        return f"Normal memory, {CACHEABILITY[low]}"
+    return f"Normal memory, outer {CACHEABILITY[high]}, inner {CACHEABILITY[low]}"
 
 
 def _field(name: str, default: int | bool) -> Any:
-    row = FIELDS[name]
+    row = ATTRIBUTE_FIELDS[name]
 
     def enter(value: object) -> int | None:
         if row.width == 1:
@@ -187,7 +187,7 @@ class Attributes:
         """
         word = unsigned("word", word)
         values: dict[str, Any] = {}
-        for row in FIELDS.values():
+        for row in ATTRIBUTE_FIELDS.values():
             value = (word & row.mask) >> row.low
             values[row.name] = bool(value) if row.width == 1 else value
         return cls(**values)
@@ -195,7 +195,7 @@ class Attributes:
     def __int__(self) -> int:
         # A ``sh`` of None has no bits.
         values = asdict(self)
-        return sum(int(values[row.name] or 0) << row.low for row in FIELDS.values())
+        return sum(int(values[row.name] or 0) << row.low for row in ATTRIBUTE_FIELDS.values())
 
     def explain(self, *, fwb: bool = False) -> tuple[str, ...]:
         """Return a few plain words for each field that says something.
@@ -208,7 +208,7 @@ class Attributes:
         """
         values = asdict(self)
         said = [explain_memattr(self.memattr, fwb=flag("fwb", fwb))]
-        for name, row in FIELDS.items():
+        for name, row in ATTRIBUTE_FIELDS.items():
             value = values[name]
             if value is None:
                 said.append("shareable as VTCR_EL2.SH0 says")

@@ -26,7 +26,7 @@ NO_LEAF = -1
 """The two lowest bits of a leaf, by what a level has."""
 
 
-class Step(NamedTuple):
+class LevelStep(NamedTuple):
     """One level of a walk; a tuple, as walks take it apart."""
 
     level: int
@@ -60,7 +60,7 @@ class Regime:
     table_address: int
     output_bits: int
     root_mask: int
-    steps: tuple[Step, ...]
+    steps: tuple[LevelStep, ...]
     leaf_sh: int | None
     sets_access_flag: bool
     sets_dirty: bool
@@ -102,7 +102,7 @@ def _regime(geometry: Geometry, cpu: Cpu | None, word: int | None) -> Regime:
     if cpu is not None or vtcr is not None:
         alignment = machine.pgd_alignment(geometry, output_bits)
     steps = tuple(
-        Step(
+        LevelStep(
             level=level.number,
             shift=level.shift,
             entries=level.entries,

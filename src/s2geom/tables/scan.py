@@ -22,7 +22,7 @@ from s2geom.tables.attributes import Attributes
 from s2geom.tables.layout import AddressLayout
 from s2geom.tables.memory import Read
 from s2geom.tables.regime import Regime, regime_of
-from s2geom.tables.scan_engine import Run, Scan
+from s2geom.tables.scan_engine import ScanRun, Scan
 
 
 @public
@@ -148,7 +148,7 @@ def _start_and_end(ipa_range: object, geometry: Geometry) -> tuple[int, int]:
 
 
 def _merged(
-    runs: Iterator[Run], start: int, end: int, regime: Regime
+    runs: Iterator[ScanRun], start: int, end: int, regime: Regime
 ) -> Iterator[Mapping]:
     """Join the runs that touch, and cut what they have outside the range."""
     layout, sh = regime.layout, regime.leaf_sh

@@ -32,7 +32,7 @@ from s2geom.tables.attributes import ATTRIBUTE_MASK
 from s2geom.tables.descriptor import NT_BIT, WORD_MASK
 from s2geom.tables.layout import AddressLayout
 from s2geom.tables.memory import Read, read_exactly
-from s2geom.tables.regime import TABLE_OR_PAGE, Regime, Step
+from s2geom.tables.regime import TABLE_OR_PAGE, Regime, LevelStep
 
 AGAIN_LIMIT = 1 << 16
 """Descriptors that may be read more than once: 128 tables of 4K. It leaves room for an
@@ -41,7 +41,7 @@ alias, and keeps the worst of images below a second."""
 PROGRESS_TABLES = 64
 """Tables between two calls of ``progress``."""
 
-Run: TypeAlias = tuple[int, int, int, int, int]
+ScanRun: TypeAlias = tuple[int, int, int, int, int]
 """IPA, output address, bytes, the attributes' bits, level."""
 
 
@@ -67,7 +67,7 @@ class Progression:
     and one more from there.
 
     Args:
-        entries: Words of the table, a power of two.
+        entries: CountingWords of the table, a power of two.
         shift: log2 of the step.
     """
 
@@ -129,7 +129,7 @@ class Shape(NamedTuple):
     progression: Progression | None
 
 
-def _shape(step: Step, granule: Granule, layout: AddressLayout) -> Shape:
+def _shape(step: LevelStep, granule: Granule, layout: AddressLayout) -> Shape:
     attributes = ATTRIBUTE_MASK & ~layout.moved_mask
     if step.level == LAST_LEVEL:
         attributes &= ~NT_BIT  # an address bit
@@ -148,7 +148,7 @@ def _shape(step: Step, granule: Granule, layout: AddressLayout) -> Shape:
     )
 
 
-Words: TypeAlias = tuple[Shape, int, int, int]
+CountingWords: TypeAlias = tuple[Shape, int, int, int]
 """Leaf descriptors that count up: the level's shape, the first, how many, the IPA."""
 
 
@@ -179,7 +179,7 @@ class Scan:
         granule, layout = regime.geometry.granule, regime.layout
         self._shapes = tuple(_shape(step, granule, layout) for step in regime.steps)
 
-    def runs(self, root: int) -> Iterator[Run]:
+    def runs(self, root: int) -> Iterator[ScanRun]:
         """Yield the leaves from a root; those of one table together if they touch."""
         limit = 1 << self.regime.output_bits
         layout = self.regime.layout
@@ -197,7 +197,7 @@ class Scan:
 
     def _one_by_one(
         self, shape: Shape, first: int, count: int, ipa: int
-    ) -> Iterator[Run]:
+    ) -> Iterator[ScanRun]:
         """Yield leaves whose words count up, but whose addresses may not.
 
         The address may wrap around within its field, and even carry into attributes; or
@@ -210,7 +210,7 @@ class Scan:
                 yield ipa, address, step, word & shape.attributes, shape.level
             ipa += step
 
-    def _root(self, root: int) -> Iterator[Words]:
+    def _root(self, root: int) -> Iterator[CountingWords]:
         top = self._shapes[0]
         span = top.entries << top.shift
         for ipa in range(0, self.regime.geometry.ipa_size, span):
@@ -223,7 +223,7 @@ class Scan:
 
     def _table(
         self, depth: int, address: int, ipa: int, *, again: bool
-    ) -> Iterator[Words]:
+    ) -> Iterator[CountingWords]:
         """Return what is under a table of which the first word maps ``ipa``."""
         shape = self._shapes[depth]
         shift, count = shape.shift, shape.entries
@@ -256,7 +256,7 @@ class Scan:
 
     def _words(
         self, depth: int, words: tuple[int, ...], ipa: int, *, again: bool
-    ) -> Iterator[Words]:
+    ) -> Iterator[CountingWords]:
         shape = self._shapes[depth]
         leaf, step = shape.leaf, 1 << shape.shift
         # Tables of the last level are compared within their parent: see above.
