@@ -131,7 +131,9 @@ def descriptor_fields() -> str:
                 f"`{row.name}`",
                 _meaning(row),
             ]
-            for row in sorted(attributes.ATTRIBUTE_FIELDS.values(), key=lambda row: -row.low)
+            for row in sorted(
+                attributes.ATTRIBUTE_FIELDS.values(), key=lambda row: -row.low
+            )
         ),
     )
 

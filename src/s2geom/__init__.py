@@ -67,7 +67,8 @@ _ROOMS = {
     "tables.kernel_dump": ("KernelRun", "kernel_dump", "parse_kernel_dump"),
     "tables.layout": ("AddressLayout",),
     "tables.memory": ("Memory",),
-    "tables.scan": ("Mapping", "scan"),
+    "tables.scan": ("Invalid", "Mapping", "scan"),
+    "tables.trace": ("Trace", "TraceStep", "trace"),
     "tables.walk": ("Translation", "walk"),
 }
 """Every public name, by the module that defines it."""
@@ -134,8 +135,12 @@ if TYPE_CHECKING:  # the same names once more, for tools that do not run the cod
     from s2geom.tables.kernel_dump import parse_kernel_dump as parse_kernel_dump
     from s2geom.tables.layout import AddressLayout as AddressLayout
     from s2geom.tables.memory import Memory as Memory
+    from s2geom.tables.scan import Invalid as Invalid
     from s2geom.tables.scan import Mapping as Mapping
     from s2geom.tables.scan import scan as scan
+    from s2geom.tables.trace import Trace as Trace
+    from s2geom.tables.trace import TraceStep as TraceStep
+    from s2geom.tables.trace import trace as trace
     from s2geom.tables.walk import Translation as Translation
     from s2geom.tables.walk import walk as walk
 

@@ -10,7 +10,14 @@ from typing import cast
 
 from attrs import evolve, frozen
 
-from s2geom.build.cover import LeafRun, cover, leaf_levels, page_multiple, page_range, span
+from s2geom.build.cover import (
+    LeafRun,
+    cover,
+    leaf_levels,
+    page_multiple,
+    page_range,
+    span,
+)
 from s2geom.build.tree import Leaves, Tree
 from s2geom.build.word_runs import IN_PLACE_BITS, WordRun
 from s2geom.core.address_form import BASE_FLOOR

@@ -11,7 +11,14 @@ from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
-from s2geom.build.cover import LeafRun, cover, leaf_levels, page_multiple, page_range, span
+from s2geom.build.cover import (
+    LeafRun,
+    cover,
+    leaf_levels,
+    page_multiple,
+    page_range,
+    span,
+)
 from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level

@@ -25,8 +25,8 @@ from s2geom.build.word_runs import IN_PLACE_BITS, WORD_BYTES, WordRun, read
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL
-from s2geom.tables.descriptor import CONTIGUOUS_BIT, TABLE_OR_PAGE, VALID
-from s2geom.tables.layout import AddressLayout
+from s2geom.tables.descriptor import CONTIGUOUS_BIT
+from s2geom.tables.layout import TABLE_OR_PAGE, AddressLayout
 
 WRITE = "write"
 INVALIDATE = "invalidate"
@@ -226,7 +226,9 @@ class Tree:
             else:
                 links = self._fill_level(plan, level, here)
 
-    def _fill_level(self, plan: _Plan, level: Level, here: list[WordRun]) -> list[WordRun]:
+    def _fill_level(
+        self, plan: _Plan, level: Level, here: list[WordRun]
+    ) -> list[WordRun]:
         """Plan the descriptors of one level, and return the links that they need."""
         entries = self.geometry.granule.entries
         links: list[WordRun] = []
@@ -327,14 +329,13 @@ def _links(
             or (addresses[start + count - 1] ^ first) >> IN_PLACE_BITS
         ):
             count = -(-count // 2)
-        bits = layout.encode(first, shift) | TABLE_OR_PAGE | VALID
+        bits = layout.encode(first, shift) | TABLE_OR_PAGE
         yield WordRun(number + start, bits, shift, count)
         start += count
 
 
 def _is_link(level: Level, word: int) -> bool:
-    both = TABLE_OR_PAGE | VALID
-    return level.number < LAST_LEVEL and word & both == both
+    return level.number < LAST_LEVEL and word & TABLE_OR_PAGE == TABLE_OR_PAGE
 
 
 def _entries(

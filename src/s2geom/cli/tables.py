@@ -192,7 +192,7 @@ def _walked(asked: Namespace) -> Report:
         f"{asked.address:#x} -> {found.output_address:#x}, "
         f"a {found.descriptor.kind} of level {found.level}"
     )
-    report.say(*found.descriptor.explain())
+    report.say(*found.descriptor.explain(fwb=False))
     return report
 
 
@@ -206,7 +206,7 @@ def _mapping_row(mapping: Mapping) -> tuple[object, ...]:
         f"{mapping.output_address:#x}",
         size_text(mapping.size),
         mapping.level,
-        ", ".join(mapping.attributes.explain()),
+        ", ".join(mapping.attributes.explain(fwb=False)),
     )
 
 

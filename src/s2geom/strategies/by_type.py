@@ -12,7 +12,7 @@ from s2geom.build.footprint import Footprint, LevelCount, TableCount
 from s2geom.compare.policies import POLICIES, Policy, PolicyChoice, PolicyRow
 from s2geom.core.errors import Violation
 from s2geom.core.geometry import Geometry, IpaIndex, Level
-from s2geom.core.granule import Granule
+from s2geom.core.granule import LAST_LEVEL, Granule
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.id_registers import (
     ID_AA64MMFR0_EL1,
@@ -49,15 +49,17 @@ from s2geom.strategies.tables import (
     footprints,
     mapped,
     table_images,
+    traces,
     walks,
 )
-from s2geom.strategies.words import Value, register_words, stes, vtcrs, vttbrs
+from s2geom.strategies.words import Value, any_bits, register_words, stes, vtcrs, vttbrs
 from s2geom.tables.attributes import Attributes
 from s2geom.tables.descriptor import Descriptor
 from s2geom.tables.faults import Fault
 from s2geom.tables.layout import AddressLayout
 from s2geom.tables.memory import Memory
-from s2geom.tables.scan import Mapping
+from s2geom.tables.scan import Invalid, Mapping
+from s2geom.tables.trace import Trace, TraceStep
 from s2geom.tables.walk import Translation
 
 
@@ -86,6 +88,13 @@ _BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
     ID_AA64MMFR1_EL1: lambda: register_words(ID_AA64MMFR1_EL1),
     ID_AA64MMFR2_EL1: lambda: register_words(ID_AA64MMFR2_EL1),
     ID_AA64MMFR3_EL1: lambda: register_words(ID_AA64MMFR3_EL1),
+    Invalid: lambda: st.builds(
+        Invalid,
+        st.integers(0, 1 << 40),
+        st.integers(1, 1 << 40),
+        any_bits(64).map(lambda word: word & ~1 or 2),
+        st.integers(-1, LAST_LEVEL),
+    ),
     IpaIndex: ipa_indices,
     IpaSizes: ipa_sizes,
     KernelConfig: kernel_configs,
@@ -117,6 +126,12 @@ _BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
     TableBuilder: lambda: table_images().map(TableImage.builder),
     TableCount: _counts,
     TableImage: table_images,
+    Trace: traces,
+    TraceStep: lambda: (
+        traces()
+        .filter(lambda found: found.steps)
+        .flatmap(lambda found: st.sampled_from(found.steps))
+    ),
     Translation: lambda: _kept(Translation, walks()),
     VTCR_EL2: vtcrs,
     VTTBR_EL2: vttbrs,

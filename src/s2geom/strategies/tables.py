@@ -21,6 +21,7 @@ from s2geom.tables.faults import Fault
 from s2geom.tables.layout import AddressLayout
 from s2geom.tables.memory import Memory
 from s2geom.tables.scan import Mapping, scan
+from s2geom.tables.trace import Trace, trace
 from s2geom.tables.walk import Translation, walk
 
 # Descriptors
@@ -235,6 +236,14 @@ def _walks(draw: DrawFn) -> Translation | Fault:
     else:
         ipa = draw(ipas(image.geometry))
     return walk(image.geometry, image.root, ipa, image.memory.read)
+
+
+@st.composite
+def traces(draw: DrawFn) -> Trace:
+    """Return a strategy for what `trace` returns, from images and addresses."""
+    image = draw(table_images())
+    ipa = draw(ipas(image.geometry))
+    return trace(image.geometry, image.root, ipa, image.memory.read)
 
 
 @st.composite

@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""`Attributes`: the bits of a leaf that say what memory it maps and who may use it."""
+"""`Attributes`: the bits of a leaf that say what memory it maps and who may use it.
 
+Each field is a row of `ATTRIBUTE_FIELDS`. The rows decode, encode, check and explain,
+and every mask of attribute bits in the package is made from them.
+"""
+
+from functools import lru_cache
 from typing import Any
 
-from attrs import asdict, field, frozen
+from attrs import asdict, evolve, field, frozen
 
+from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import flag, integer_within, unsigned
 from s2geom.core.public import public
+from s2geom.tables.layout import AddressLayout
 
 # The fields of a leaf
 
@@ -18,9 +25,9 @@ class AttributeField:
     Args:
         name: The attribute of `Attributes` that holds it.
         low: Its lowest bit in the word.
-        width: Its bits.
+        width: How many bits it has.
         says: What each value means, or for a field without fixed meaning one text
-            with ``{}`` for the value. A text that is empty is not worth saying.
+            with ``{}`` for the value. An empty text is left out of `explain`.
     """
 
     name: str
@@ -30,11 +37,15 @@ class AttributeField:
 
     @property
     def mask(self) -> int:
-        """The bits of the word."""
+        """The bits of the word that hold it."""
         return ((1 << self.width) - 1) << self.low
 
+    def place(self, value: int) -> int:
+        """Return the word that has a value in the field and no other bit."""
+        return value << self.low
+
     def explain(self, value: int) -> str:
-        """Return the words for a value."""
+        """Return what a value means."""
         return self.says[value if len(self.says) > 1 else 0].format(value)
 
 
@@ -59,7 +70,9 @@ ATTRIBUTE_FIELDS = {
                 "inner shareable",
             ),
         ),
-        AttributeField("af", 10, 1, ("access flag clear: the first access faults", "accessed")),
+        AttributeField(
+            "af", 10, 1, ("access flag clear: the first access faults", "accessed")
+        ),
         AttributeField("fnxs", 11, 1, ("", "FnXS: TLB maintenance with nXS skips it")),
         AttributeField("nt", 16, 1, ("", "nT: a block that is about to be replaced")),
         AttributeField("dbm", 51, 1, ("", "DBM: hardware may make it writable")),
@@ -71,13 +84,28 @@ ATTRIBUTE_FIELDS = {
         ),
         AttributeField("ns", 55, 1, ("", "bit 55 set: NS in a Realm, else software's")),
         AttributeField("software", 56, 3, ("software bits {:#05b}",)),
-        AttributeField("pbha", 59, 4, ("bits 62:59 are {:#06b}: PBHA, or overlay index",)),
-        AttributeField("amec", 63, 1, ("", "bit 63 set: AMEC in a Realm, else reserved")),
+        AttributeField(
+            "pbha", 59, 4, ("bits 62:59 are {:#06b}: PBHA, or overlay index",)
+        ),
+        AttributeField(
+            "amec", 63, 1, ("", "bit 63 set: AMEC in a Realm, else reserved")
+        ),
     )
 }
 """Every field of a leaf but address, type and contiguous bit (Arm ARM D8.3.2)."""
 
 ATTRIBUTE_MASK = sum(row.mask for row in ATTRIBUTE_FIELDS.values())
+
+
+def attribute_mask(layout: AddressLayout, level: int) -> int:
+    """Return the bits of a leaf that hold attributes, at a level of a layout.
+
+    LPA2 keeps an address in the bits of SH; a page has an address bit where a block has
+    nT.
+    """
+    mask = ATTRIBUTE_MASK & ~layout.moved_mask
+    return mask & ~ATTRIBUTE_FIELDS["nt"].mask if level == LAST_LEVEL else mask
+
 
 DEVICE = ("nGnRnE", "nGnRE", "nGRE", "GRE")
 CACHEABILITY = ("reserved", "non-cacheable", "write-through", "write-back")
@@ -89,15 +117,36 @@ FORCED = (
 )
 
 
-def explain_memattr(memattr: int, *, fwb: bool) -> str:
-    """Return the memory type in words.
+NO_TAG_ACCESS = " (NoTagAccess with FEAT_MTE_PERM)"
+
+
+def fwb_or_none(value: bool | None) -> bool | None:
+    """Return HCR_EL2.FWB as an argument gives it: a bool, or None if not known."""
+    return None if value is None else flag("fwb", value)
+
+
+def fwb_field() -> Any:
+    """Declare what a result keeps of HCR_EL2.FWB: it decides how MemAttr reads."""
+    return field(
+        default=None, converter=fwb_or_none, eq=False, repr=False, kw_only=True
+    )
+
+
+def explain_memattr(memattr: int, *, fwb: bool | None) -> str:
+    """Return the memory type in words: both, where they depend on FWB and it is None.
 
     Source: Arm ARM D8.6.6; pseudocode S2DecodeMemAttrs, S2CombineS1MemAttrs.
     """
+    if fwb is None:
+        clear, sets = (explain_memattr(memattr, fwb=value) for value in (False, True))
+        if clear == sets:
+            return clear
+        return f"without HCR_EL2.FWB: {clear}; with it: {sets}"
     high, low = memattr >> 2, memattr & 0b11
     if fwb:
-        kind = high & 1  # bit 5 of the word is reserved
-        return FORCED[low] if kind else f"Device-{DEVICE[low]}"
+        if not high & 1:  # bit 5 of the word is reserved
+            return f"Device-{DEVICE[low]}"
+        return FORCED[low] + (NO_TAG_ACCESS if memattr >> 1 == 0b111 else "")
     if high == 0:
         return f"Device-{DEVICE[low]}"
     if low == 0:
@@ -127,12 +176,13 @@ class Attributes:
     """What a leaf says about the memory it maps, address and grouping aside.
 
     The default is normal memory, write-back, inner shareable, read-write-execute, with
-    the access flag set. The contiguous bit is not here: it says how translations may
-    be cached and nothing about the memory, so it is the `Descriptor`'s.
+    the access flag set; where HCR_EL2.FWB is set, it is cacheable as stage 1 says. The
+    contiguous bit is a property of `Descriptor`: it says how translations may be
+    cached, and nothing about the memory.
 
     Args:
         s2ap: Data access: bit 0 read, bit 1 write.
-        memattr: Memory type, 4 bits. 0b1111 is write-back without FEAT_S2FWB; with
+        memattr: Memory type, 4 bits. 0b1111 is write-back without HCR_EL2.FWB; with
             it, 0b0110 is write-back.
         sh: Shareability: 0 non, 2 outer, 3 inner; None for a descriptor that has none,
             which is LPA2's (VTCR_EL2.SH0 holds for all of them).
@@ -173,10 +223,10 @@ class Attributes:
 
     @classmethod
     def from_int(cls, word: int) -> "Attributes":
-        """Take the fields from a word; all its other bits are somebody else's.
+        """Take the fields from a word, and ignore all its other bits.
 
-        Every field is read, so this is for words of attributes alone. A descriptor's
-        own bits 9:8 and 16 may belong to its address: ask `Descriptor.attributes`.
+        This is for words of attributes. In a descriptor, bits 9:8 and 16 may belong to
+        the address: there, use `Descriptor.attributes`.
 
         Args:
             word: 64 bits.
@@ -195,23 +245,44 @@ class Attributes:
     def __int__(self) -> int:
         # A ``sh`` of None has no bits.
         values = asdict(self)
-        return sum(int(values[row.name] or 0) << row.low for row in ATTRIBUTE_FIELDS.values())
+        return sum(
+            int(values[row.name] or 0) << row.low for row in ATTRIBUTE_FIELDS.values()
+        )
 
-    def explain(self, *, fwb: bool = False) -> tuple[str, ...]:
+    def explain(self, *, fwb: bool | None = None) -> tuple[str, ...]:
         """Return a few plain words for each field that says something.
 
         Args:
             fwb: Whether HCR_EL2.FWB is set, which gives ``memattr`` another meaning.
+                None is not known: both meanings are given where they differ.
 
         Raises:
-            TypeError: ``fwb`` is no bool.
+            TypeError: ``fwb`` is neither a bool nor None.
+
+        >>> Attributes(memattr=6).explain(fwb=True)[0]
+        'Normal memory, write-back whatever stage 1 says'
         """
         values = asdict(self)
-        said = [explain_memattr(self.memattr, fwb=flag("fwb", fwb))]
+        texts = [explain_memattr(self.memattr, fwb=fwb_or_none(fwb))]
         for name, row in ATTRIBUTE_FIELDS.items():
             value = values[name]
             if value is None:
-                said.append("shareable as VTCR_EL2.SH0 says")
+                texts.append("shareable as VTCR_EL2.SH0 says")
             elif value or name in {"s2ap", "sh", "af", "xn"}:
-                said.append(row.explain(int(value)))
-        return tuple(text for text in said if text)
+                texts.append(row.explain(int(value)))
+        return tuple(text for text in texts if text)
+
+
+@lru_cache(maxsize=256)
+def leaf_attributes(
+    bits: int, layout: AddressLayout, sh: int | None = None
+) -> Attributes:
+    """Return the attributes in the attribute bits of a leaf.
+
+    Args:
+        bits: The word's bits of `attribute_mask`.
+        layout: LPA2 leaves have no shareability of their own.
+        sh: VTCR_EL2.SH0, which LPA2 leaves have then; None if it is not known.
+    """
+    attributes = Attributes.from_int(bits)
+    return evolve(attributes, sh=sh) if layout is AddressLayout.LPA2 else attributes

@@ -1,36 +1,37 @@
 # SPDX-License-Identifier: MIT
-"""`Descriptor`: one 64-bit entry of a stage-2 table, and the `Attributes` of a leaf.
+"""`Descriptor`: one 64-bit entry of a stage-2 table.
 
-A descriptor is a word, and what the word means depends on three things that are not in
-it: the level it stands at, the granule, and where the bits of an address are kept. The
-last is an `AddressLayout`, of which there are three. So a descriptor holds all four,
-keeps every bit of the word, and everything else is derived.
-
-The fields of a leaf are the rows of `FIELDS`: they decode, encode, check and explain.
+What the word means depends on three things that are not in it: its level, the granule,
+and where the bits of an address are kept (`AddressLayout`). A `Descriptor` holds all
+four, keeps every bit of the word, and derives everything else.
 """
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from s2geom.core.errors import InvalidArgument
-from s2geom.core.geometry import (
-    CONTIGUOUS,
-    Geometry,
-)
+from s2geom.core.geometry import CONTIGUOUS, Geometry
 from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
 from s2geom.core.numbers import flag, integer_within, unsigned
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
-from s2geom.tables.attributes import Attributes
-from s2geom.tables.layout import BITS48, LAYOUT_GRANULES, AddressLayout, is_block_level
+from s2geom.tables.attributes import (
+    Attributes,
+    attribute_mask,
+    fwb_or_none,
+    leaf_attributes,
+)
+from s2geom.tables.layout import (
+    BITS48,
+    BLOCK,
+    LAYOUT_GRANULES,
+    TABLE_OR_PAGE,
+    VALID,
+    AddressLayout,
+    is_block_level,
+)
 
-VALID = 1 << 0
-TABLE_OR_PAGE = 1 << 1
 CONTIGUOUS_BIT = 1 << 52
-NT_BIT = 1 << 16
 WORD_MASK = (1 << 64) - 1
-
-
-# The descriptor
 
 
 def _word(value: object) -> int:
@@ -48,7 +49,7 @@ class Descriptor:
 
     Args:
         word: The 64 bits, all of them kept.
-        level: Level of lookup that it was found at, -1..3.
+        level: Level of the table that it stands in, -1..3.
         granule: Page size; its page shift is accepted too.
         layout: Where it keeps its address.
 
@@ -122,7 +123,7 @@ class Descriptor:
         layout = AddressLayout.of(geometry, lpa=lpa)
         level = integer_within("level", level, geometry.start_level, LAST_LEVEL - 1)
         bits = layout.encode(address, geometry.page_shift)
-        return cls(bits | TABLE_OR_PAGE | VALID, level, geometry.granule, layout)
+        return cls(bits | TABLE_OR_PAGE, level, geometry.granule, layout)
 
     @classmethod
     def leaf(
@@ -170,7 +171,7 @@ class Descriptor:
             )
         if attributes.nt and level == LAST_LEVEL:
             raise InvalidArgument("nt is for blocks; a page has an address bit there")
-        word = VALID | (TABLE_OR_PAGE if level == LAST_LEVEL else 0)
+        word = TABLE_OR_PAGE if level == LAST_LEVEL else BLOCK
         word |= int(attributes) & ~layout.moved_mask
         word |= layout.encode(address, granule.level_shift(level))
         if flag("contiguous", contiguous):
@@ -189,9 +190,10 @@ class Descriptor:
         """
         if not self.word & VALID:
             return "invalid"
+        both = self.word & TABLE_OR_PAGE == TABLE_OR_PAGE
         if self.level == LAST_LEVEL:
-            return "page" if self.word & TABLE_OR_PAGE else "reserved"
-        if self.word & TABLE_OR_PAGE:
+            return "page" if both else "reserved"
+        if both:
             return "table"
         allowed = is_block_level(self.granule, self.layout, self.level)
         return "block" if allowed else "reserved"
@@ -215,12 +217,8 @@ class Descriptor:
         """The attributes of a leaf; None for anything else."""
         if not self.is_leaf:
             return None
-        moved = self.layout is AddressLayout.LPA2
-        word = self.word & ~self.layout.moved_mask
-        if self.level == LAST_LEVEL:
-            word &= ~NT_BIT
-        found = Attributes.from_int(word)
-        return evolve(found, sh=None) if moved else found
+        bits = self.word & attribute_mask(self.layout, self.level)
+        return leaf_attributes(bits, self.layout)
 
     @property
     def contiguous(self) -> bool:
@@ -241,24 +239,24 @@ class Descriptor:
     def __int__(self) -> int:
         return self.word
 
-    def explain(self, *, fwb: bool = False) -> tuple[str, ...]:
+    def explain(self, *, fwb: bool | None = None) -> tuple[str, ...]:
         """Return what it is and does, one plain sentence or a few words a field.
 
         Args:
-            fwb: Whether HCR_EL2.FWB is set, which gives ``memattr`` another meaning.
+            fwb: As for `Attributes.explain`.
 
         Raises:
-            TypeError: ``fwb`` is no bool.
+            TypeError: ``fwb`` is neither a bool nor None.
         """
-        fwb = flag("fwb", fwb)
+        fwb = fwb_or_none(fwb)
         kind, size = self.kind, 1 << self.granule.level_shift(self.level)
         attributes = self.attributes
         if attributes is not None:
-            said = [f"{kind} at level {self.level}: {size:#x} bytes at {self._where}"]
+            texts = [f"{kind} at level {self.level}: {size:#x} bytes at {self._where}"]
             if self.contiguous:
                 group = CONTIGUOUS[self.granule, self.level]
-                said.append(f"one of a contiguous group of {group}")
-            return (*said, *attributes.explain(fwb=fwb))
+                texts.append(f"one of a contiguous group of {group}")
+            return (*texts, *attributes.explain(fwb=fwb))
         if kind == "table":
             return (f"table at level {self.level}: the next is at {self._where}",)
         return (f"{kind} at level {self.level}: {size:#x} bytes are not mapped",)
@@ -274,13 +272,13 @@ _set_word, _set_level, _set_granule, _set_layout = (
 )
 
 
-def found_descriptor(
+def trusted_descriptor(
     word: int, level: int, granule: Granule, layout: AddressLayout
 ) -> Descriptor:
-    """Return a descriptor of values that cannot be wrong, in a quarter of the time.
+    """Return a descriptor of values that cannot be wrong, without checking them.
 
-    A walk's word is 64 bits that were read, and the rest its geometry's. Checking them
-    once more would cost as much as the walk.
+    A walk's word is 64 bits that were read, and the rest comes from its geometry.
+    Checking them would cost as much as the walk.
     """
     descriptor = _new(Descriptor)
     _set_word(descriptor, word)

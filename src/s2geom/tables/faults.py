@@ -8,8 +8,10 @@ from s2geom.core.errors import (
 )
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import integer_within, unsigned
-from s2geom.core.public import public
+from s2geom.core.public import loads_older_pickles, public
 from s2geom.core.wording import quoted
+from s2geom.tables.attributes import fwb_field
+from s2geom.tables.descriptor import Descriptor
 
 # Faults
 
@@ -51,6 +53,7 @@ def _spell(address: int | None) -> str:
 
 
 @public
+@loads_older_pickles
 @frozen
 class Fault:
     """Why a walk found nothing.
@@ -60,12 +63,19 @@ class Fault:
             ``"permission"`` or ``"external abort"`` (on the walk).
         level: Level that the CPU reports, -1..3.
         address: The IPA that was walked.
-        descriptor_address: Where the descriptor is that the walk stopped at, or None
-            if it stopped before there was one. It is told, and not compared.
+        descriptor_address: Address of the descriptor that the walk stopped at, or None
+            if it stopped before there was one. Not compared.
+        descriptor: The `Descriptor` that the walk stopped at, or None if none was
+            fetched. Not compared.
+
+            .. versionadded:: 0.2.0
+        fwb: HCR_EL2.FWB, as it was given to the walk. Not compared.
+
+            .. versionadded:: 0.2.0
 
     Raises:
         InvalidArgument: There is no such fault.
-        TypeError: A number is no integer.
+        TypeError: A value has the wrong type.
 
     >>> Fault("translation", 0, 1 << 40).status
     4
@@ -75,6 +85,8 @@ class Fault:
     level: int
     address: int = field(repr=hex)
     descriptor_address: int | None = field(default=None, eq=False, repr=_spell)
+    descriptor: Descriptor | None = field(default=None, eq=False, repr=False)
+    fwb: bool | None = fwb_field()
 
     def __attrs_post_init__(self) -> None:
         if self.kind not in FAULTS:
@@ -90,6 +102,10 @@ class Fault:
         if self.descriptor_address is not None:
             where = unsigned("descriptor_address", self.descriptor_address)
             numbers["descriptor_address"] = where
+        if self.descriptor is not None and not isinstance(self.descriptor, Descriptor):
+            raise TypeError(
+                f"descriptor must be a Descriptor or None, got {quoted(self.descriptor)}"
+            )
         for name, number in numbers.items():
             object.__setattr__(self, name, number)
 

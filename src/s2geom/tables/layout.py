@@ -10,6 +10,12 @@ from s2geom.core.granule import Granule
 from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
 
+VALID = 0b01
+BLOCK = 0b01
+TABLE_OR_PAGE = 0b11
+"""The two lowest bits of a descriptor: bit 0 makes it valid, and both of them a page at
+the last level and a table at any other (Arm ARM D8.3)."""
+
 
 @public
 class AddressLayout(Enum):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`Memory`: pieces of physical memory that a table walk can read.
 
-A dump is seldom one piece. `Memory` holds the pieces as they came, without copying
-them, and reads across the seam of two that touch.
+`Memory` holds the pieces without copying them, and a read may cross from one piece into
+the next where they touch.
 """
 
 from bisect import bisect_right
@@ -118,7 +118,7 @@ class Memory:
             found = chunk[address - start : address - start + size]
             if len(found) == size:
                 return bytes(found)
-        # Only now, as it is for a message: both are numbers that can be written out.
+        # A message may have to show the numbers, so they must not be too long for it.
         address, size = integer("address", address), integer("size", size)
         return self._read_across(at, address, size)
 
@@ -146,8 +146,26 @@ class Memory:
         return f"<Memory {ranges}{f', {more} more' if more > 0 else ''}>"
 
 
+def checked_read(read: object) -> Read:
+    """Return a caller's ``read``, if it can be called.
+
+    Raises:
+        TypeError: It cannot; for memory itself, the message has the right call.
+    """
+    if callable(read):
+        return read  # type: ignore[no-any-return]
+    hint = ""
+    if isinstance(read, Memory):
+        hint = "; pass its method, memory.read"
+    elif isinstance(read, Mapping):
+        hint = "; pass Memory(chunks).read"
+    elif isinstance(read, bytes | bytearray | memoryview):
+        hint = "; pass Memory({address: data}).read, with the address of its first byte"
+    raise TypeError(f"read must be callable, got {quoted(read)}{hint}")
+
+
 def read_exactly(read: Read, address: int, size: int) -> bytes:
-    """Ask a caller's ``read`` for bytes, and hold it to its word.
+    """Call a caller's ``read``, and check that it returned as many bytes as asked.
 
     Raises:
         UnreadableInput: It returned another number of bytes.
@@ -157,7 +175,7 @@ def read_exactly(read: Read, address: int, size: int) -> bytes:
 
 
 def exactly(found: object, address: int, size: int) -> bytes:
-    """Return what a caller's ``read`` returned, if it is what was asked for."""
+    """Return what a caller's ``read`` returned as bytes, if it has the size asked."""
     if type(found) is not bytes:
         try:
             found = bytes(memoryview(found))  # type: ignore[arg-type]

@@ -18,12 +18,10 @@ from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import unsigned
 from s2geom.cpu.cpu import ANY_CPU, Cpu, optional_cpu
 from s2geom.registers.vtcr import VTCR_EL2
-from s2geom.tables.layout import AddressLayout
+from s2geom.tables.layout import BLOCK, TABLE_OR_PAGE, AddressLayout
 
-BLOCK = 0b01
-TABLE_OR_PAGE = 0b11
 NO_LEAF = -1
-"""The two lowest bits of a leaf, by what a level has."""
+"""In place of the two lowest bits of a leaf, where a level has no leaves."""
 
 
 class LevelStep(NamedTuple):

@@ -1,22 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The engine of `scan`: every leaf of a tree, as runs, in IPA order.
 
-*Speed.* Nearly all tables of a real guest are empty or map one contiguous piece: then
-the words count up in equal steps. So a full table is compared as bytes with an image of
-such a table (`Progression`), and only where that fails is it taken apart, word by word.
-The image is kept from one table to the next: as a rule their words differ in one of
-eight bytes, so one column of it is rewritten and 4 KiB are compared in C. That is about
-two microseconds instead of 512 turns of a loop.
-Where no two pages touch there is nothing to be quick about: a word costs a turn of the
-loop, and its `Mapping` several times that.
+*Speed.* A table that maps one contiguous piece has words that count up in equal steps.
+So a full table is compared as bytes with an image of such a table (`Progression`), and
+only where that fails is it read word by word. The image is kept from one table to the
+next: as a rule only one of the eight bytes of a word differs.
 
-*Bounds.* A CPU is content with a table that two entries point at, or that points at
-itself; a scan of it has exponentially many leaves. In a tree every table has one
-parent, so what is reached again is counted, and more than `AGAIN_LIMIT` descriptors of
-it are refused. To know what was reached, only tables above the last level are
-remembered, one in 512 of a full tree. Those of the last level are compared within
-their parent alone: what that lets pass is no more than a real tree could have with so
-many parents.
+*Bounds.* A table may be linked twice, or link to itself, and then a tree has
+exponentially many leaves. So tables that are reached again are counted, and more than
+`AGAIN_LIMIT` descriptors of them are refused. Only tables above the last level are
+remembered; those of the last level are compared within their parent.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,13 +19,13 @@ from typing import NamedTuple, TypeAlias
 
 from attrs import define, field
 
-from s2geom.core.errors import UnreadableInput
+from s2geom.core.errors import MemoryReadError, UnreadableInput
 from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule
-from s2geom.tables.attributes import ATTRIBUTE_MASK
-from s2geom.tables.descriptor import NT_BIT, WORD_MASK
-from s2geom.tables.layout import AddressLayout
+from s2geom.tables.attributes import attribute_mask
+from s2geom.tables.descriptor import WORD_MASK
+from s2geom.tables.layout import TABLE_OR_PAGE, VALID, AddressLayout
 from s2geom.tables.memory import Read, read_exactly
-from s2geom.tables.regime import TABLE_OR_PAGE, Regime, LevelStep
+from s2geom.tables.regime import LevelStep, Regime
 
 AGAIN_LIMIT = 1 << 16
 """Descriptors that may be read more than once: 128 tables of 4K. It leaves room for an
@@ -42,7 +35,12 @@ PROGRESS_TABLES = 64
 """Tables between two calls of ``progress``."""
 
 ScanRun: TypeAlias = tuple[int, int, int, int, int]
-"""IPA, output address, bytes, the attributes' bits, level."""
+"""IPA, output address, bytes, the attributes' bits, level. Of an invalid descriptor, the
+output address is ``ipa - INVALID``, which is negative, and the bits are its word: so
+invalid descriptors continue each other as mappings do."""
+
+INVALID = 1 << 64
+"""How far the output address of an invalid descriptor is below its IPA."""
 
 
 @lru_cache(maxsize=256)
@@ -62,9 +60,8 @@ def _columns(entries: int, shift: int) -> tuple[bytes, ...]:
 class Progression:
     """Recognises full tables in which each word is the one before plus a step.
 
-    The words of such a table have a part that counts up modulo the number of entries,
-    and above it a part that is the same in all of them until the count wraps around,
-    and one more from there.
+    A word of such a table has a lower part that counts up modulo the number of entries,
+    and an upper part that is constant, but one more after the count has wrapped.
 
     Args:
         entries: CountingWords of the table, a power of two.
@@ -118,7 +115,7 @@ class Progression:
 
 
 class Shape(NamedTuple):
-    """The tables of one level, as a scan sees them."""
+    """What a scan knows about the tables of one level."""
 
     level: int
     shift: int  # log2 of the bytes that one entry maps
@@ -130,9 +127,6 @@ class Shape(NamedTuple):
 
 
 def _shape(step: LevelStep, granule: Granule, layout: AddressLayout) -> Shape:
-    attributes = ATTRIBUTE_MASK & ~layout.moved_mask
-    if step.level == LAST_LEVEL:
-        attributes &= ~NT_BIT  # an address bit
     entries = min(step.entries, granule.entries)
     progression = None
     if entries << step.shift <= 1 << 48:  # only bits that are in place count up
@@ -141,7 +135,7 @@ def _shape(step: LevelStep, granule: Granule, layout: AddressLayout) -> Shape:
         level=step.level,
         shift=step.shift,
         address=step.address,
-        attributes=attributes,
+        attributes=attribute_mask(layout, step.level),
         leaf=step.leaf,
         entries=entries,
         progression=progression,
@@ -149,7 +143,8 @@ def _shape(step: LevelStep, granule: Granule, layout: AddressLayout) -> Shape:
 
 
 CountingWords: TypeAlias = tuple[Shape, int, int, int]
-"""Leaf descriptors that count up: the level's shape, the first, how many, the IPA."""
+"""Leaf descriptors that count up, or one invalid descriptor: the level's shape, the
+first word, how many, the IPA."""
 
 
 @define(eq=False)
@@ -158,17 +153,23 @@ class Scan:
 
     Args:
         regime: How it is walked.
+        root: Physical address of the start level's table, in bytes.
         read: The caller's.
         start: First byte of the IPA range.
         end: The byte after its last.
         progress: The caller's, or None.
+        unreadable: The caller's, or None.
+        invalid: Whether to yield invalid descriptors that are not zero.
     """
 
     regime: Regime
+    root: int
     read: Read
     start: int
     end: int
     progress: Callable[[int, int], object] | None
+    unreadable: Callable[[int, int, MemoryReadError], object] | None = None
+    invalid: bool = False
     _shapes: tuple[Shape, ...] = field(init=False)
     _tables: int = field(init=False, default=0)
     _reached: set[int] = field(init=False, factory=set)
@@ -179,15 +180,18 @@ class Scan:
         granule, layout = regime.geometry.granule, regime.layout
         self._shapes = tuple(_shape(step, granule, layout) for step in regime.steps)
 
-    def runs(self, root: int) -> Iterator[ScanRun]:
-        """Yield the leaves from a root; those of one table together if they touch."""
+    def runs(self) -> Iterator[ScanRun]:
+        """Yield all leaves; those of one table together if they touch."""
         limit = 1 << self.regime.output_bits
         layout = self.regime.layout
         moved, move_up = layout.moved_mask, layout.move_up
         last = layout.in_place_mask
-        for shape, word, count, ipa in self._root(root):
+        for shape, word, count, ipa in self._tables_from_root():
             level, shift, in_place, attributes, _, _, _ = shape
             size = count << shift
+            if not word & VALID:
+                yield ipa, ipa - INVALID, size, word, level
+                continue
             # As AddressLayout.decode, of which a call would be a tenth of the time.
             address = word & in_place | (word & moved) << move_up
             if address + size <= limit and (word & in_place) + size <= last:
@@ -200,8 +204,8 @@ class Scan:
     ) -> Iterator[ScanRun]:
         """Yield leaves whose words count up, but whose addresses may not.
 
-        The address may wrap around within its field, and even carry into attributes; or
-        leave the output size, where each leaf faults.
+        The address may wrap around in its field, and carry into attributes; or exceed
+        the output size, where each leaf faults.
         """
         step = 1 << shape.shift
         for word in range(first, first + count * step, step):
@@ -210,8 +214,8 @@ class Scan:
                 yield ipa, address, step, word & shape.attributes, shape.level
             ipa += step
 
-    def _root(self, root: int) -> Iterator[CountingWords]:
-        top = self._shapes[0]
+    def _tables_from_root(self) -> Iterator[CountingWords]:
+        top, root = self._shapes[0], self.root
         span = top.entries << top.shift
         for ipa in range(0, self.regime.geometry.ipa_size, span):
             if max(ipa, self.start) < min(ipa + span, self.end):
@@ -240,7 +244,15 @@ class Scan:
         if ipa + (count << shift) > self.end:
             high = (self.end - ipa - 1 >> shift) + 1
         size = high - low << DESCRIPTOR_SHIFT
-        table = read_exactly(self.read, address + (low << DESCRIPTOR_SHIFT), size)
+        first_ipa = ipa + (low << shift)
+        try:
+            table = read_exactly(self.read, address + (low << DESCRIPTOR_SHIFT), size)
+        except MemoryReadError as error:
+            if self.unreadable is None:
+                raise
+            start, end = max(ipa, self.start), min(ipa + (count << shift), self.end)
+            self.unreadable(start, end - start, error)
+            return iter(())
         first = int.from_bytes(table[:8], "little")
         if not first and table == bytes(size):
             return iter(())
@@ -248,18 +260,20 @@ class Scan:
             first & TABLE_OR_PAGE == shape.leaf
             and high - low == count
             and shape.progression is not None
+            and int.from_bytes(table[8:16], "little") == first + (1 << shift)
             and shape.progression.matches(table, first)
         ):
             return iter(((shape, first, count, ipa),))
-        words = unpack(f"<{high - low}Q", table)
-        return self._words(depth, words, ipa + (low << shift), again=again)
+        return self._words(depth, table, first_ipa, again=again)
 
     def _words(
-        self, depth: int, words: tuple[int, ...], ipa: int, *, again: bool
+        self, depth: int, table: bytes, ipa: int, *, again: bool
     ) -> Iterator[CountingWords]:
+        """Yield what is in and under a part of a table of which a word maps ``ipa``."""
+        words = unpack(f"<{len(table) >> DESCRIPTOR_SHIFT}Q", table)
         shape = self._shapes[depth]
         leaf, step = shape.leaf, 1 << shape.shift
-        # Tables of the last level are compared within their parent: see above.
+        # Tables of the last level are compared within their parent.
         reached = self._reached if shape.level < LAST_LEVEL - 1 else set()
         decode, page_shift = self.regime.layout.decode, self.regime.geometry.page_shift
         begin = first = 0
@@ -281,6 +295,8 @@ class Scan:
                     reached.add(child)
                     at = ipa + index * step
                     yield from self._table(depth + 1, child, at, again=seen)
+            elif self.invalid and word and not word & VALID:
+                yield shape, word, 1, ipa + index * step
         if expected >= 0:
             yield shape, first, len(words) - begin, ipa + begin * step
 

@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""`walk` and `scan`: read tables as the CPU does, one address or all of them.
+"""`walk`: translate one address as the CPU would, or fail as it would.
 
 Nothing here does I/O. The caller brings ``read(physical_address, size) -> bytes``: a
-dump, a debugger, a `Memory`. What comes back is what the hardware would give, a fault
-with its kind and level included.
+dump, a debugger, a `Memory`.
 """
 
 from attrs import field, frozen
 
-from s2geom.core.errors import (
-    InvalidArgument,
-    MemoryReadError,
-)
+from s2geom.core.errors import InvalidArgument, MemoryReadError
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import DESCRIPTOR_SHIFT
 from s2geom.core.numbers import unsigned
-from s2geom.core.public import public
+from s2geom.core.public import loads_older_pickles, public
 from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import Cpu
 from s2geom.registers.vtcr import VTCR_EL2
-from s2geom.tables.descriptor import Descriptor, found_descriptor
+from s2geom.tables.attributes import ATTRIBUTE_FIELDS, fwb_field, fwb_or_none
+from s2geom.tables.descriptor import Descriptor, trusted_descriptor
 from s2geom.tables.faults import (
     ACCESS_FLAG,
     ADDRESS_SIZE,
@@ -28,8 +25,9 @@ from s2geom.tables.faults import (
     TRANSLATION,
     Fault,
 )
-from s2geom.tables.memory import Read, exactly
-from s2geom.tables.regime import TABLE_OR_PAGE, Regime, regime_of
+from s2geom.tables.layout import TABLE_OR_PAGE
+from s2geom.tables.memory import Read, checked_read, exactly
+from s2geom.tables.regime import Regime, regime_of
 
 
 @frozen
@@ -45,44 +43,44 @@ class Access:
     values: frozenset[int]
 
 
-S2AP_READ = 1 << 6
-S2AP_WRITE = 1 << 7
-ACCESS_FLAG_BIT = 1 << 10
-DBM_BIT = 1 << 51
-XN_SHIFT = 53
+_S2AP, _XN = ATTRIBUTE_FIELDS["s2ap"], ATTRIBUTE_FIELDS["xn"]
+_READ, _WRITE = _S2AP.place(0b01), _S2AP.place(0b10)
+_DBM = ATTRIBUTE_FIELDS["dbm"].mask
+_ACCESSED = ATTRIBUTE_FIELDS["af"].mask
 
 ACCESSES = {
-    "read": Access(S2AP_READ, frozenset({S2AP_READ})),
-    "write": Access(S2AP_WRITE, frozenset({S2AP_WRITE})),
+    "read": Access(_READ, frozenset({_READ})),
+    "write": Access(_WRITE, frozenset({_WRITE})),
     # XN: 0 executable, 1 at EL0 only, 2 not at all, 3 at EL1 only (FEAT_XNX)
-    "execute": Access(3 << XN_SHIFT, frozenset({0 << XN_SHIFT, 3 << XN_SHIFT})),
-    "execute at EL0": Access(3 << XN_SHIFT, frozenset({0 << XN_SHIFT, 1 << XN_SHIFT})),
+    "execute": Access(_XN.mask, frozenset({_XN.place(0), _XN.place(3)})),
+    "execute at EL0": Access(_XN.mask, frozenset({_XN.place(0), _XN.place(1)})),
 }
 """What a walk may be for (Arm ARM D8.4; pseudocode AArch64.S2DirectBasePermissions)."""
 
-WRITE_WITH_DBM = Access(
-    S2AP_WRITE | DBM_BIT, frozenset({S2AP_WRITE, DBM_BIT, S2AP_WRITE | DBM_BIT})
-)
+WRITE_WITH_DBM = Access(_WRITE | _DBM, frozenset({_WRITE, _DBM, _WRITE | _DBM}))
 """A write where hardware manages the dirty state."""
 
 
 @public
+@loads_older_pickles
 @frozen
 class Translation:
-    """What a walk found.
+    """Where an IPA is.
 
     Args:
         output_address: Physical address of the byte that the IPA names.
         level: Level of the leaf.
         descriptor: The leaf.
+        fwb: HCR_EL2.FWB, as it was given to the walk: ``descriptor.explain(fwb=fwb)``.
+            Not compared.
+
+            .. versionadded:: 0.2.0
     """
 
     output_address: int = field(repr=hex)
     level: int
     descriptor: Descriptor
-
-
-# One address
+    fwb: bool | None = fwb_field()
 
 
 @public
@@ -95,6 +93,7 @@ def walk(
     cpu: Cpu | None = None,
     vtcr: VTCR_EL2 | int | None = None,
     access: str = "read",
+    fwb: bool | None = None,
 ) -> Translation | Fault:
     """Translate one address as the CPU would.
 
@@ -117,6 +116,10 @@ def walk(
             dirty state (HA, HD). None is the widest output, and software sets them.
         access: ``"read"``, ``"write"``, ``"execute"`` (at EL1) or
             ``"execute at EL0"``.
+        fwb: HCR_EL2.FWB, kept in the result, as it decides how MemAttr reads. It does
+            not change where an address leads. None is not known.
+
+            .. versionadded:: 0.2.0
 
     Raises:
         InvalidArgument: An address is negative or wider than 64 bits, ``access`` is
@@ -132,14 +135,14 @@ def walk(
     >>> last = Memory({0x1FF8: int(block).to_bytes(8, "little")})
     >>> hex(walk(shape, 0, 0x7FFF_F123, last.read).output_address)
     '0x801ff123'
-    >>> walk(shape, 0, 0, last.read)
-    Fault(kind='external abort', level=2, address=0x0, descriptor_address=0x0)
+    >>> fault = walk(shape, 0, 0, last.read)
+    >>> fault.kind, fault.level, fault.descriptor_address, fault.descriptor
+    ('external abort', 2, 0, None)
     """
     regime = regime_of(geometry, cpu, vtcr)
     root = unsigned("root", root) & regime.root_mask
     ipa = unsigned("ipa", ipa)
-    if not callable(read):
-        raise TypeError(f"read must be callable, got {quoted(read)}")
+    read, fwb = checked_read(read), fwb_or_none(fwb)
     if not isinstance(access, str):
         raise TypeError(f"access must be text, got {quoted(access)}")
     allowed_by = ACCESSES.get(access)
@@ -149,14 +152,19 @@ def walk(
     if access == "write" and regime.sets_dirty:
         allowed_by = WRITE_WITH_DBM
     if regime.violations or ipa >> geometry.ipa_bits:
-        return Fault(TRANSLATION, 0, ipa)
+        return Fault(TRANSLATION, 0, ipa, fwb=fwb)
     if root >> regime.output_bits:
-        return Fault(ADDRESS_SIZE, 0, ipa)
-    return _from_root(regime, root, ipa, read, allowed_by)
+        return Fault(ADDRESS_SIZE, 0, ipa, fwb=fwb)
+    return _from_root(regime, root, ipa, read, allowed_by, fwb)
 
 
 def _from_root(
-    regime: Regime, table: int, ipa: int, read: Read, allowed_by: Access
+    regime: Regime,
+    table: int,
+    ipa: int,
+    read: Read,
+    allowed_by: Access,
+    fwb: bool | None,
 ) -> Translation | Fault:
     layout, steps, depth = regime.layout, regime.steps, 0
     moved, move_up = layout.moved_mask, layout.move_up
@@ -167,28 +175,30 @@ def _from_root(
         try:
             found = read(at, 1 << DESCRIPTOR_SHIFT)
         except MemoryReadError:
-            return Fault(EXTERNAL_ABORT, level, ipa, at)
+            return Fault(EXTERNAL_ABORT, level, ipa, at, fwb=fwb)
         if type(found) is not bytes or len(found) != 1 << DESCRIPTOR_SHIFT:
             found = exactly(found, at, 1 << DESCRIPTOR_SHIFT)
         word = int.from_bytes(found, "little")
         kind = word & TABLE_OR_PAGE
-        if kind == leaf:
-            break
-        if kind != TABLE_OR_PAGE:
-            return Fault(TRANSLATION, level, ipa, at)
         # As AddressLayout.decode, whose call would cost as much as all the rest here.
-        table = word & regime.table_address | (word & moved) << move_up
+        high = (word & moved) << move_up
+        if kind == leaf:
+            address = word & in_place | high
+            fault = _leaf_fault(regime, word, address, allowed_by)
+            break
+        address = table = word & regime.table_address | high
+        if kind != TABLE_OR_PAGE:
+            fault = TRANSLATION
+            break
         if table >> regime.output_bits:
-            return Fault(ADDRESS_SIZE, level, ipa, at)
+            fault = ADDRESS_SIZE
+            break
         depth += 1
 
-    address = word & in_place | (word & moved) << move_up
-    wrong = _leaf_fault(regime, word, address, allowed_by)
-    if wrong is not None:
-        return Fault(wrong, level, ipa, at)
-    address |= ipa & ((1 << shift) - 1)
-    leaf_found = found_descriptor(word, level, regime.geometry.granule, layout)
-    return Translation(address, level, leaf_found)
+    descriptor = trusted_descriptor(word, level, regime.geometry.granule, layout)
+    if fault is not None:
+        return Fault(fault, level, ipa, at, descriptor, fwb=fwb)
+    return Translation(address | ipa & ((1 << shift) - 1), level, descriptor, fwb=fwb)
 
 
 def _leaf_fault(
@@ -196,6 +206,6 @@ def _leaf_fault(
 ) -> str | None:
     if address >> regime.output_bits:
         return ADDRESS_SIZE
-    if not (word & ACCESS_FLAG_BIT or regime.sets_access_flag):
+    if not (word & _ACCESSED or regime.sets_access_flag):
         return ACCESS_FLAG
     return None if word & allowed_by.mask in allowed_by.values else PERMISSION
