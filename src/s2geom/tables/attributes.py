@@ -137,18 +137,19 @@ def explain_memattr(memattr: int, *, fwb: bool | None) -> str:
 
     Source: Arm ARM D8.6.6; pseudocode S2DecodeMemAttrs, S2CombineS1MemAttrs.
     """
-    if fwb is None:
-        clear, sets = (explain_memattr(memattr, fwb=value) for value in (False, True))
-        if clear == sets:
-            return clear
-        return f"without HCR_EL2.FWB: {clear}; with it: {sets}"
+    if fwb is not None:
+        return _memory_type(memattr, fwb=fwb)
+    clear, sets = (_memory_type(memattr, fwb=value) for value in (False, True))
+    return clear if clear == sets else f"without HCR_EL2.FWB: {clear}; with it: {sets}"
+
+
+def _memory_type(memattr: int, *, fwb: bool) -> str:
     high, low = memattr >> 2, memattr & 0b11
-    if fwb:
-        if not high & 1:  # bit 5 of the word is reserved
-            return f"Device-{DEVICE[low]}"
-        return FORCED[low] + (NO_TAG_ACCESS if memattr >> 1 == 0b111 else "")
-    if high == 0:
+    is_device = not high & 1 if fwb else high == 0  # with FWB, bit 5 is reserved
+    if is_device:
         return f"Device-{DEVICE[low]}"
+    if fwb:
+        return FORCED[low] + (NO_TAG_ACCESS if memattr >> 1 == 0b111 else "")
     if low == 0:
         # 0100 alone has a meaning, and only with FEAT_MTE_PERM.
         return "NoTagAccess, or reserved" if high == 1 else "reserved MemAttr"

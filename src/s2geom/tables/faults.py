@@ -104,7 +104,8 @@ class Fault:
             numbers["descriptor_address"] = where
         if self.descriptor is not None and not isinstance(self.descriptor, Descriptor):
             raise TypeError(
-                f"descriptor must be a Descriptor or None, got {quoted(self.descriptor)}"
+                "descriptor must be a Descriptor or None, got "
+                f"{quoted(self.descriptor)}"
             )
         for name, number in numbers.items():
             object.__setattr__(self, name, number)

@@ -21,8 +21,9 @@ from s2geom.core.numbers import integer_within, unsigned
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
 from s2geom.registers.vtcr import VTCR_EL2
+from s2geom.tables.layout import TABLE_OR_PAGE
 from s2geom.tables.memory import Read, read_exactly
-from s2geom.tables.regime import TABLE_OR_PAGE, Regime, regime_of
+from s2geom.tables.regime import Regime, regime_of
 from s2geom.tables.scan_engine import AGAIN_LIMIT
 
 

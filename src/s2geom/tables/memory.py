@@ -153,7 +153,7 @@ def checked_read(read: object) -> Read:
         TypeError: It cannot; for memory itself, the message has the right call.
     """
     if callable(read):
-        return read  # type: ignore[no-any-return]
+        return read
     hint = ""
     if isinstance(read, Memory):
         hint = "; pass its method, memory.read"

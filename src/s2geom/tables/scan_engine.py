@@ -35,7 +35,7 @@ PROGRESS_TABLES = 64
 """Tables between two calls of ``progress``."""
 
 ScanRun: TypeAlias = tuple[int, int, int, int, int]
-"""IPA, output address, bytes, the attributes' bits, level. Of an invalid descriptor, the
+"""IPA, output address, bytes, the attributes' bits, level. Of an invalid descriptor the
 output address is ``ipa - INVALID``, which is negative, and the bits are its word: so
 invalid descriptors continue each other as mappings do."""
 
