@@ -16,7 +16,7 @@ from s2geom.cli.options import JSON, Option
 from s2geom.compare import policies
 from s2geom.core.fields import Word
 from s2geom.core.rules import Rule
-from s2geom.cpu import cpu
+from s2geom.cpu import rules as cpu_rules
 from s2geom.kconfig import config
 from s2geom.kernel import changes, limits
 from s2geom.registers import root, ste, vtcr, vttbr
@@ -25,7 +25,7 @@ from s2geom.tables import attributes
 SOURCE = Path(s2.__file__).parent
 
 PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
-    "rules-architecture": cpu.RULES,
+    "rules-architecture": cpu_rules.RULES,
     "rules-vtcr": (*vtcr.SHAPELESS_RULES, *vtcr.VTCR_RULES),
     "rules-vttbr": (*vttbr.VTTBR_RULES, *root.BASE_RULES),
     "rules-ste": (

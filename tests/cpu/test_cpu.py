@@ -15,7 +15,8 @@ from attrs import evolve
 
 import s2geom
 from s2geom import Cpu, Geometry, Granule, InvalidArgument, UnreadableInput
-from s2geom.cpu.cpu import ANY_CPU, RULES, cpu_of, optional_cpu
+from s2geom.cpu.cpu import ANY_CPU, cpu_of, optional_cpu
+from s2geom.cpu.rules import RULES
 from s2geom.cpu.sizes import a_page_size
 
 ALL = frozenset(Granule)
@@ -684,14 +685,14 @@ MESSAGES = [
     (
         Cpu(48, granules={Granule.K4, Granule.K64}),
         Geometry(14, 40, 2),
-        ("granule-not-at-stage-2", "cpu", "16K", "4K, 64K"),
+        ("granule-not-implemented", "cpu", "16K", "4K, 64K"),
         "the CPU does not implement 16K pages at stage 2; it implements 4K, 64K",
         "use 4K or 64K pages, or a CPU with 16K",
     ),
     (
         Cpu(48, granules=frozenset()),
         Geometry(14, 40, 2),
-        ("granule-not-at-stage-2", "cpu", "16K", "none"),
+        ("granule-not-implemented", "cpu", "16K", "none"),
         "the CPU does not implement 16K pages at stage 2; it implements none",
         "use a CPU that has 16K pages at stage 2",
     ),
@@ -788,7 +789,7 @@ MESSAGES = [
     (
         FULL,
         Geometry(16, 54, 1),
-        ("ipa-above-maximum", "architecture", 54, 52),
+        ("ipa-above-52", "architecture", 54, 52),
         (
             "a 54-bit IPA is 2 bits above what VMSAv8-64 translates; the largest IPA "
             "it supports is 52 bits"
@@ -798,7 +799,7 @@ MESSAGES = [
     (
         FULL,
         Geometry(16, 64, 1),
-        ("ipa-above-maximum", "architecture", 64, 52),
+        ("ipa-above-52", "architecture", 64, 52),
         (
             "a 64-bit IPA is 12 bits above what VMSAv8-64 translates; the largest IPA "
             "it supports is 52 bits"
@@ -1045,7 +1046,7 @@ def test_words_of_each_rule(
 RANGE_RULES = {
     "t0sz-above-maximum",
     "t0sz-needs-ttst",
-    "ipa-above-maximum",
+    "ipa-above-52",
     "ipa-above-48-without-lpa2",
     "ipa-exceeds-pa",
 }
@@ -1122,7 +1123,7 @@ def test_every_broken_rule_is_reported() -> None:
     broken = Cpu(40).check(Geometry(12, 53, -1))
 
     assert [
-        "ipa-above-maximum",
+        "ipa-above-52",
         "ipa-above-48-without-lpa2",
         "ipa-exceeds-pa",
         "start-level-needs-lpa2",

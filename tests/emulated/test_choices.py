@@ -241,7 +241,7 @@ def test_page_size_that_is_not_there(cpu: EmulatedCpu) -> None:
                 with pytest.raises(UnsupportedCombination):
                     word.geometry()
             else:
-                assert rules & {"granule-not-at-stage-2", "sl0-reserved"}
+                assert rules & {"granule-not-implemented", "sl0-reserved"}
 
         assert not differences(cpu, questions)
 

@@ -265,7 +265,7 @@ def test_every_reserved_bit_is_found(place: int) -> None:
             {"ds": 1, "sl2": 1},
         ),
         (
-            "lpa2-with-64k",
+            "ds-with-64k",
             (1, 0),
             (
                 "DS = 1 is reserved with 64K pages, whose descriptors have 52-bit "

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The ID registers that say what a CPU's stage 2 can do, field by field.
 
-Only the fields that matter to stage 2 have a name here; everything else in the word is
-kept as it is. What follows from the words, `Cpu.from_id_registers` works out.
+Only the fields that matter to stage 2 have a name here; all other bits of a word are
+kept as they are. `capabilities` takes the arguments of a `Cpu` from the words.
 """
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 from attrs import frozen
 
+from s2geom.core.errors import UnreadableInput
 from s2geom.core.fields import Word, bits, rest
+from s2geom.core.granule import Granule
+from s2geom.core.numbers import unsigned
 from s2geom.core.public import public
 from s2geom.cpu.sizes import PA_BITS
 
@@ -24,15 +28,51 @@ def _four(
     return bits(name, low + 3, low, values, feature=feature)
 
 
-def _at_stage_2(pages: str, stage_1: str, *, lpa2: bool = True) -> dict[int, str]:
+class PageSupport(Enum):
+    """What a TGran field says of a page size, as a sentence about ``{}`` pages."""
+
+    ABSENT = "there are no {} pages"
+    PRESENT = "there are {} pages"
+    LPA2 = "there are {} pages, with LPA2's 52-bit addresses"
+
+
+TGRAN = {
+    Granule.K4: {0: PageSupport.PRESENT, 1: PageSupport.LPA2, 15: PageSupport.ABSENT},
+    Granule.K16: {0: PageSupport.ABSENT, 1: PageSupport.PRESENT, 2: PageSupport.LPA2},
+    Granule.K64: {0: PageSupport.PRESENT, 15: PageSupport.ABSENT},
+}
+"""Page sizes by encoding: TGran4, TGran16 and TGran64."""
+
+LPA2_AT_STAGE_2 = 3
+"""The encoding of TGran4_2 and TGran16_2 by which KVM finds LPA2: 0 is not enough."""
+
+TGRAN_2 = {
+    1: PageSupport.ABSENT,
+    2: PageSupport.PRESENT,
+    LPA2_AT_STAGE_2: PageSupport.LPA2,
+}
+"""The same at stage 2: TGran4_2, TGran16_2 and TGran64_2; 0 is as stage 1. TGran64_2
+has no 3, since 64K pages have no LPA2."""
+
+
+def _tgran(granule: Granule, low: int) -> Any:
     values = {
-        0: f"stage 2 has {pages} pages as {stage_1} says",
-        1: f"stage 2 has no {pages} pages",
-        2: f"stage 2 has {pages} pages",
+        code: support.value.format(granule) for code, support in TGRAN[granule].items()
     }
-    if lpa2:
-        values[3] = f"stage 2 has {pages} pages, with LPA2's 52-bit addresses"
-    return values
+    lpa2 = [code for code in TGRAN[granule] if TGRAN[granule][code] is PageSupport.LPA2]
+    feature = f"FEAT_LPA2 for {lpa2[0]}" if lpa2 else None
+    return _four(f"TGran{granule.size >> 10}", low, values, feature)
+
+
+def _tgran_2(granule: Granule, low: int) -> Any:
+    name = f"TGran{granule.size >> 10}"
+    values = {0: f"stage 2 has {granule} pages as {name} says"}
+    for code, support in TGRAN_2.items():
+        if granule is not Granule.K64 or support is not PageSupport.LPA2:
+            text = support.value.format(granule)
+            values[code] = text.replace("there are", "stage 2 has")
+    feature = None if granule is Granule.K64 else "FEAT_LPA2 for 3"
+    return _four(f"{name}_2", low, values, feature)
 
 
 @public
@@ -62,36 +102,12 @@ class ID_AA64MMFR0_EL1(Word):  # noqa: N801 - the register's name
         },
         "FEAT_LPA for 52 bits, FEAT_D128 for 56",
     )
-    tgran16: int = _four(
-        "TGran16",
-        20,
-        {
-            0: "there are no 16K pages",
-            1: "there are 16K pages",
-            2: "there are 16K pages, with LPA2's 52-bit addresses",
-        },
-        "FEAT_LPA2 for 2",
-    )
-    tgran64: int = _four(
-        "TGran64", 24, {0: "there are 64K pages", 15: "there are no 64K pages"}
-    )
-    tgran4: int = _four(
-        "TGran4",
-        28,
-        {
-            0: "there are 4K pages",
-            1: "there are 4K pages, with LPA2's 52-bit addresses",
-            15: "there are no 4K pages",
-        },
-        "FEAT_LPA2 for 1",
-    )
-    tgran16_2: int = _four(
-        "TGran16_2", 32, _at_stage_2("16K", "TGran16"), "FEAT_LPA2 for 3"
-    )
-    tgran64_2: int = _four("TGran64_2", 36, _at_stage_2("64K", "TGran64", lpa2=False))
-    tgran4_2: int = _four(
-        "TGran4_2", 40, _at_stage_2("4K", "TGran4"), "FEAT_LPA2 for 3"
-    )
+    tgran16: int = _tgran(Granule.K16, 20)
+    tgran64: int = _tgran(Granule.K64, 24)
+    tgran4: int = _tgran(Granule.K4, 28)
+    tgran16_2: int = _tgran_2(Granule.K16, 32)
+    tgran64_2: int = _tgran_2(Granule.K64, 36)
+    tgran4_2: int = _tgran_2(Granule.K4, 40)
     others: int = rest("others", OTHERS)
 
 
@@ -282,3 +298,71 @@ class ID_AA64MMFR3_EL1(Word):  # noqa: N801 - the register's name
         "FEAT_D128",
     )
     others: int = rest("others", OTHERS)
+
+
+@frozen(kw_only=True, repr=False)
+class _ProcessorFeatures(Word):
+    """ID_AA64PFR0_EL1, as far as stage 2 depends on it."""
+
+    el1: int = _four(
+        "EL1",
+        4,
+        {
+            0: "nothing is known about EL1",
+            1: "EL1 is AArch64 alone",
+            2: "EL1 may be AArch32 too",
+        },
+    )
+    others: int = rest("others", OTHERS)
+
+
+# What follows from the words
+
+
+def _encoding(name: str, register: type[Word], field: str, word: int) -> int:
+    [row] = (row for row in register.fields() if row.name == field)
+    value = row.take(word)
+    if value in row.values:
+        return value
+    encodings = ", ".join(map(str, sorted(row.values)))
+    raise UnreadableInput(
+        f"{name}.{field}, bits {row.bits}, is {value}, which is reserved; the "
+        f"encodings are {encodings}"
+    )
+
+
+def capabilities(
+    mmfr0: int, mmfr1: int, mmfr2: int, mmfr3: int, pfr0: int
+) -> dict[str, Any]:
+    """Return the arguments of a `Cpu` as its ID registers have them.
+
+    Raises:
+        UnreadableInput: A field has a reserved encoding.
+        InvalidArgument: A word is not 0 to 2^64 - 1.
+        TypeError: A word is no integer.
+    """
+    mmfr0, mmfr2 = unsigned("mmfr0", mmfr0), unsigned("mmfr2", mmfr2)
+    mmfr3, pfr0 = unsigned("mmfr3", mmfr3), unsigned("pfr0", pfr0)
+    unsigned("mmfr1", mmfr1)  # no field of it decides about shapes
+
+    def size(field: str) -> int:
+        return _encoding("ID_AA64MMFR0_EL1", ID_AA64MMFR0_EL1, field, mmfr0)
+
+    stage_2, both_stages = {}, set()
+    for granule, encodings in TGRAN.items():
+        name = f"TGran{granule.size >> 10}"
+        stage_1, code = encodings[size(name)], size(f"{name}_2")
+        stage_2[granule] = TGRAN_2.get(code, stage_1)
+        if stage_1 is PageSupport.LPA2 and code == LPA2_AT_STAGE_2:
+            both_stages.add(granule)
+    st = _encoding("ID_AA64MMFR2_EL1", ID_AA64MMFR2_EL1, "ST", mmfr2)
+    _encoding("ID_AA64MMFR3_EL1", ID_AA64MMFR3_EL1, "D128", mmfr3)  # not modelled
+    el1 = _encoding("ID_AA64PFR0_EL1", _ProcessorFeatures, "EL1", pfr0)
+    return {
+        "pa_bits": PA_BITS[size("PARange")],
+        "granules": {g for g in TGRAN if stage_2[g] is not PageSupport.ABSENT},
+        "lpa2": {g for g in TGRAN if stage_2[g] is PageSupport.LPA2},
+        "ttst": st == 1,
+        "aarch32_el1": el1 == 2,
+        "lpa2_both_stages": both_stages,
+    }

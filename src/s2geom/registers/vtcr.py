@@ -471,7 +471,7 @@ VTCR_RULES: tuple[Rule[VTCR_EL2], ...] = (
         source="Arm ARM D24, VTCR_EL2.SH0",
     ),
     Rule(
-        id="lpa2-with-64k",
+        id="ds-with-64k",
         states="DS is for 4K and 16K pages; 64K pages have 52 bits without it",
         limited_by="architecture",
         breaks=lambda word: (
