@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import s2geom as s2
-from s2geom.cli.main import COMMANDS
+from s2geom.cli.commands import COMMANDS
 from s2geom.cli.options import JSON, Option
 from s2geom.compare import policies
 from s2geom.core.fields import Word

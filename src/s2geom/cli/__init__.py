@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The `s2geom` command: arguments in, a report out.
 
-`main` has the commands and runs one. `options` has every option once, and `report`
-writes an answer as text, JSON or CSV. The commands: `kernel` (show, split, macros,
-config, fit), `cpu` (choices, compare), `decode` (register words), `tables` (build,
-walk, dump, footprint). `which_kernel` says which kernel is asked, and `memory_map`
-reads the regions of a map.
+`main` runs one command. `commands` is the table of them and the parser, `options` has
+every option, `report` is an answer as text, JSON or CSV, and `channels` is what goes in
+and out: standard output, files. The commands themselves: `shape_commands` (show, split,
+macros, choices, compare), `config_command`, `decode_command` (registers' words),
+`map_commands` (fit, build, footprint) and `image_commands` (walk, dump).
+`kernel_question` says which kernel is asked, and `memory_map` reads regions.
 
 New here: a command, an option, a format of input or output.
 """

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""A memory map as text: one region a line, for the commands that build and weigh.
+"""A guest's memory as text: the regions of a map, with the line of each.
 
     # ADDRESS,  LENGTH, TYPE,    LABEL        [, OUTPUT ADDRESS]
     0x08000000,    16M, DEVICE,  peripherals
     0x40000000,     2G, NORMAL,  guest memory, 0x880000000
 
-The first four columns are those of arm64-pgtable-tool, whose users have such files
-already. An address is hexadecimal, with or without 0x; a length has K, M, G or T. What
-has no output address is mapped to itself.
+The first four columns are those of arm64-pgtable-tool. An address is hexadecimal, with
+or without 0x; a length has K, M, G or T. Other texts are told by their lines: those of
+/proc/iomem, memory nodes of a device tree's source, and a kernel's log of its nodes.
 """
 
 import re
+from collections.abc import Iterator
 
 from attrs import frozen
 
 from s2geom.core.errors import InvalidArgument, UnreadableInput
 from s2geom.core.units import parse_size
+from s2geom.core.wording import quoted
 from s2geom.tables.attributes import Attributes
 
 NOWHERE_EXECUTABLE = 2
@@ -31,15 +33,13 @@ TYPES = {
 }
 """What a region may be, and the attributes of its leaves."""
 
-_HEXADECIMAL = re.compile(r"(?:0x)?[0-9a-f_]{1,24}", re.ASCII | re.IGNORECASE)
-
 
 @frozen
 class Region:
-    """A line of a memory map.
+    """A region of a guest's memory.
 
     Args:
-        line: Number of the line, from 1.
+        line: Number of its line, from 1; 0 where it comes from options.
         ipa: First input address, in bytes.
         size: Bytes.
         type: One of `TYPES`.
@@ -55,30 +55,92 @@ class Region:
     pa: int
 
     @property
+    def end(self) -> int:
+        """The first address behind it."""
+        return self.ipa + self.size
+
+    @property
+    def ipa_bits(self) -> int:
+        """Width of its last address, in bits."""
+        return (self.end - 1).bit_length()
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"line {self.line} ({self.label})"
+
+    @property
     def attributes(self) -> Attributes:
         """The attributes of its leaves."""
         return TYPES[self.type]
 
 
 def parse_memory_map(text: str) -> tuple[Region, ...]:
-    """Read a memory map.
+    """Read the regions of a memory map, in the order of its lines.
 
     Raises:
-        UnreadableInput: A line is not one of a memory map, or there is none; the
-            message names the line.
+        UnreadableInput: A line is not one of a memory map, a region is empty, two
+            overlap, or there is none; the message names the line.
 
     >>> [region] = parse_memory_map("0x40000000, 2G, NORMAL, memory")
     >>> hex(region.pa), region.size >> 30
     ('0x40000000', 2)
+    >>> [region] = parse_memory_map("40000000-7fffffff : System RAM")
+    >>> hex(region.ipa), region.size >> 20
+    ('0x40000000', 1024)
     """
-    regions = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        content = line.partition("#")[0].strip()
-        if content:
-            regions.append(_region(number, content))
+    lines = list(enumerate(text.splitlines(), start=1))
+    if any(_IOMEM.fullmatch(line) for _, line in lines):
+        regions = tuple(_iomem(lines))
+    elif any(_LOG.search(line) for _, line in lines):
+        regions = tuple(_log(lines))
+    elif any(_REG.search(line) for _, line in lines):
+        regions = tuple(_memory_nodes(lines))
+    else:
+        regions = tuple(_columns(lines))
     if not regions:
         raise UnreadableInput("the memory map has no region")
-    return tuple(regions)
+    _refuse_overlaps(regions)
+    return regions
+
+
+def mapped_regions(regions: tuple[Region, ...]) -> tuple[Region, ...]:
+    """Return the regions that tables map: of /proc/iomem, the RAM alone.
+
+    Raises:
+        UnreadableInput: There is none.
+    """
+    of_iomem = [region for region in regions if region.label == RAM]
+    return tuple(of_iomem) if of_iomem else regions
+
+
+Lines = list[tuple[int, str]]
+
+
+def _refuse_overlaps(regions: tuple[Region, ...]) -> None:
+    before = None
+    for region in sorted(regions, key=lambda region: region.ipa):
+        if region.size == 0:
+            raise UnreadableInput(f"{region.name}: a region has at least 1 byte")
+        if before is not None and region.ipa < before.end:
+            first, second = sorted((before, region), key=lambda region: region.line)
+            raise UnreadableInput(
+                f"{second.name}: {second.ipa:#x} to {second.end - 1:#x} overlaps "
+                f"{first.name}, {first.ipa:#x} to {first.end - 1:#x}"
+            )
+        before = region
+
+
+# Columns with commas between them
+
+_HEXADECIMAL = re.compile(r"[0-9a-f_]{1,24}", re.ASCII | re.IGNORECASE)
+
+
+def _columns(lines: Lines) -> Iterator[Region]:
+    for number, line in lines:
+        content = line.partition("#")[0].strip()
+        if content:
+            yield _region(number, content)
 
 
 def _region(number: int, content: str) -> Region:
@@ -87,13 +149,13 @@ def _region(number: int, content: str) -> Region:
         raise UnreadableInput(
             f"line {number}: a region is ADDRESS, LENGTH, TYPE, LABEL and perhaps "
             f"OUTPUT ADDRESS, with commas between them; got {len(columns)} of them: "
-            f"{content!r}"
+            f"{quoted(content)}"
         )
     kind = columns[2].upper()
     if kind not in TYPES:
         known = ", ".join(TYPES)
         raise UnreadableInput(
-            f"line {number}: the type must be one of {known}, got {columns[2]!r}"
+            f"line {number}: the type must be one of {known}, got {quoted(columns[2])}"
         )
     try:
         ipa = _address(columns[0])
@@ -106,6 +168,106 @@ def _region(number: int, content: str) -> Region:
 
 def _address(text: str) -> int:
     # 80000000 is hexadecimal in these files; 1G can only be a size.
-    if _HEXADECIMAL.fullmatch(text) and not text.lower().startswith("0x"):
-        text = "0x" + text
-    return parse_size(text)
+    return parse_size(f"0x{text}" if _HEXADECIMAL.fullmatch(text) else text)
+
+
+# /proc/iomem
+
+_IOMEM = re.compile(
+    r"( *)([0-9a-f]{1,16})-([0-9a-f]{1,16}) : (.*)", re.ASCII | re.IGNORECASE
+)
+RAM = "System RAM"
+
+
+def _iomem(lines: Lines) -> Iterator[Region]:
+    """Yield the outermost ranges: what is indented is a part of them."""
+    for number, line in lines:
+        found = _IOMEM.fullmatch(line)
+        if found is None:
+            if line.strip():
+                raise UnreadableInput(
+                    f"line {number}: /proc/iomem has FIRST-LAST : NAME, got "
+                    f"{quoted(line)}"
+                )
+            continue
+        if found[1]:
+            continue
+        first, last, label = int(found[2], 16), int(found[3], 16), found[4]
+        if not last:
+            raise UnreadableInput(
+                f"line {number}: its addresses are hidden; only root sees them in "
+                "/proc/iomem"
+            )
+        yield _range(number, first, last, "NORMAL" if label == RAM else "DEVICE", label)
+
+
+def _range(number: int, first: int, last: int, kind: str, label: str) -> Region:
+    if last < first:
+        raise UnreadableInput(
+            f"line {number}: the range ends at {last:#x}, before it begins, at "
+            f"{first:#x}"
+        )
+    return Region(number, first, last - first + 1, kind, label, first)
+
+
+# Memory nodes
+
+_LOG = re.compile(
+    r"(node\s+[0-9]{1,4}): \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\]",
+    re.ASCII | re.IGNORECASE,
+)
+_NODE = re.compile(r"([\w,.-]+(?:@[0-9a-fx]+)?)\s*\{", re.ASCII | re.IGNORECASE)
+_REG = re.compile(r"\breg\s*=\s*<([^>]*)>", re.ASCII)
+_CELLS = re.compile(r"#(address|size)-cells\s*=\s*<(?:0x)?0*([12])>", re.ASCII)
+
+
+def _log(lines: Lines) -> Iterator[Region]:
+    """Yield the ranges of nodes as a kernel prints them when it boots."""
+    for number, line in lines:
+        found = _LOG.search(line)
+        if found:
+            first, last = int(found[2], 16), int(found[3], 16)
+            yield _range(number, first, last, "NORMAL", " ".join(found[1].split()))
+
+
+def _memory_nodes(lines: Lines) -> Iterator[Region]:
+    """Yield the ranges that ``reg`` of a device tree's memory nodes has."""
+    cells = {"address": 2, "size": 2}  # as in nearly every tree for arm64
+    node = "memory"  # a fragment may have no braces at all
+    for number, line in lines:
+        declared = _CELLS.search(line)
+        if declared and node in {"memory", "/"}:
+            cells[declared[1]] = int(declared[2])
+        opened = _NODE.search(line)
+        if opened or line.strip().startswith("/"):
+            node = opened[1] if opened else "/"
+        found = _REG.search(line)
+        if found and node.partition("@")[0] == "memory":
+            yield from _reg(number, node, found[1].split(), cells)
+
+
+def _reg(
+    number: int, node: str, words: list[str], cells: dict[str, int]
+) -> Iterator[Region]:
+    each = cells["address"] + cells["size"]
+    try:
+        values = [parse_size(word) for word in words]
+    except InvalidArgument as error:
+        raise UnreadableInput(f"line {number}: {error}") from None
+    if not values or len(values) % each or any(value >> 32 for value in values):
+        raise UnreadableInput(
+            f"line {number}: reg has {len(values)} cells of 32 bits, where each range "
+            f"takes {cells['address']} for its address and {cells['size']} for its size"
+        )
+    for at in range(0, len(values), each):
+        middle = at + cells["address"]
+        first = _joined(values[at:middle])
+        size = _joined(values[middle : at + each])
+        yield Region(number, first, size, "NORMAL", node, first)
+
+
+def _joined(cells: list[int]) -> int:
+    value = 0
+    for cell in cells:
+        value = value << 32 | cell
+    return value

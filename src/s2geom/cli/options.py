@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The options of the command line: each one once, with what it reads."""
+"""The options of the command line: each one once, with what its text means.
 
-import argparse
+Every number of the command line is read here or by `parse_size`, and both bound its
+length: a bit width by `number`, a register's word by `register_word`, an address or a
+size by `parse_size`.
+"""
+
+import re
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
@@ -13,15 +19,34 @@ from s2geom.core.units import parse_size
 from s2geom.core.wording import quoted
 from s2geom.kernel.scheme import Scheme
 
+_DIGITS = re.compile(r"0x([0-9a-f]{1,16})|([0-9]{1,19})", re.ASCII | re.IGNORECASE)
+_WORD = re.compile(r"(?:0x)?([0-9a-f]{1,24})", re.ASCII | re.IGNORECASE)
+
 
 def number(text: str) -> int:
-    """Return a number in any of Python's spellings."""
-    try:
-        if text.isascii():  # int() takes every script's digits
-            return int(text, 0)
-    except ValueError:
-        pass
-    raise InvalidArgument(f"not a number: {quoted(text)}")
+    """Return a number of bits or a VMID: decimal, or hexadecimal with 0x.
+
+    Raises:
+        InvalidArgument: It is no such number.
+    """
+    found = _DIGITS.fullmatch(text)
+    if found is None:
+        raise InvalidArgument(f"not a number: {quoted(text)}")
+    return int(found[1], 16) if found[1] else int(found[2])
+
+
+def register_word(text: str) -> int:
+    """Return a register's word as logs print it: hexadecimal, with or without 0x.
+
+    Raises:
+        InvalidArgument: It is no such word.
+    """
+    found = _WORD.fullmatch(text.replace("_", ""))
+    if found is None:
+        raise InvalidArgument(
+            f"a register word is hexadecimal, like 0x80023558, got {quoted(text)}"
+        )
+    return int(found[1], 16)
 
 
 def _scheme(text: str) -> Scheme:
@@ -34,43 +59,82 @@ def _scheme(text: str) -> Scheme:
         ) from None
 
 
-def _reading(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Let our own sentence reach the user: argparse hides that of a ValueError."""
+def _release(text: str) -> str:
+    Scheme.for_release(text)  # a release that is none is a usage error
+    return text
 
-    def typed(text: str) -> object:
+
+def _telling(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Pass our own sentence on: argparse hides that of a ValueError."""
+
+    def read_argument(text: str) -> object:
         try:
             return read(text)
         except S2GeomError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+            raise ArgumentTypeError(str(error)) from None
 
-    return typed
+    return read_argument
 
 
 @frozen
 class Option:
-    """One argument, shared by the commands that take it.
+    """One argument of a command.
 
     Args:
         flags: Its spellings.
-        settings: What argparse wants to know.
+        settings: What argparse is told; ``action`` is left to the parser.
+        is_flag: Whether it takes no value.
+        repeatable: Whether it may be given more than once.
     """
 
     flags: tuple[str, ...]
     settings: dict[str, Any]
+    is_flag: bool = False
+    repeatable: bool = False
+
+    @property
+    def dest(self) -> str:
+        """The attribute that its value becomes."""
+        name = self.flags[0].lstrip("-").replace("-", "_")
+        return str(self.settings.get("dest", name))
 
 
 def option(
     *flags: str, read: Callable[[str], Any] | None = None, **settings: Any
 ) -> Option:
-    """Return a required option; `read` turns its text into a value."""
+    """Return an option with a value, or an argument; `read` turns text into a value."""
     if read is not None:
-        settings["type"] = _reading(read)
+        settings["type"] = _telling(read)
     return Option(flags, settings)
 
 
-def _optional(option: Option) -> Option:
+def flag(name: str, help: str) -> Option:  # noqa: A002 - argparse's word
+    """Return an option without a value."""
+    return Option((name,), {"help": help}, is_flag=True)
+
+
+def optional(option: Option) -> Option:
+    """Return a required option as one that may be left out."""
     return evolve(option, settings=option.settings | {"required": False})
 
+
+def width(name: str, help: str, **settings: Any) -> Option:  # noqa: A002
+    """Return an option for a width in bits."""
+    return option(name, read=number, metavar="BITS", help=help, **settings)
+
+
+def address(name: str, help: str, **settings: Any) -> Option:  # noqa: A002
+    """Return an option for an address or a size in bytes."""
+    settings = {"metavar": "ADDRESS"} | settings
+    return option(name, read=parse_size, help=help, **settings)
+
+
+def word(name: str, help: str) -> Option:  # noqa: A002
+    """Return an option for a register's word."""
+    return option(name, read=register_word, metavar="WORD", help=help)
+
+
+# What several commands take
 
 PAGE_SIZE = option(
     "--page-size",
@@ -79,78 +143,39 @@ PAGE_SIZE = option(
     metavar="SIZE",
     help="page size: 4K, 16KiB, 65536",
 )
-IPA = option(
-    "--ipa", read=number, required=True, metavar="BITS", help="guest IPA width in bits"
-)
-VA = option(
-    "--va", read=number, default=48, metavar="BITS", help="host VA width (default 48)"
-)
-HOST_PA = option(
-    "--host-pa",
-    read=number,
-    default=48,
-    metavar="BITS",
-    help="the host's CONFIG_ARM64_PA_BITS, 48 or 52 (default 48)",
-)
-PA = option(
-    "--pa",
-    read=number,
-    metavar="BITS",
-    help="the CPU's physical address size (PARange); without it, any CPU",
-)
-LPA2 = option("--lpa2", action="store_true", help="the CPU has LPA2 (needs --pa)")
+IPA = width("--ipa", "guest IPA width in bits", required=True)
+VA = width("--va", "host VA width (default 48)")
+HOST_PA = width("--host-pa", "the host's CONFIG_ARM64_PA_BITS, 48 or 52 (default 48)")
+PA = width("--pa", "the CPU's physical address size (PARange); without it, any CPU")
+LPA2 = flag("--lpa2", "the CPU has LPA2 (needs --pa)")
 SCHEME = option(
     "--scheme",
     read=_scheme,
     metavar="NAME",
-    help="how KVM chooses: " + ", ".join(scheme.value for scheme in Scheme),
+    help="the formula: " + ", ".join(scheme.value for scheme in Scheme),
 )
 KERNEL = option(
     "--kernel",
-    read=Scheme.for_release,
-    dest="scheme",
+    read=_release,
     metavar="RELEASE",
-    help="the same by kernel release: 6.1, v4.7, 5.10.0-30-arm64",
+    help="that release's own answer: 6.1, v4.7, 5.10.0-30-arm64",
 )
-JSON = option("--json", action="store_true", help="print JSON")
+JSON = flag("--json", "print JSON")
 
 CPU = (PA, LPA2)
 ANY_CPU = (
-    option(
-        "--pa",
-        read=number,
-        required=True,
-        metavar="BITS",
-        help="the CPU's physical address size (PARange)",
-    ),
+    width("--pa", "the CPU's physical address size (PARange)", required=True),
     LPA2,
-    option("--ttst", action="store_true", help="the CPU has FEAT_TTST"),
-    option("--aarch32", action="store_true", help="EL1 can be AArch32"),
+    flag("--ttst", "the CPU has FEAT_TTST"),
+    flag("--aarch32", "EL1 can be AArch32"),
 )
-HOST = (PAGE_SIZE, VA, HOST_PA, SCHEME, KERNEL, *CPU)
+"""The CPU of a question that is about nothing but the architecture."""
 
-MAP = option("map", help="memory map: lines of ADDRESS, LENGTH, TYPE, LABEL")
-IMAGE = (
-    option("image", help="memory that holds the tables, as a plain file"),
-    option(
-        "--load",
-        read=parse_size,
-        required=True,
-        metavar="ADDRESS",
-        help="physical address of the file's first byte",
-    ),
-    option(
-        "--root",
-        read=parse_size,
-        metavar="ADDRESS",
-        help="physical address of the start level's table (default: --load)",
-    ),
-    option("--vtcr", metavar="WORD", help="the VTCR_EL2 that goes with them"),
-    _optional(PAGE_SIZE),
-    _optional(IPA),
-    VA,
-    HOST_PA,
-    SCHEME,
-    KERNEL,
-    *CPU,
+HOST = (PAGE_SIZE, VA, HOST_PA, SCHEME, KERNEL, *CPU)
+VTCR = word("--vtcr", "the VTCR_EL2 that goes with it")
+MAP = option(
+    "map",
+    metavar="MAP",
+    help="memory map: lines of ADDRESS, LENGTH, TYPE, LABEL; or /proc/iomem, or "
+    "memory nodes of a device tree or a kernel's log; - is standard input",
 )

@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""What a command has to say, once for people and once for programs.
+"""The answer of a command, for people and for programs.
 
-A report holds paragraphs: a plain line, a table of names and values, or a table with a
-header. Text is aligned with spaces and nothing else, so it survives a pipe and a mail.
+A report has paragraphs (lines, names and values, a table) and the same answer as plain
+data. What may be larger than memory is an iterator in both, and is written as it comes.
+Text is aligned with spaces alone, so it survives a pipe and a mail.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from attrs import define, field
 
-from s2geom.core.errors import Violation
+from s2geom.cli.channels import escaped, write, write_bytes
+from s2geom.core.errors import S2GeomError, Violation
 from s2geom.core.wording import cell_text
 
 SUPPORTED = 0
 NOT_SUPPORTED = 1
+
+AT_ONCE = 1000
+"""Rows of a table that are held to find how wide its columns are."""
 
 
 @define
@@ -23,20 +29,24 @@ class Report:
     """The answer of one command.
 
     Args:
-        data: The answer as plain JSON types.
+        data: The answer as plain JSON types. One value at its end may be an iterator.
+        premises: What the answer takes for granted.
         status: Exit code: 0 supported, 1 not supported.
-        paragraphs: The answer as text.
-        lines: An answer that is printed line by line instead, as it is found.
+        paragraphs: The answer as text, each paragraph as its lines.
+        lines: Lines that are written instead of the paragraphs: CSV.
+        image: Bytes that are written instead of all text.
     """
 
-    data: dict[str, Any]
+    data: dict[str, Any] = field(factory=dict)
+    premises: list[str] = field(factory=list)
     status: int = SUPPORTED
-    paragraphs: list[str] = field(factory=list)
-    lines: Iterator[str] | None = None
+    paragraphs: list[Iterable[str]] = field(factory=list)
+    lines: Iterable[str] | None = None
+    image: bytes | bytearray | None = None
 
     def say(self, *lines: str) -> None:
         """Add a paragraph of lines."""
-        self.paragraphs.append("\n".join(lines))
+        self.paragraphs.append(lines)
 
     def facts(self, facts: Mapping[str, object]) -> None:
         """Add a paragraph of names and values."""
@@ -45,7 +55,7 @@ class Report:
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Add a table; numbers stand right, words left."""
-        self.say(*columns(header, rows))
+        self.paragraphs.append(columns(header, rows))
 
     def refuse(self, violations: Sequence[Violation]) -> None:
         """Add the reasons for a refusal, the first one's message in the first line."""
@@ -62,28 +72,91 @@ class Report:
                 f"  source  {violation.source}",
             )
 
-    def text(self) -> str:
-        """Return the answer for people."""
-        return "\n\n".join(self.paragraphs)
+    def write(self, *, as_json: bool) -> None:
+        """Write the answer to standard output.
 
-    def json(self) -> str:
-        """Return the answer for programs."""
-        return json.dumps(self.data, indent=2)
+        Raises:
+            OutputLost: It takes no more.
+            S2GeomError: An iterator of the answer raised it; what came before it is
+                written.
+        """
+        if self.image is not None:
+            write_bytes(self.image)
+        elif as_json:
+            write(self.json_lines())
+        else:
+            write(self.text_lines() if self.lines is None else self.lines)
+
+    def text_lines(self) -> Iterator[str]:
+        """Yield the answer for people; the premises stand last."""
+        paragraphs = self.paragraphs
+        if self.premises:
+            paragraphs = [*paragraphs, [f"premise: {each}" for each in self.premises]]
+        for at, paragraph in enumerate(paragraphs):
+            if at:
+                yield ""
+            yield from paragraph
+
+    def json_lines(self) -> Iterator[str]:
+        """Yield the answer for programs.
+
+        Where an iterator fails half-way, the text still is JSON, and ends in "error".
+        """
+        data = self.data | {"premises": self.premises}
+        streams = [name for name, value in data.items() if isinstance(value, Iterator)]
+        if not streams:
+            yield from json.dumps(data, indent=2).splitlines()
+            return
+        [name] = streams
+        items = data.pop(name)
+        first = list(islice(items, AT_ONCE))  # an error among these leaves no text
+        *head, _ = json.dumps(data, indent=2).splitlines()
+        yield from head[:-1]
+        yield f"{head[-1]},"
+        yield f'  "{name}": ['
+        before, failure = None, None
+        try:
+            for item in chain(first, items):
+                if before is not None:
+                    yield f"    {before},"
+                before = json.dumps(item)
+        except S2GeomError as error:
+            failure = error
+        if before is not None:
+            yield f"    {before}"
+        if failure is None:
+            yield from ("  ]", "}")
+        else:
+            yield from ("  ],", f'  "error": {json.dumps(str(failure))}', "}")
+            raise failure
 
 
-def columns(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Return aligned lines: a header and rows; numbers stand right, words left."""
-    body = [tuple(row) for row in rows]
-    cells = [tuple(header), *(tuple(map(cell_text, row)) for row in body)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    numeric = [
-        all(isinstance(value, int | None) for value in column)
-        for column in zip(*body, strict=True)
-    ] or [False] * len(header)
-    return [
-        "  ".join(
-            f"{cell:>{width}}" if right else f"{cell:<{width}}"
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ).rstrip()
-        for row in cells
-    ]
+def columns(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Yield aligned lines: a header and rows; numbers stand right, words left.
+
+    The first thousand rows say how wide a column is; a later cell that is wider moves
+    the rest of the table from there on.
+    """
+    rows = iter(rows)
+    widths, numeric = [0] * len(header), [False] * len(header)
+    lines: list[Sequence[object]] = [tuple(header)]
+    body = list(islice(rows, AT_ONCE))
+    if body:
+        numeric = [
+            all(isinstance(value, int | None) for value in column)
+            for column in zip(*body, strict=True)
+        ]
+    while body or lines:
+        cells = [
+            tuple(escaped(cell_text(cell)) for cell in row) for row in (*lines, *body)
+        ]
+        widths = [
+            max(width, *map(len, column))
+            for width, column in zip(widths, zip(*cells, strict=True), strict=True)
+        ]
+        for row in cells:
+            yield "  ".join(
+                f"{cell:>{width}}" if right else f"{cell:<{width}}"
+                for cell, width, right in zip(row, widths, numeric, strict=True)
+            ).rstrip()
+        lines, body = [], list(islice(rows, AT_ONCE))

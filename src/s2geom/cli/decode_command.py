@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
+from s2geom.cli.kernel_question import cpu_of
+from s2geom.cli.options import register_word
 from s2geom.cli.report import Report
 from s2geom.compare.shape_facts import geometry_data, geometry_facts
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
 from s2geom.core.fields import Word
 from s2geom.core.geometry import Geometry
-from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.id_registers import (
     ID_AA64MMFR0_EL1,
@@ -24,28 +25,9 @@ from s2geom.registers.ste import STE
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
 
-# Register words
-
-
-def register_word(text: str) -> int:
-    """Read a register word as logs print it: hexadecimal, with or without 0x.
-
-    Raises:
-        InvalidArgument: It is no such word.
-    """
-    digits = text.replace("_", "")
-    try:
-        if digits.isascii():  # int() takes every script's digits
-            return int(digits, 16)
-    except ValueError:
-        pass
-    raise InvalidArgument(
-        f"a register word is hexadecimal, like 0x80023558, got {quoted(text)}"
-    )
-
 
 @frozen
-class Kind:
+class DecodedKind:
     """A kind of word that can be decoded.
 
     Args:
@@ -57,50 +39,45 @@ class Kind:
     read: Callable[[Sequence[str]], tuple[Word, ...]]
 
 
-def _register(kind: type[Word]) -> Kind:
-    return Kind(1, lambda texts: (kind.from_int(register_word(texts[0])),))
+def _register(kind: type[Word]) -> DecodedKind:
+    return DecodedKind(1, lambda texts: (kind.from_int(register_word(texts[0])),))
 
 
-KINDS = {
+DECODED = {
     "vtcr": _register(VTCR_EL2),
     "vttbr": _register(VTTBR_EL2),
-    "ste": Kind(
-        2,
-        lambda texts: (
-            STE.from_words(register_word(texts[0]), register_word(texts[1])),
-        ),
-    ),
+    "ste": DecodedKind(2, lambda texts: (STE.from_words(*map(register_word, texts)),)),
     "mmfr0": _register(ID_AA64MMFR0_EL1),
     "mmfr1": _register(ID_AA64MMFR1_EL1),
     "mmfr2": _register(ID_AA64MMFR2_EL1),
     "mmfr3": _register(ID_AA64MMFR3_EL1),
-    "nested": Kind(1, lambda texts: parse_nested_name(texts[0])),
+    "nested": DecodedKind(1, lambda texts: parse_nested_name(texts[0])),
 }
 """What can be decoded, by the name on the command line."""
 
 
-def decode(asked: Namespace) -> Report:
-    """Answer with what words mean, and with what is wrong with them."""
-    kind = KINDS[asked.kind]
-    if len(asked.words) != kind.words:
+def decode(args: Namespace) -> Report:
+    """Return what words mean, and what is wrong with them."""
+    kind, cpu = DECODED[args.kind], cpu_of(args)
+    if len(args.words) != kind.words:
         raise InvalidArgument(
-            f"decode {asked.kind} takes {kind.words} word(s), got {len(asked.words)}"
+            f"decode {args.kind} takes {kind.words} word(s), got {len(args.words)}"
         )
-    if asked.vtcr is not None and asked.kind != "vttbr":
-        raise InvalidArgument(f"--vtcr goes with a vttbr, and not with {asked.kind}")
-    words = kind.read(asked.words)
+    if args.vtcr is not None and args.kind != "vttbr":
+        raise InvalidArgument(f"--vtcr goes with a vttbr, and not with {args.kind}")
+    words = kind.read(args.words)
     vtcr = next((word for word in words if isinstance(word, VTCR_EL2)), None)
-    if asked.vtcr is not None:
-        vtcr = VTCR_EL2.from_int(register_word(asked.vtcr))
+    if args.vtcr is not None:
+        vtcr = VTCR_EL2.from_int(args.vtcr)
     report = Report({"supported": True, "scheme": None, "words": []})
     found: dict[Violation, None] = {}  # a set that keeps the order
     for word in words:
-        said = word.explain()
+        lines = word.explain()
         report.data["words"].append(
-            {"register": type(word).__name__, "word": hex(word), "explain": list(said)}
+            {"register": type(word).__name__, "word": hex(word), "explain": list(lines)}
         )
-        report.say(f"{type(word).__name__} = {int(word):#x}", *said)
-        found |= dict.fromkeys(_lint(word, vtcr, asked.cpu))
+        report.say(f"{type(word).__name__} = {int(word):#x}", *lines)
+        found |= dict.fromkeys(_lint(word, vtcr, cpu))
     shape, refused = _shape(vtcr or words[0])
     found |= dict.fromkeys(refused)
     if shape is not None:
@@ -113,7 +90,7 @@ def decode(asked: Namespace) -> Report:
                 report.say(f"root at {root:#x}")
     if found:
         report.refuse(tuple(found))
-    elif asked.kind == "vttbr" and vtcr is None:
+    elif args.kind == "vttbr" and vtcr is None:
         report.say("nothing is wrong with it alone; --vtcr WORD judges the base")
     else:
         report.say("nothing is wrong with it")
@@ -129,7 +106,7 @@ def _lint(word: Word, vtcr: VTCR_EL2 | None, cpu: Cpu | None) -> Sequence[Violat
         try:
             shape = vtcr.geometry()
         except UnsupportedCombination:
-            shape = None  # said of VTCR_EL2 itself
+            shape = None  # the reasons are told with VTCR_EL2
         return word.lint(
             cpu, geometry=shape, pa_bits=vtcr.pa_bits, vmid_bits=vtcr.vmid_bits
         )

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: MIT
+"""What the command writes and reads: standard output and error, and files.
+
+All text leaves through `write` and `complain`, which escape what a terminal would obey
+or hide: names of files and labels of maps are other people's text. A file argument may
+be ``-``, standard input.
+"""
+
+import os
+import re
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from io import TextIOWrapper
+from pathlib import Path
+from shutil import copyfileobj
+from typing import BinaryIO, TextIO
+
+from s2geom.core.errors import InvalidArgument, S2GeomError, UnreadableInput
+
+# Characters that are printable for Python, and have no width on a terminal.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def escaped(text: str) -> str:
+    r"""Return a line with every character escaped that moves, hides or reorders others.
+
+    These are control characters (C0, C1), bidirectional and zero-width ones, separators
+    but the space, and halves of surrogate pairs (undecodable bytes of a file's name).
+
+    >>> print(escaped("a\x1b[31m\u202eb"))
+    a\x1b[31m\u202eb
+    """
+    if text.isprintable() and (text.isascii() or not _INVISIBLE.search(text)):
+        return text
+    return "".join(
+        character
+        if character.isprintable() and not _INVISIBLE.match(character)
+        else _escape(character)
+        for character in text
+    )
+
+
+# Standard output and standard error
+
+
+class OutputLost(Exception):
+    """Standard output takes no more; the message is empty where its reader has gone."""
+
+
+def write(lines: Iterable[str]) -> None:
+    """Write lines to standard output as they come.
+
+    Raises:
+        OutputLost: It is closed or full. An error of the lines' own passes through.
+    """
+    if sys.stdout is None:
+        raise OutputLost("cannot write the answer: standard output is closed")
+    if isinstance(sys.stdout, TextIOWrapper):  # a name may have any character
+        sys.stdout.reconfigure(errors="backslashreplace")
+    for line in lines:
+        _put(sys.stdout, escaped(line) + "\n")
+    _put(sys.stdout, "", flush=True)
+
+
+def write_bytes(data: bytes | bytearray) -> None:
+    """Write bytes to standard output.
+
+    Raises:
+        OutputLost: It is closed or full.
+    """
+    if sys.stdout is None:
+        raise OutputLost("cannot write the image: standard output is closed")
+    with _lost(sys.stdout):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _lost(stream: TextIO) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        _silence(stream)
+        raise OutputLost from None
+    except (OSError, ValueError) as error:  # ValueError: closed in this process
+        _silence(stream)
+        why = getattr(error, "strerror", None) or error
+        raise OutputLost(f"cannot write the answer: {why}") from None
+
+
+def _put(stream: TextIO, text: str, *, flush: bool = False) -> None:
+    with _lost(stream):
+        stream.write(text)
+        if flush:
+            stream.flush()
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what Python flushes at exit go nowhere, so that it does not fail again."""
+    with suppress(OSError, ValueError):  # a stream without a descriptor has no flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def drop_output() -> None:
+    """Forget what is not written yet: its reader may be asleep."""
+    if sys.stdout is not None:
+        _silence(sys.stdout)
+
+
+def complain(*lines: str) -> None:
+    """Write lines to standard error; where that is closed or full, nowhere."""
+    if sys.stderr is None:
+        return
+    text = "".join(escaped(line) + "\n" for line in lines)
+    with suppress(OutputLost):
+        _put(sys.stderr, text, flush=True)
+
+
+BAR = 40
+"""Characters of a progress bar."""
+
+
+def progress_bar() -> Callable[[int, int], object] | None:
+    """Return a function that draws a bar on a terminal; elsewhere there is none."""
+    stream = sys.stderr
+    if stream is None or not stream.isatty():
+        return None
+    drawn = -1
+
+    def draw(done: int, total: int) -> None:
+        nonlocal drawn
+        filled = BAR * done // total if total else BAR
+        if filled > drawn:
+            drawn = filled
+            bar = f"\r[{'#' * filled:<{BAR}}]"
+            if done == total:  # leave the line empty
+                bar += "\r" + " " * (BAR + 2) + "\r"
+            with suppress(OutputLost):
+                _put(stream, bar, flush=True)
+
+    return draw
+
+
+# Files
+
+STANDARD_INPUT = "-"
+
+MOST_BYTES = 64 << 20
+"""Memory maps have some KiB, and the kernel's text of a VM's tables some MiB."""
+
+
+def name_of(path: str) -> str:
+    """Return what messages call a file argument."""
+    return "standard input" if path == STANDARD_INPUT else path
+
+
+@contextmanager
+def _naming(verb: str, path: str) -> Iterator[None]:
+    """Turn what the operating system says into a sentence that names the file."""
+    try:
+        yield
+    except S2GeomError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
+        why = getattr(error, "strerror", None) or error
+        raise UnreadableInput(f"cannot {verb} {name_of(path)}: {why}") from error
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
+    with _naming("read", path):
+        if path != STANDARD_INPUT:
+            with Path(path).open("rb") as file:
+                if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):  # as /dev/zero
+                    raise UnreadableInput(
+                        f"cannot read {path}: it is a device, not a file"
+                    )
+                yield file
+        elif sys.stdin is None:
+            raise UnreadableInput("cannot read standard input: it is closed")
+        else:
+            yield sys.stdin.buffer
+
+
+def read_bytes(path: str) -> bytes:
+    """Return the content of a file argument that is small by its nature.
+
+    Raises:
+        UnreadableInput: It cannot be read, is a device, or is larger than `MOST_BYTES`.
+    """
+    with _opened(path) as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise UnreadableInput(
+            f"cannot read {name_of(path)}: it has more than {MOST_BYTES >> 20} MiB"
+        )
+    return data
+
+
+def read_text(path: str) -> str:
+    """Return the text of a file argument, without a byte order mark.
+
+    Raises:
+        UnreadableInput: It cannot be read, or is no UTF-8.
+    """
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableInput(f"{name_of(path)} is no text: {error}") from error
+
+
+@contextmanager
+def image_path(path: str) -> Iterator[str]:
+    """Give the path of a regular file that has what a file argument has.
+
+    A pipe and standard input are copied into a temporary file, which can be mapped.
+
+    Raises:
+        UnreadableInput: It cannot be read, or is a device.
+    """
+    with ExitStack() as stack:
+        with _opened(path) as file, _naming("copy", path):
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            if path == STANDARD_INPUT or not regular:
+                copy = stack.enter_context(tempfile.NamedTemporaryFile())
+                copyfileobj(file, copy)
+                copy.flush()
+                path = copy.name
+        yield path
+
+
+def write_file(path: str, data: bytes | bytearray, *, inputs: Iterable[str]) -> None:
+    """Write a file that is none of the inputs.
+
+    Raises:
+        InvalidArgument: It is one of the inputs, by whatever name.
+        UnreadableInput: It cannot be written.
+    """
+    for other in inputs:
+        same = False
+        with suppress(OSError, ValueError):  # one that is not there is another
+            same = Path(path).samefile(other)
+        if same:
+            raise InvalidArgument(f"--out {path} would overwrite the input {other}")
+    with _naming("write", path):
+        Path(path).write_bytes(data)

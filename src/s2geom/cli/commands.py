@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: MIT
+"""The table of commands, and the parser that is made from it.
+
+A command is a row: its name, its options, which of them exclude each other, and the
+function that answers. A new command is a new row.
+"""
+
+import argparse
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from attrs import evolve, frozen
+
+from s2geom.cli.options import (
+    ANY_CPU,
+    CPU,
+    HOST,
+    HOST_PA,
+    IPA,
+    JSON,
+    KERNEL,
+    LPA2,
+    MAP,
+    PA,
+    PAGE_SIZE,
+    SCHEME,
+    VA,
+    VTCR,
+    Option,
+    address,
+    flag,
+    number,
+    option,
+    optional,
+)
+from s2geom.cli.report import Report
+from s2geom.core.units import parse_size
+
+KINDS = ("vtcr", "vttbr", "ste", "mmfr0", "mmfr1", "mmfr2", "mmfr3", "nested")
+"""What can be decoded."""
+
+
+@frozen
+class Clash:
+    """Two options of which one would have no effect.
+
+    Args:
+        option: The one that is refused.
+        beside: The one that is given too, or (with ``missing``) is not.
+        why: Why it would have no effect.
+        missing: Whether ``option`` needs ``beside`` instead of excluding it.
+    """
+
+    option: Option
+    beside: Option
+    why: str
+    missing: bool = False
+
+    def fault(self, args: argparse.Namespace) -> str | None:
+        """Return what is wrong with the arguments, or nothing."""
+        one, other = self.option.flags[0], self.beside.flags[0]
+        if not is_given(args, self.option):
+            return None
+        if is_given(args, self.beside) == self.missing:
+            return None
+        joint = "without" if self.missing else "beside"
+        return f"{one} has no effect {joint} {other}: {self.why}"
+
+
+def is_given(args: argparse.Namespace, option: Option) -> bool:
+    """Return whether an option is among the arguments."""
+    return getattr(args, option.dest, None) not in {None, False}
+
+
+@frozen
+class Command:
+    """A command of the program.
+
+    Args:
+        name: What is typed.
+        help: One line about it.
+        options: What it takes.
+        runs: The function that answers, as ``module.function``. It is imported when it
+            runs, so that a question about a shape does not wait for the walker to load.
+        clashes: Options that exclude or need each other.
+        memory_advice: What helps where memory ends.
+    """
+
+    name: str
+    help: str
+    options: tuple[Option, ...]
+    runs: str
+    clashes: tuple[Clash, ...] = ()
+    memory_advice: str = ""
+
+    def run(self, args: argparse.Namespace) -> Report:
+        """Return the answer."""
+        module, function = self.runs.split(".")
+        answer = getattr(import_module(f"s2geom.cli.{module}"), function)
+        report: Report = answer(args)
+        return report
+
+
+ONE_KERNEL = Clash(SCHEME, KERNEL, "a release has its own limits")
+LPA2_NEEDS_PA = Clash(LPA2, PA, "it is a fact about a CPU", missing=True)
+OF_A_HOST = (ONE_KERNEL, LPA2_NEEDS_PA)
+
+RAM_BASE = address("--ram-base", "where the memory begins: 1G, 0x4000_0000")
+RAM = address("--ram", "how much there is: 64G", metavar="SIZE")
+
+CSV = flag("--csv", "print CSV")
+IMAGE = (
+    option("image", help="file with the memory that holds the tables"),
+    address("--load", "physical address of the file's first byte", required=True),
+    address("--root", "physical address of the start level's table"),
+    VTCR,
+    optional(PAGE_SIZE),
+    optional(IPA),
+    VA,
+    HOST_PA,
+    SCHEME,
+    KERNEL,
+    *CPU,
+)
+OF_AN_IMAGE = (
+    *OF_A_HOST,
+    *(
+        Clash(each, VTCR, "the word has the shape itself")
+        for each in (SCHEME, KERNEL, VA, HOST_PA)
+    ),
+)
+
+COMMANDS = (
+    Command(
+        "show",
+        "the shape of stage 2 for a configuration, or why there is none",
+        (*HOST, IPA),
+        "shape_commands.show",
+        OF_A_HOST,
+    ),
+    Command(
+        "config",
+        "what a kernel .config allows: guest IPA sizes and their shapes",
+        (
+            option("path", help=".config, /boot/config-* or /proc/config.gz"),
+            option("--kernel", metavar="RELEASE", help="release, where it has none"),
+            *CPU,
+        ),
+        "config_command.config",
+        (LPA2_NEEDS_PA,),
+    ),
+    Command(
+        "split",
+        "which table, indices and offset an IPA uses",
+        (*HOST, IPA, option("address", read=parse_size, help="an IPA")),
+        "shape_commands.split",
+        OF_A_HOST,
+    ),
+    Command(
+        "fit",
+        "the narrowest IPA that a guest's memory fits in, and whether it costs a level",
+        (
+            evolve(MAP, settings=MAP.settings | {"nargs": "?"}),
+            *HOST,
+            RAM_BASE,
+            RAM,
+        ),
+        "map_commands.fit",
+        (
+            *OF_A_HOST,
+            Clash(RAM_BASE, MAP, "the map has all memory"),
+            Clash(RAM, MAP, "the map has all memory"),
+        ),
+    ),
+    Command(
+        "macros",
+        "the kernel's own macros: the fake levels beside the static scheme",
+        (PAGE_SIZE, IPA, VA),
+        "shape_commands.macros",
+    ),
+    Command(
+        "choices",
+        "every shape that the architecture allows on a CPU",
+        (PAGE_SIZE, IPA, *ANY_CPU),
+        "shape_commands.choices",
+    ),
+    Command(
+        "compare",
+        "what KVM, io-pgtable, Xen, Hafnium and m1n1 choose on a CPU",
+        (PAGE_SIZE, IPA, *ANY_CPU),
+        "shape_commands.compare",
+    ),
+    Command(
+        "decode",
+        "what a register word means, and what is wrong with it",
+        (
+            option(
+                "kind",
+                choices=KINDS,
+                help="which word; nested is the name of a dump in KVM's debugfs",
+            ),
+            option(
+                "words", nargs="+", metavar="WORD", help="hexadecimal; STE takes two"
+            ),
+            VTCR,
+            *CPU,
+        ),
+        "decode_command.decode",
+        (LPA2_NEEDS_PA,),
+    ),
+    Command(
+        "build",
+        "tables for a memory map, with the VTCR_EL2 and VTTBR_EL2 that go with them",
+        (
+            MAP,
+            *HOST,
+            IPA,
+            address(
+                "--base",
+                "where the tables are: the PGD first, the others above it",
+                required=True,
+            ),
+            flag("--pages", "pages alone, no blocks or groups"),
+            option("--vmid", read=number, metavar="N", help="VMID (default 0)"),
+            option(
+                "--out",
+                metavar="FILE",
+                help="write the image of the tables; - writes it to standard output, "
+                "and nothing else",
+            ),
+        ),
+        "map_commands.build",
+        OF_A_HOST,
+        memory_advice="what a map's tables take, s2geom footprint tells",
+    ),
+    Command(
+        "walk",
+        "where an IPA lands in an image of tables, or the fault",
+        (
+            *IMAGE,
+            option("address", read=parse_size, help="an IPA"),
+            option(
+                "--access",
+                choices=("read", "write", "execute"),
+                help="the kind of access (default read)",
+            ),
+        ),
+        "image_commands.walk_one",
+        OF_AN_IMAGE,
+    ),
+    Command(
+        "dump",
+        "everything that an image of tables maps",
+        (
+            *IMAGE,
+            address("--from", "where to begin", dest="start", metavar="IPA"),
+            address("--to", "where to end", dest="end", metavar="IPA"),
+            CSV,
+        ),
+        "image_commands.dump",
+        (*OF_AN_IMAGE, Clash(CSV, JSON, "both are the form of the answer")),
+        memory_advice="--from and --to read a part of the tables",
+    ),
+    Command(
+        "footprint",
+        "the memory that the tables for a memory map take",
+        (
+            MAP,
+            *HOST,
+            IPA,
+            address(
+                "--backing",
+                "how the host maps the guest's memory: 4K, 2M, 1G",
+                metavar="SIZE",
+            ),
+        ),
+        "map_commands.weigh",
+        OF_A_HOST,
+    ),
+)
+
+
+# The parser
+
+
+class UsageError(Exception):
+    """The arguments are no question.
+
+    Args:
+        usage: How the command is used, as text.
+        message: What is wrong.
+    """
+
+    def __init__(self, usage: str, message: str) -> None:
+        super().__init__(usage, message)
+        self.usage, self.message = usage, message
+
+
+class TextWanted(Exception):
+    """The arguments ask for a text and for nothing else: help, or the version."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that prints nothing and ends no process."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, add_help=False, allow_abbrev=False)
+        self.color = False  # Python 3.14 would colour the help that is escaped later
+        self.add_argument(
+            "-h", "--help", action=_Help, nargs=0, help="print this help and leave"
+        )
+
+    def error(self, message: str) -> Any:
+        raise UsageError(self.format_usage(), f"{self.prog}: error: {message}")
+
+
+class _Help(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        raise TextWanted(parser.format_help())
+
+
+class _Version(argparse.Action):
+    """Look the version up when it is asked for, and not for every command."""
+
+    def __call__(self, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+        try:
+            raise TextWanted(f"s2geom {version('s2geom')}")
+        except PackageNotFoundError:  # a copy of the sources alone
+            raise TextWanted("s2geom, of unknown version") from None
+
+
+class _Once(argparse.Action):
+    """Store an option that may be given once."""
+
+    def __call__(
+        self,
+        _: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        __: str | None = None,
+    ) -> None:
+        if getattr(namespace, self.dest) is not self.default:
+            raise argparse.ArgumentError(self, "given twice")
+        setattr(namespace, self.dest, True if self.nargs == 0 else values)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = _Parser(prog="s2geom", description="The geometry of Arm stage-2 page tables.")
+    top.add_argument(
+        "--version", action=_Version, nargs=0, help="print the version and leave"
+    )
+    below = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        sub = below.add_parser(
+            command.name, help=command.help, description=command.help
+        )
+        for each in (*command.options, JSON):
+            sub.add_argument(*each.flags, **_settings(each))
+        sub.set_defaults(row=command, parser=sub)
+    return top
+
+
+def _settings(option: Option) -> dict[str, Any]:
+    if not option.flags[0].startswith("-"):
+        return option.settings
+    if option.is_flag:
+        return option.settings | {"action": _Once, "nargs": 0, "default": False}
+    return option.settings | {"action": "append" if option.repeatable else _Once}
+
+
+def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
+    """Return the command that is asked for, and its arguments.
+
+    Raises:
+        UsageError: They are no question.
+        TextWanted: They ask for help or for the version.
+    """
+    top = parser()
+    for argument in arguments:
+        if argument == "--":
+            break
+        if argument.startswith("-") and argument.endswith("=--"):
+            # argparse drops this value up to Python 3.12, and then misses it.
+            top.error(f"argument {argument[:-3]}: not a value: '--'")
+    args = top.parse_args(arguments)
+    command: Command = args.row
+    for clash in command.clashes:
+        fault = clash.fault(args)
+        if fault is not None:
+            args.parser.error(fault)
+    return command, args

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""What `s2geom config` says of a kernel's configuration."""
+
+from pathlib import Path
+
+import pytest
+from cli.running import Run
+
+CONFIGS = Path(__file__).parents[1] / "data" / "configs"
+DEBIAN_16K = str(CONFIGS / "debian-6.12-arm64-16k.config.gz")
+DEBIAN_RT = str(CONFIGS / "debian-6.1-rt-arm64.config.gz")
+
+
+def test_config_reads_a_distribution_kernel(run: Run) -> None:
+    """The README's first command."""
+    ran = run("config", DEBIAN_16K)
+
+    assert 0 == ran.status
+    lines = ran.out.splitlines()
+    assert "Linux 6.12.117; scheme lpa2 (Linux v6.8-today)" == lines[0]
+    assert (
+        "guest IPA: 32 to 52 bits, as far as the CPU's PARange goes (give it: --pa 44);"
+        " above 48 only on a CPU with LPA2 (--lpa2)" in lines
+    )
+    assert "      40       2            2           16  256 KiB   256 KiB" in lines
+    assert "      52       4            0            1  256 B     256 B" in lines
+
+
+def test_config_with_a_cpu_leaves_no_question_open(run: Run) -> None:
+    """PARange and LPA2 given, the answer is final."""
+    data = run("config --pa 40 --json", DEBIAN_16K).json
+
+    assert list(range(32, 41)) == data["ipa_sizes"]["widths"]
+    assert data["ipa_sizes"]["needs_parange"] is False
+    assert data["ipa_sizes"]["needs_lpa2"] is False
+    assert 9 == len(data["shapes"])
+
+
+def test_config_without_kvm_is_not_supported(run: Run) -> None:
+    """Debian's rt kernel of that release has KVM off."""
+    ran = run("config", DEBIAN_RT)
+
+    assert 1 == ran.status
+    assert "no guest: KVM is off in this configuration" == ran.out.splitlines()[-1]
+
+
+def test_config_of_one_width_says_so(run: Run, tmp_path: Path) -> None:
+    """Up to v4.19 there is 40 and nothing else."""
+    path = tmp_path / "config"
+    path.write_text(
+        "# Linux/arm64 4.9.0 Kernel Configuration\n"
+        "CONFIG_ARM64_64K_PAGES=y\nCONFIG_ARM64_VA_BITS=42\nCONFIG_KVM=y\n"
+    )
+    ran = run("config", str(path))
+
+    assert 0 == ran.status
+    assert "guest IPA: 40 bits" in ran.out.splitlines()
+
+
+def test_config_of_a_kernel_without_16k_kvm(run: Run, tmp_path: Path) -> None:
+    """v4.6 has KVM, but not for 16K pages."""
+    path = tmp_path / "config"
+    path.write_text(
+        "# Linux/arm64 4.6.0 Kernel Configuration\n"
+        "CONFIG_ARM64_16K_PAGES=y\nCONFIG_ARM64_VA_BITS=47\nCONFIG_KVM=y\n"
+    )
+    ran = run("config", str(path))
+
+    assert 1 == ran.status
+    assert ran.out.splitlines()[-1] == (
+        "no guest: in Linux 4.6.0, 16K pages have no KVM as long as levels are faked"
+    )
+
+
+@pytest.mark.parametrize(
+    ("release", "page", "va_bits", "options", "said"),
+    [
+        (
+            "4.4",
+            4,
+            48,
+            "--pa 36",
+            (
+                "the IPA is no wider than PARange: 36 bits here, and its smallest "
+                "guest has 40 bits"
+            ),
+        ),
+        (
+            "5.10.100",
+            4,
+            48,
+            "--pa 52 --lpa2",
+            "a page size with LPA2 is taken for an unknown one",
+        ),
+    ],
+)
+def test_config_says_which_limit_leaves_no_guest(
+    run: Run,
+    tmp_path: Path,
+    release: str,
+    page: int,
+    va_bits: int,
+    options: str,
+    said: str,
+) -> None:
+    """Whose limit it is, and by how much, is not the same in each release."""
+    path = tmp_path / "config"
+    path.write_text(
+        f"CONFIG_ARM64_{page}K_PAGES=y\nCONFIG_ARM64_VA_BITS={va_bits}\nCONFIG_KVM=y\n"
+    )
+    ran = run(f"config --kernel {release} {options}", str(path))
+
+    assert 1 == ran.status
+    assert f"no guest: in Linux {release}, {said}" == ran.out.splitlines()[-1]
+
+
+def test_config_leaves_out_shapes_that_only_an_early_release_took(
+    run: Run, tmp_path: Path
+) -> None:
+    """v5.10 took widths above 48 that its scheme's last release refuses."""
+    path = tmp_path / "config"
+    path.write_text(
+        "# Linux/arm64 5.10.0 Kernel Configuration\n"
+        "CONFIG_ARM64_4K_PAGES=y\nCONFIG_ARM64_VA_BITS=48\nCONFIG_KVM=y\n"
+    )
+    data = run("config --json", str(path)).json
+
+    assert list(range(32, 53)) == data["ipa_sizes"]["widths"]
+    assert list(range(32, 49)) == [shape["ipa_bits"] for shape in data["shapes"]]
+
+
+def test_config_needs_a_release(run: Run, tmp_path: Path) -> None:
+    """A file without its header line can be given a release by hand."""
+    path = tmp_path / "config"
+    path.write_text("CONFIG_ARM64_4K_PAGES=y\nCONFIG_ARM64_VA_BITS=48\nCONFIG_KVM=y\n")
+    without = run("config", str(path))
+    given = run("config --kernel 6.1 --json", str(path))
+
+    assert 2 == without.status
+    assert "does not name its release; give it: --kernel 6.1" in without.err
+    assert (0, "6.1") == (given.status, given.json["release"])
+    assert "release         6.1 (given by --kernel; the file says none)" in (
+        run("config --kernel 6.1", str(path)).out.splitlines()
+    )
