@@ -150,7 +150,7 @@ else:
 
     def __getattr__(name: str) -> object:
         """Load a public name at its first use, or a module that is promised by name."""
-        if name in {"kconfig", "strategies"}:
+        if name in {"kconfig", "readers", "strategies"}:
             return import_module(f"s2geom.{name}")
         return _load(name)
 

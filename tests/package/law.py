@@ -18,6 +18,7 @@ WINGS: dict[str, frozenset[str]] = {
     "compare": frozenset({"core", "cpu", "kernel"}),
     "tables": frozenset({"core", "cpu", "registers"}),
     "build": frozenset({"core", "cpu", "registers", "tables"}),
+    "readers": frozenset({"core", "tables"}),
 }
 """Every wing below the surface, and the wings that it may import."""
 
@@ -28,8 +29,15 @@ WINGS |= {"show": _BELOW, "strategies": _BELOW, "cli": _BELOW | {"show"}}
 DOORS = ("", "__main__")
 """The package itself and ``python -m s2geom`` stand above all wings."""
 
-BEYOND_THE_STANDARD_LIBRARY = {"strategies": {"attrs", "hypothesis"}}
-"""What a wing may import that neither Python nor this package has; else attrs alone."""
+BEYOND_THE_STANDARD_LIBRARY = {
+    "cli": {"attrs", "gdb"},
+    "readers": {"attrs", "drgn", "gdb", "kdumpfile"},
+    "strategies": {"attrs", "hypothesis"},
+}
+"""What a wing may import that neither Python nor this package has; else attrs alone.
+
+Only attrs is a dependency: the others are imported where they are used, by those who
+have them."""
 
 MOST_ROOMS = 12
 """A wing with more rooms than this has more than one subject."""

@@ -95,6 +95,8 @@ FORBIDDEN = [
     ("show.notebook", "from s2geom.cli import report"),
     ("compare.survey", "from s2geom import kernel"),
     ("tables.scan", "import numpy as np"),
+    ("tables.walk", "from s2geom.readers.image import raw"),
+    ("readers.image", "from s2geom.registers.vtcr import VTCR_EL2"),
     ("kernel.leaf", "from .choose import Host"),
     ("strategies.words", "from s2geom.show.svg import Drawing"),
 ]
@@ -245,7 +247,7 @@ def test_no_public_name_is_a_wings_name() -> None:
     assert set() == set(s2geom.__all__) & set(WINGS)
 
 
-@pytest.mark.parametrize("door", ["", "kconfig", "strategies"])
+@pytest.mark.parametrize("door", ["", "kconfig", "readers", "strategies"])
 def test_type_checkers_are_told_the_same_names(door: str) -> None:
     """What a door loads at first use is what its typed block imports."""
     typed: dict[str, str] = {}
@@ -266,7 +268,7 @@ def test_type_checkers_are_told_the_same_names(door: str) -> None:
         assert sorted(typed) == package.__all__
 
 
-@pytest.mark.parametrize("module", ["kconfig", "strategies"])
+@pytest.mark.parametrize("module", ["kconfig", "readers", "strategies"])
 def test_a_promised_module_is_there_without_an_import_of_its_own(module: str) -> None:
     """``s2geom.kconfig`` works after ``import s2geom`` alone."""
     said = fresh(f"import s2geom; print(s2geom.{module}.__name__)")
@@ -289,8 +291,8 @@ def test_dir_lists_the_public_names() -> None:
     assert sorted(s2geom.__all__) == dir(s2geom)
 
 
-@pytest.mark.parametrize("name", ["kconfig", "strategies"])
-def test_the_two_promised_modules(name: str) -> None:
+@pytest.mark.parametrize("name", ["kconfig", "readers", "strategies"])
+def test_the_promised_modules(name: str) -> None:
     """The only submodules that users may name."""
     assert isinstance(importlib.import_module(f"s2geom.{name}"), types.ModuleType)
 

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""What QEMU tells a gdb that is connected to it: RAM, and its physical memory mode."""
+
+import re
+from typing import Any
+
+from s2geom.core.errors import UnreadableInput
+
+Range = tuple[int, int]
+"""First address, and the byte after the last."""
+
+RAM_LINE = re.compile(
+    r"\s+([0-9a-f]{1,16})-([0-9a-f]{1,16}) \(prio -?\d+, (?:nv-)?(?:ram|romd?)\): "
+)
+
+
+def ram_ranges(text: str) -> tuple[Range, ...]:
+    """Return where there is memory, from the text of ``info mtree -f``.
+
+    Args:
+        text: Flat views, one below the other. That of the CPUs is the first whose list
+            of roots has ``cpu-memory``; the first of all where none has.
+
+    Returns:
+        Ranges of RAM and ROM, sorted, joined where they touch.
+
+    Raises:
+        UnreadableInput: There is no memory in it.
+    """
+    views = re.split(r"(?m)^FlatView #\d+.*$", text)[1:]
+    of_cpus = [view for view in views if "cpu-memory" in view] or views
+    found: list[Range] = []
+    for line in "".join(of_cpus[:1]).splitlines():
+        row = RAM_LINE.match(line)
+        if row is None:
+            continue
+        start, end = int(row[1], 16), int(row[2], 16) + 1
+        if found and found[-1][1] == start:
+            start = found.pop()[0]
+        found.append((start, end))
+    if not found:
+        raise UnreadableInput(
+            "info mtree -f names no RAM: is gdb connected to QEMU? Else give the "
+            "memory's ranges as bounds"
+        )
+    return tuple(sorted(found))
+
+
+class PhysicalMode:
+    """QEMU's switch between addresses of the CPU's and physical ones, thrown at once.
+
+    Args:
+        gdb: gdb's own Python module.
+    """
+
+    __slots__ = ("_before", "_gdb")
+
+    def __init__(self, gdb: Any) -> None:
+        self._gdb = gdb
+        self._before = self._packet("qqemu.PhyMemMode")
+        if self._before not in {"0", "1"}:
+            raise UnreadableInput(
+                "gdb's target does not know QEMU's physical memory mode: connect gdb "
+                "to QEMU (target remote :1234)"
+            )
+        self._set("1")
+
+    def leave(self) -> None:
+        """Go back to the mode that was found."""
+        self._set(self._before)
+
+    def _set(self, mode: str) -> None:
+        answer = self._packet(f"Qqemu.PhyMemMode:{mode}")
+        if answer != "OK":
+            raise UnreadableInput(
+                f"QEMU refused its physical memory mode {mode}: {answer!r}"
+            )
+        # gdb keeps what it read by address, whatever the address meant.
+        self._gdb.execute("maintenance flush dcache", to_string=True)
+
+    def _packet(self, text: str) -> str:
+        said = self._gdb.execute(f"maintenance packet {text}", to_string=True)
+        found = re.search(r'received: "(.*)"', said)
+        return found[1] if found else ""
