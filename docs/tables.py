@@ -19,20 +19,20 @@ from s2geom.core.rules import Rule
 from s2geom.cpu import rules as cpu_rules
 from s2geom.kconfig import config
 from s2geom.kernel import changes, limits
-from s2geom.registers import root, ste, vtcr, vttbr
+from s2geom.registers import ste, vtcr, vttbr
 from s2geom.tables import attributes
 
 SOURCE = Path(s2.__file__).parent
 
 PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
     "rules-architecture": cpu_rules.RULES,
-    "rules-vtcr": (*vtcr.SHAPELESS_RULES, *vtcr.VTCR_RULES),
-    "rules-vttbr": (*vttbr.VTTBR_RULES, *root.BASE_RULES),
+    "rules-vtcr": (*vtcr.VTCR_SHAPELESS_RULES, *vtcr.VTCR_RULES),
+    "rules-vttbr": (*vttbr.VTTBR_RULES, *vttbr.BASE_RULES),
     "rules-ste": (
-        *ste.SHAPELESS_RULES,
+        *ste.STE_SHAPELESS_RULES,
         *ste.SHAPE_RULES,
         *ste.ROOT_RULES,
-        *ste.WORD_RULES,
+        *ste.STE_RULES,
     ),
     "rules-policies": policies.POLICY_RULES,
 }

@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""`Base`: where a root may be, and how VTTBR_EL2.BADDR holds it."""
+"""`Base`: where a root may be, and how VTTBR_EL2.BADDR holds it.
+
+The rules are the same for VTTBR_EL2 and for an SMMU's STE; the register passes its own
+words to `root_rules`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 from attrs import evolve, frozen
 
@@ -86,38 +93,43 @@ class Base:
         return ""
 
 
-BASE_RULES: tuple[Rule[Base], ...] = (
-    Rule(
-        id="root-misaligned",
-        states="the base is a multiple of the size of the root, all its concatenated "
-        "tables together",
-        limited_by="architecture",
-        breaks=lambda base: base.address != base.aligned,
-        given=lambda base: f"{base.address:#x}",
-        limit=lambda base: base.alignment,
-        says=lambda base: (
-            f"a root at {base.address:#x} is not a multiple of {base.alignment:#x} "
-            f"bytes, {base.size}{base.nearest}"
+class RootWords(NamedTuple):
+    """What a rule about roots is called and how it is worded for one register."""
+
+    id: str
+    states: str
+    says: Callable[[Base], str]
+    source: str
+
+
+def root_rules(misaligned: RootWords, outside: RootWords) -> tuple[Rule[Base], ...]:
+    """Return the two rules of where a root may be, in a register's words."""
+    return (
+        Rule(
+            id=misaligned.id,
+            states=misaligned.states,
+            limited_by="architecture",
+            breaks=lambda base: base.address != base.aligned,
+            given=lambda base: f"{base.address:#x}",
+            limit=lambda base: base.alignment,
+            says=lambda base: (
+                f"a root at {base.address:#x} is not a multiple of "
+                f"{base.alignment:#x} bytes, {misaligned.says(base)}"
+            ),
+            fix=lambda base: (
+                f"use {base.aligned:#x}, or align to {base.alignment:#x} bytes"
+            ),
+            source=misaligned.source,
         ),
-        fix=lambda base: (
-            f"use {base.aligned:#x}, or align to {base.alignment:#x} bytes"
+        Rule(
+            id=outside.id,
+            states=outside.states,
+            limited_by="architecture",
+            breaks=lambda base: bool(base.address >> base.output_bits),
+            given=lambda base: f"{base.address:#x}",
+            limit=lambda base: f"{(1 << base.output_bits) - 1:#x}",
+            says=outside.says,
+            fix=lambda base: f"put the root below {1 << base.output_bits:#x}",
+            source=outside.source,
         ),
-        source="Arm ARM D24, VTTBR_EL2.BADDR; pseudocode AArch64.S2TTBaseAddress",
-    ),
-    Rule(
-        id="root-above-output-size",
-        states="the base is within the output size: PS, the CPU's PARange, and 48 "
-        "bits where descriptors hold no more",
-        limited_by="architecture",
-        breaks=lambda base: bool(base.address >> base.output_bits),
-        given=lambda base: f"{base.address:#x}",
-        limit=lambda base: f"{(1 << base.output_bits) - 1:#x}",
-        says=lambda base: (
-            f"a root at {base.address:#x} is outside the {base.output_bits}-bit output "
-            "addresses; an access gives an Address size fault, level 0"
-        ),
-        fix=lambda base: f"put the root below {1 << base.output_bits:#x}",
-        source="Arm ARM D8.2; pseudocode AArch64.S2Walk",
-    ),
-)
-"""Where a root may be."""
+    )

@@ -4,12 +4,16 @@
 Both encode a shape in the same few fields, and how tables are fetched in two more.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
 from attrs import frozen
 
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import integer
+from s2geom.core.rules import Rule
 from s2geom.core.wording import bits
 from s2geom.cpu.cpu import ANY_CPU
 from s2geom.cpu.sizes import LPA2_START_LEVELS
@@ -102,7 +106,7 @@ class WalkFields:
         """How wide the IPA is."""
         return f"the IPA has {bits(64 - self.t0sz)}"
 
-    def says_start_level(self, prefix: str = "") -> str:
+    def says_start_level(self, words: "FieldWords") -> str:
         """Return where the walk starts, or why that cannot be said."""
         shape = self.geometry
         if shape is not None:
@@ -111,30 +115,141 @@ class WalkFields:
             return f"the walk starts at level {shape.start_level}{more}"
         if self.granule is None:
             return "a start level that takes a page size to say"
-        return f"reserved, as {self.says_reserved(prefix)}"
+        return f"reserved, as {self.says_reserved(words)}"
 
-    def says_reserved(self, prefix: str = "") -> str:
+    def says_reserved(self, words: "FieldWords") -> str:
         """Return why the start level is reserved."""
-        sl0, sl2, ds = f"{prefix}SL0", f"{prefix}SL{_sl2(prefix)}", f"{prefix}DS"
+        sl0 = words.sl0
         if self.granule is Granule.K16:
-            return f"{sl0} = 3 with 16K pages is start level 0, which needs {ds} = 1"
+            return (
+                f"{sl0} = 3 with 16K pages is start level 0, which needs {words.ds} = 1"
+            )
         if self.granule is Granule.K64:
             return f"64K pages have no start level 0, which {sl0} = 3 would be"
         return (
-            f"{sl2} = 1 is for start level -1, which is {sl0} = 0, not {sl0} = "
+            f"{words.sl2} = 1 is for start level -1, which is {sl0} = 0, not {sl0} = "
             f"{self.sl0}"
         )
 
-    def fixes_start_level(self, prefix: str = "") -> str:
+    def fixes_start_level(self, words: "FieldWords") -> str:
         """Return what to change then."""
         if self.granule is Granule.K4:
-            return f"clear {prefix}SL{_sl2(prefix)}, or set {prefix}SL0 to 0"
-        more = f", or set {prefix}DS" if self.granule is Granule.K16 else ""
-        return f"set {prefix}SL0 to 0, 1 or 2{more}"
+            return f"clear {words.sl2}, or set {words.sl0} to 0"
+        more = f", or set {words.ds}" if self.granule is Granule.K16 else ""
+        return f"set {words.sl0} to 0, 1 or 2{more}"
 
 
-def _sl2(prefix: str) -> str:
-    return "0_2" if prefix else "2"  # S2SL0_2 is the SMMU's spelling of SL2
+# The rules that both have
+
+
+class FieldWords(NamedTuple):
+    """The names of the fields in one register, and what follows from a bad value."""
+
+    tg: str
+    sl0: str
+    sl2: str
+    ds: str
+    source: str
+    then_tg: str
+    then_sl0: str
+    then_sl2: str
+
+
+Case = TypeVar("Case")
+
+
+def shapeless_rules(
+    words: FieldWords,
+    walk: Callable[[Case], WalkFields],
+    is_modelled: Callable[[Case], bool],
+) -> tuple[Rule[Case], ...]:
+    """Return the rules of encodings that name no shape.
+
+    Args:
+        words: What the fields are called.
+        walk: Returns the fields of a case.
+        is_modelled: Whether the tables of a case are VMSAv8-64.
+    """
+    return (
+        Rule(
+            id=f"{words.tg.lower()}-reserved",
+            states=f"{words.tg} is 0 (4K), 1 (64K) or 2 (16K)",
+            limited_by="architecture",
+            breaks=lambda case: walk(case).granule is None,
+            given=lambda case: walk(case).tg,
+            limit=lambda _: "0, 1, 2",
+            says=lambda _: (
+                f"{words.tg} = 3 is reserved, {words.then_tg}; 0 is 4K, 1 is 64K and "
+                "2 is 16K"
+            ),
+            fix=lambda _: f"set {words.tg} to 0, 1 or 2",
+            source=f"{words.source}.{words.tg}",
+        ),
+        Rule(
+            id=f"{words.sl0.lower()}-reserved",
+            states=f"{words.sl0} and {words.sl2} encode a start level that the granule "
+            "has",
+            limited_by="architecture",
+            breaks=lambda case: (
+                is_modelled(case)
+                and walk(case).granule is not None
+                and walk(case).start_level is None
+            ),
+            given=lambda case: walk(case).sl0,
+            limit=lambda case: 0 if walk(case).granule is Granule.K4 else 2,
+            says=lambda case: f"{walk(case).says_reserved(words)}{words.then_sl0}",
+            fix=lambda case: walk(case).fixes_start_level(words),
+            source=f"{words.source}.{words.sl0}; pseudocode AArch64.S2InvalidSL",
+        ),
+    )
+
+
+def reserved_rules(
+    words: FieldWords,
+    walk: Callable[[Case], WalkFields],
+    is_modelled: Callable[[Case], bool],
+) -> tuple[Rule[Case], ...]:
+    """Return the rules of fields that are set where they are reserved.
+
+    The arguments are those of `shapeless_rules`.
+    """
+    return (
+        Rule(
+            id=f"{words.ds.lower()}-with-64k",
+            states=f"{words.ds} is for 4K and 16K pages; 64K pages have 52 bits "
+            "without it",
+            limited_by="architecture",
+            breaks=lambda case: (
+                is_modelled(case)
+                and bool(walk(case).ds)
+                and walk(case).granule is Granule.K64
+            ),
+            given=lambda case: walk(case).ds,
+            limit=lambda _: 0,
+            says=lambda _: (
+                f"{words.ds} = 1 is reserved with 64K pages, whose descriptors have "
+                "52-bit addresses without it"
+            ),
+            fix=lambda _: f"clear {words.ds}",
+            source=f"{words.source}.{words.ds}",
+        ),
+        Rule(
+            id=f"{words.sl2.lower().replace('_', '-')}-without-ds",
+            states=f"{words.sl2} is set only with {words.ds} = 1 and 4K pages",
+            limited_by="architecture",
+            breaks=lambda case: (
+                is_modelled(case) and bool(walk(case).sl2) and not walk(case).uses_sl2
+            ),
+            given=lambda case: walk(case).sl2,
+            limit=lambda _: 0,
+            says=lambda _: (
+                f"{words.sl2} = 1 {words.then_sl2}, since it takes {words.ds} = 1 and "
+                "4K pages"
+            ),
+            fix=lambda _: f"clear {words.sl2}",
+            source=f"{words.source}.{words.sl2}",
+        ),
+    )
 
 
 ENCODING_RULES = frozenset(

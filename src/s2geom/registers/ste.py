@@ -6,13 +6,13 @@ place, but an SMMU judges them itself: a combination that makes a CPU fault make
 whole entry ILLEGAL, and every transaction of the device ends in C_BAD_STE.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from struct import unpack_from
 from typing import Any, ClassVar, cast
 
-from attrs import frozen
+from attrs import define, field, frozen
 
-from s2geom.core.address_form import BASE_FLOOR, WIDE, address_form
+from s2geom.core.address_form import WIDE, AddressForm, address_form
 from s2geom.core.errors import UnreadableInput, UnsupportedCombination, Violations
 from s2geom.core.fields import Reading, Word, bit, bits, rest
 from s2geom.core.geometry import Geometry, geometry_of
@@ -22,21 +22,21 @@ from s2geom.core.public import public
 from s2geom.core.rules import Rule, violations
 from s2geom.core.wording import counted, quoted
 from s2geom.cpu.cpu import ANY_CPU, Cpu
+from s2geom.cpu.rules import ShapeOnCpu
 from s2geom.cpu.sizes import (
-    IPA_AARCH32,
-    IPA_MAXIMUM,
-    IPA_WITHOUT_LPA2,
     PA_BITS,
     START_LEVEL_PA_BITS,
-    T0SZ_MAXIMUM,
-    T0SZ_MAXIMUM_TTST,
     a_page_size,
     address_bits,
     page_sizes,
 )
+from s2geom.registers.root import Base, RootWords, root_rules
 from s2geom.registers.shape_fields import (
     SHAREABILITY,
+    FieldWords,
     WalkFields,
+    reserved_rules,
+    shapeless_rules,
     vmid_bits_of,
     walks_are,
 )
@@ -44,6 +44,21 @@ from s2geom.registers.shape_fields import (
 ENTRY_BYTES = 64
 FIRST_BIT = 128
 """Where stage 2 begins in the entry: with its third 64-bit word."""
+
+
+ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
+STE_SOURCE = "SMMUv3 architecture (IHI 0070) 5.2, STE"
+
+NAMES = FieldWords(
+    tg="S2TG",
+    sl0="S2SL0",
+    sl2="S2SL0_2",
+    ds="S2DS",
+    source=STE_SOURCE,
+    then_tg=f"so {ILLEGAL}",
+    then_sl0=f", so {ILLEGAL}",
+    then_sl2="has no effect",
+)
 
 
 def _bits(
@@ -70,7 +85,7 @@ def _bit(
 def _says_s2sl0(word: "STE") -> str:
     if not word.s2aa64:
         return "a start level by the rules of other tables, since S2AA64 = 0"
-    return word.walk.says_start_level("S2")
+    return word.walk.says_start_level(NAMES)
 
 
 def _says_s2t0sz(word: "STE") -> str:
@@ -320,7 +335,7 @@ class STE(Word):
             s2ds=walk.ds,
             s2ttb=address & S2TTB_MASK,
         )
-        broken = violations(ROOT_RULES, _EntryOnSmmu(entry, address))
+        broken = violations(ROOT_RULES, _EntryBase(address, geometry, pa_bits))
         if broken:
             raise UnsupportedCombination(broken)
         return entry
@@ -350,7 +365,7 @@ class STE(Word):
             UnsupportedCombination: No shape can be named: S2TG or the start level is
                 reserved, or the tables are not VMSAv8-64.
         """
-        broken = violations(SHAPELESS_RULES, _EntryOnSmmu(self, self.s2ttb))
+        broken = violations(STE_SHAPELESS_RULES, _EntryOnSmmu(self, ANY_CPU, 16))
         shape = self.walk.geometry
         if broken or shape is None:
             raise UnsupportedCombination(broken)
@@ -364,8 +379,7 @@ class STE(Word):
         Raises:
             UnsupportedCombination: No shape can be named, as for `geometry`.
         """
-        self.geometry()
-        return _EntryOnSmmu(self, self.s2ttb).aligned
+        return _EntryBase(self.s2ttb, self.geometry(), self.pa_bits).aligned
 
     def lint(
         self,
@@ -410,11 +424,13 @@ class STE(Word):
             ttst=flag("stt", stt),
             aarch32_el1=flag("aarch32", aarch32),
         )
-        case = _EntryOnSmmu(self, self.s2ttb, smmu, vmid_bits_of(vmid_bits))
-        found = violations((*SHAPELESS_RULES, *WORD_RULES), case)
-        if not self.s2aa64 or self.walk.geometry is None:
+        case = _EntryOnSmmu(self, smmu, vmid_bits_of(vmid_bits))
+        found = violations((*STE_SHAPELESS_RULES, *STE_RULES), case)
+        if not case.has_shape:
             return found
-        return Violations(found + violations((*SHAPE_RULES, *ROOT_RULES), case))
+        base = _EntryBase(self.s2ttb, case.shape, self.pa_bits, smmu)
+        shape_or_root = violations(SHAPE_RULES, case) + violations(ROOT_RULES, base)
+        return Violations(found + shape_or_root)
 
 
 S2TTB_MASK = 0xFF_FFFF_FFFF_FFF0
@@ -423,67 +439,64 @@ S2TTB_MASK = 0xFF_FFFF_FFFF_FFF0
 # Legality
 
 
-@frozen
+class _EntryBase(Base):
+    """The base of an entry's tables, as an SMMU finds it."""
+
+    @property
+    def form(self) -> AddressForm:
+        """How addresses are held: the floor of the base follows S2PS alone."""
+        shape = self.geometry
+        ps_bits = min(self.pa_bits, self.cpu.pa_bits)
+        form = address_form(shape.granule, shape.lpa2, True, ps_bits)
+        return form._replace(has_wide_base=ps_bits >= WIDE)
+
+
+@define(eq=False)
 class _EntryOnSmmu:
     """An entry and the SMMU that it is for.
 
-    What depends on the shape is asked only of an entry that has one.
+    What an SMMU can do are a CPU's capabilities, so the architecture's rules of a CPU
+    say which shapes it refuses; the rows below are their words for an entry.
     """
 
     entry: STE
-    address: int  # S2TTB, or a root before it is cut to S2TTB
-    smmu: Cpu = ANY_CPU  # what an SMMU has are a CPU's capabilities
-    vmid_bits: int = 16
+    smmu: Cpu
+    vmid_bits: int
+    refused: frozenset[str] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        broken = self.smmu.check(self.shape) if self.has_shape else ()
+        self.refused = frozenset(why.rule for why in broken)
+
+    @property
+    def has_shape(self) -> bool:
+        """Whether the entry names a shape: the properties below need one."""
+        return bool(self.entry.s2aa64) and self.entry.walk.geometry is not None
 
     @property
     def shape(self) -> Geometry:
         return cast(Geometry, self.entry.walk.geometry)
 
     @property
-    def is_narrow(self) -> bool:
-        """Whether descriptors hold 48-bit addresses."""
-        return not (self.shape.lpa2 or self.shape.granule is Granule.K64)
+    def on_cpu(self) -> ShapeOnCpu:
+        return ShapeOnCpu(self.smmu, self.shape)
 
     @property
     def t0sz_minimum(self) -> int:
-        # AArch32 tables have 40 bits of IPA, so an SMMU that has them takes as many.
-        ias = max(IPA_AARCH32 if self.smmu.aarch32_el1 else 0, self.smmu.pa_bits)
-        return 64 - min(ias, IPA_WITHOUT_LPA2 if self.is_narrow else IPA_MAXIMUM)
+        return 64 - self.on_cpu.largest
 
     @property
     def t0sz_maximum(self) -> int:
-        if not self.smmu.ttst:
-            return T0SZ_MAXIMUM
-        return T0SZ_MAXIMUM_TTST[self.shape.granule]
+        return 64 - self.on_cpu.smallest_here
 
     @property
     def ipa_range(self) -> tuple[int, int]:
-        """The IPA bits that the start level resolves: 1 to a stride and four more."""
-        shape = self.shape
-        return shape.pgdir_shift + 1, shape.granule.widest_ipa(shape.start_level)
+        """The narrowest and the widest IPA that the start level resolves, in bits."""
+        return self.on_cpu.narrowest, self.on_cpu.widest
 
     @property
-    def level_oas(self) -> int:
-        return START_LEVEL_PA_BITS.get((self.shape.granule, self.shape.start_level), 0)
-
-    @property
-    def ps_bits(self) -> int:
-        """The effective S2PS."""
-        return min(self.entry.pa_bits, self.smmu.pa_bits, IPA_MAXIMUM)
-
-    @property
-    def output_bits(self) -> int:
-        shape = self.shape
-        return address_form(shape.granule, shape.lpa2, True, self.ps_bits).output_bits
-
-    @property
-    def alignment(self) -> int:
-        size = self.shape.pgd_size
-        return max(size, BASE_FLOOR) if self.ps_bits == WIDE else size
-
-    @property
-    def aligned(self) -> int:
-        return self.address & -self.alignment
+    def start_level(self) -> str:
+        return f"start level {self.shape.start_level} with {self.shape.granule} pages"
 
     @property
     def ipa(self) -> str:
@@ -491,11 +504,12 @@ class _EntryOnSmmu:
         return f"S2T0SZ = {t0sz}, {counted(64 - t0sz, 'bit')} of IPA,"
 
 
-ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
-STE_SOURCE = "SMMUv3 architecture (IHI 0070) 5.2, STE"
+def _refused(*cpu_rules: str) -> Callable[[_EntryOnSmmu], bool]:
+    """Return what asks whether the architecture refuses an entry's shape by a rule."""
+    return lambda case: not case.refused.isdisjoint(cpu_rules)
 
 
-SHAPELESS_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
+STE_SHAPELESS_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
     Rule(
         id="s2aa64-clear",
         states="the tables are VMSAv8-64; others are recognised, not modelled",
@@ -510,33 +524,8 @@ SHAPELESS_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
         fix=lambda _: "set S2AA64, or read these tables by their own rules",
         source=f"{STE_SOURCE}.S2AA64",
     ),
-    Rule(
-        id="s2tg-reserved",
-        states="S2TG is 0 (4K), 1 (64K) or 2 (16K)",
-        limited_by="architecture",
-        breaks=lambda case: case.entry.walk.granule is None,
-        given=lambda case: case.entry.s2tg,
-        limit=lambda _: "0, 1, 2",
-        says=lambda _: (
-            f"S2TG = 3 is reserved, so {ILLEGAL}; 0 is 4K, 1 is 64K and 2 is 16K"
-        ),
-        fix=lambda _: "set S2TG to 0, 1 or 2",
-        source=f"{STE_SOURCE}.S2TG",
-    ),
-    Rule(
-        id="s2sl0-reserved",
-        states="S2SL0 and S2SL0_2 encode a start level that the granule has",
-        limited_by="architecture",
-        breaks=lambda case: (
-            bool(case.entry.s2aa64)
-            and case.entry.walk.granule is not None
-            and case.entry.walk.start_level is None
-        ),
-        given=lambda case: case.entry.s2sl0,
-        limit=lambda case: 0 if case.entry.walk.granule is Granule.K4 else 2,
-        says=lambda case: f"{case.entry.walk.says_reserved('S2')}, so {ILLEGAL}",
-        fix=lambda case: case.entry.walk.fixes_start_level("S2"),
-        source=f"{STE_SOURCE}.S2SL0",
+    *shapeless_rules(
+        NAMES, lambda case: case.entry.walk, lambda case: bool(case.entry.s2aa64)
     ),
 )
 """Entries that name no shape."""
@@ -547,7 +536,7 @@ SHAPE_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
         id="s2tg-not-implemented",
         states="the SMMU has the page size",
         limited_by="smmu",
-        breaks=lambda case: case.shape.granule not in case.smmu.granules,
+        breaks=_refused("granule-not-implemented"),
         given=lambda case: str(case.shape.granule),
         limit=lambda case: page_sizes(case.smmu.granules),
         says=lambda case: (
@@ -565,7 +554,7 @@ SHAPE_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
         id="s2t0sz-above-maximum",
         states="S2T0SZ is at most 39, or with small translation tables 48 (64K: 47)",
         limited_by="smmu",
-        breaks=lambda case: case.entry.s2t0sz > case.t0sz_maximum,
+        breaks=_refused("t0sz-above-maximum", "t0sz-needs-ttst"),
         given=lambda case: case.entry.s2t0sz,
         limit=lambda case: case.t0sz_maximum,
         says=lambda case: (
@@ -579,7 +568,7 @@ SHAPE_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
         id="s2t0sz-below-minimum",
         states="S2T0SZ is at least 64 - IAS, and 16 with 48-bit descriptors, else 12",
         limited_by="smmu",
-        breaks=lambda case: case.entry.s2t0sz < case.t0sz_minimum,
+        breaks=_refused("ipa-above-52", "ipa-above-48-without-lpa2", "ipa-exceeds-pa"),
         given=lambda case: case.entry.s2t0sz,
         limit=lambda case: case.t0sz_minimum,
         says=lambda case: (
@@ -594,12 +583,12 @@ SHAPE_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
         states="4K start level 0 and 64K level 1 take 44 bits of output address, 16K "
         "level 1 takes 42",
         limited_by="smmu",
-        breaks=lambda case: case.smmu.pa_bits < case.level_oas,
+        breaks=_refused("start-level-needs-pa"),
         given=lambda case: case.shape.start_level,
         limit=lambda case: case.shape.start_level + 1,
         says=lambda case: (
-            f"start level {case.shape.start_level} with {case.shape.granule} pages "
-            f"takes an output address size of {case.level_oas} bits, but the SMMU has "
+            f"{case.start_level} takes an output address size of "
+            f"{START_LEVEL_PA_BITS[case.on_cpu.start]} bits, but the SMMU has "
             f"{case.smmu.pa_bits}, so {ILLEGAL}"
         ),
         fix=lambda case: (
@@ -612,11 +601,7 @@ SHAPE_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
         id="s2sl0-needs-stt",
         states="4K pages start at level 3 only with small translation tables",
         limited_by="smmu",
-        breaks=lambda case: (
-            case.shape.granule is Granule.K4
-            and case.shape.start_level == 3
-            and not case.smmu.ttst
-        ),
+        breaks=_refused("start-level-needs-ttst"),
         given=lambda case: case.shape.start_level,
         limit=lambda _: 2,
         says=lambda _: (
@@ -631,15 +616,14 @@ SHAPE_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
         states="the start level resolves one bit of the IPA up to four more than a "
         "full table does",
         limited_by="architecture",
-        breaks=lambda case: (
-            not case.ipa_range[0] <= case.shape.ipa_bits <= case.ipa_range[1]
+        breaks=_refused(
+            "ipa-too-large-for-start-level", "ipa-too-small-for-start-level"
         ),
         given=lambda case: case.shape.ipa_bits,
         limit=lambda case: "{}..{}".format(*case.ipa_range),
         says=lambda case: (
-            f"{case.ipa} does not fit S2SL0 = {case.entry.s2sl0}, so {ILLEGAL}; start "
-            f"level {case.shape.start_level} with {case.shape.granule} pages is for "
-            "{} to {} bits".format(*case.ipa_range)
+            f"{case.ipa} does not fit S2SL0 = {case.entry.s2sl0}, so {ILLEGAL}; "
+            f"{case.start_level} is for {{}} to {{}} bits".format(*case.ipa_range)
         ),
         fix=lambda case: "use S2T0SZ of {1} to {0}, or another start level".format(
             *(64 - bits for bits in case.ipa_range)
@@ -650,9 +634,7 @@ SHAPE_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
         id="s2ds-not-implemented",
         states="S2DS is set only on an SMMU with 52-bit addresses for 4K and 16K",
         limited_by="smmu",
-        breaks=lambda case: (
-            case.shape.lpa2 and case.shape.granule not in case.smmu.lpa2
-        ),
+        breaks=_refused("lpa2-not-implemented"),
         given=lambda case: case.entry.s2ds,
         limit=lambda _: 0,
         says=lambda case: (
@@ -662,67 +644,28 @@ SHAPE_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
         fix=lambda _: "clear S2DS",
         source=f"{STE_SOURCE}.S2DS; SMMU_IDR5.DS",
     ),
-    Rule(
-        id="s2ds-with-64k",
-        states="S2DS is for 4K and 16K pages; 64K pages have 52 bits without it",
-        limited_by="architecture",
-        breaks=lambda case: bool(case.entry.s2ds) and case.shape.granule is Granule.K64,
-        given=lambda case: case.entry.s2ds,
-        limit=lambda _: 0,
-        says=lambda _: (
-            "S2DS = 1 is reserved with 64K pages, whose descriptors have 52-bit "
-            "addresses without it"
-        ),
-        fix=lambda _: "clear S2DS",
-        source=f"{STE_SOURCE}.S2DS",
-    ),
-    Rule(
-        id="s2sl0-2-without-ds",
-        states="S2SL0_2 is set only with S2DS = 1 and 4K pages",
-        limited_by="architecture",
-        breaks=lambda case: bool(case.entry.s2sl0_2) and not case.entry.walk.uses_sl2,
-        given=lambda case: case.entry.s2sl0_2,
-        limit=lambda _: 0,
-        says=lambda _: (
-            "S2SL0_2 = 1 has no effect, since it takes S2DS = 1 and 4K pages"
-        ),
-        fix=lambda _: "clear S2SL0_2",
-        source=f"{STE_SOURCE}.S2SL0_2",
+    *reserved_rules(
+        NAMES, lambda case: case.entry.walk, lambda case: bool(case.entry.s2aa64)
     ),
 )
 """What makes a shape illegal."""
 
 
-ROOT_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
-    Rule(
-        id="s2ttb-outside-output-size",
-        states="the base is within the effective S2PS, and within 48 bits for 4K and "
-        "16K pages without S2DS",
-        limited_by="architecture",
-        breaks=lambda case: bool(case.address >> case.output_bits),
-        given=lambda case: f"{case.address:#x}",
-        limit=lambda case: f"{(1 << case.output_bits) - 1:#x}",
-        says=lambda case: (
-            f"S2TTB = {case.address:#x} is outside the {case.output_bits}-bit output "
-            f"addresses, so {ILLEGAL}"
-        ),
-        fix=lambda case: f"put the root below {1 << case.output_bits:#x}",
-        source=f"{STE_SOURCE}.S2TTB",
-    ),
-    Rule(
+ROOT_RULES = root_rules(
+    misaligned=RootWords(
         id="s2ttb-misaligned",
         states="the base is a multiple of the size of the root, and of 64 bytes where "
         "the effective S2PS is 52 bits",
-        limited_by="architecture",
-        breaks=lambda case: case.address != case.aligned,
-        given=lambda case: f"{case.address:#x}",
-        limit=lambda case: case.alignment,
-        says=lambda case: (
-            f"a root at {case.address:#x} is not a multiple of {case.alignment:#x} "
-            f"bytes, and the SMMU walks from {case.aligned:#x} instead"
-        ),
-        fix=lambda case: (
-            f"use {case.aligned:#x}, or align to {case.alignment:#x} bytes"
+        says=lambda base: f"and the SMMU walks from {base.aligned:#x} instead",
+        source=f"{STE_SOURCE}.S2TTB",
+    ),
+    outside=RootWords(
+        id="s2ttb-outside-output-size",
+        states="the base is within the effective S2PS, and within 48 bits for 4K and "
+        "16K pages without S2DS",
+        says=lambda base: (
+            f"S2TTB = {base.address:#x} is outside the {base.output_bits}-bit output "
+            f"addresses, so {ILLEGAL}"
         ),
         source=f"{STE_SOURCE}.S2TTB",
     ),
@@ -730,7 +673,7 @@ ROOT_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
 """Where a root may be."""
 
 
-WORD_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
+STE_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
     Rule(
         id="s2vmid-above-8-bits",
         states="S2VMID has 8 bits on an SMMU without 16-bit VMIDs",

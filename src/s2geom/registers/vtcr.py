@@ -22,17 +22,29 @@ from s2geom.cpu.cpu import Cpu, cpu_of
 from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, PA_BITS, address_bits
 from s2geom.registers.shape_fields import (
     SHAREABILITY,
+    FieldWords,
     WalkFields,
+    reserved_rules,
+    shapeless_rules,
     walks_are,
 )
 
-# VTCR_EL2
+NAMES = FieldWords(
+    tg="TG0",
+    sl0="SL0",
+    sl2="SL2",
+    ds="DS",
+    source="Arm ARM D24, VTCR_EL2",
+    then_tg="and each CPU takes a page size of its own for it",
+    then_sl0="; an access gives a Translation fault, level 0",
+    then_sl2="is reserved",
+)
 
 
 def _says_sl0(word: "VTCR_EL2") -> str:
     if word.d128:
         return "not looked at, since D128 = 1"
-    return word.walk.says_start_level()
+    return word.walk.says_start_level(NAMES)
 
 
 def _says_sh0(word: "VTCR_EL2") -> str:
@@ -315,7 +327,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
 
         Source: pseudocode AArch64.S2StartLevel, AArch64.S2TTWParams.
         """
-        broken = violations(SHAPELESS_RULES, self)
+        broken = violations(VTCR_SHAPELESS_RULES, self)
         shape = self.walk.geometry
         if broken or shape is None:
             raise UnsupportedCombination(broken)
@@ -337,7 +349,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
         >>> [broken.rule for broken in VTCR_EL2.from_int(0x23558).lint()]
         ['vtcr-res1-clear']
         """
-        found = violations((*SHAPELESS_RULES, *VTCR_RULES), self)
+        found = violations((*VTCR_SHAPELESS_RULES, *VTCR_RULES), self)
         return Violations(found + _shape_violations(self, cpu))
 
 
@@ -364,7 +376,7 @@ def _as_meant(word: VTCR_EL2) -> str:
     return f"{int(word) & ~UPPER_HALF:#x}"
 
 
-SHAPELESS_RULES: tuple[Rule[VTCR_EL2], ...] = (
+VTCR_SHAPELESS_RULES: tuple[Rule[VTCR_EL2], ...] = (
     Rule(
         id="vtcr-sign-extended",
         states="bits 63:32 are not all ones, which no CPU has a meaning for",
@@ -396,37 +408,7 @@ SHAPELESS_RULES: tuple[Rule[VTCR_EL2], ...] = (
         fix=lambda _: "clear D128, or read these tables by the rules of VMSAv9-128",
         source="Arm ARM D8.2, VMSAv9-128; VTCR_EL2.D128",
     ),
-    Rule(
-        id="tg0-reserved",
-        states="TG0 is 0 (4K), 1 (64K) or 2 (16K)",
-        limited_by="architecture",
-        breaks=lambda word: word.walk.granule is None,
-        given=lambda word: word.tg0,
-        limit=lambda _: "0, 1, 2",
-        says=lambda _: (
-            "TG0 = 3 is reserved, and each CPU takes a page size of its own for it; "
-            "0 is 4K, 1 is 64K and 2 is 16K"
-        ),
-        fix=lambda _: "set TG0 to 0, 1 or 2",
-        source="Arm ARM D24, VTCR_EL2.TG0",
-    ),
-    Rule(
-        id="sl0-reserved",
-        states="SL0 and SL2 encode a start level that the granule has",
-        limited_by="architecture",
-        breaks=lambda word: (
-            not word.d128
-            and word.walk.granule is not None
-            and word.walk.start_level is None
-        ),
-        given=lambda word: word.sl0,
-        limit=lambda word: 0 if word.walk.granule is Granule.K4 else 2,
-        says=lambda word: (
-            f"{word.walk.says_reserved()}; an access gives a Translation fault, level 0"
-        ),
-        fix=lambda word: word.walk.fixes_start_level(),
-        source="Arm ARM D24, VTCR_EL2.SL0; pseudocode AArch64.S2InvalidSL",
-    ),
+    *shapeless_rules(NAMES, lambda word: word.walk, lambda word: not word.d128),
 )
 """Words that name no shape."""
 
@@ -470,33 +452,7 @@ VTCR_RULES: tuple[Rule[VTCR_EL2], ...] = (
         fix=lambda _: "set SH0 to 0, 2 or 3",
         source="Arm ARM D24, VTCR_EL2.SH0",
     ),
-    Rule(
-        id="ds-with-64k",
-        states="DS is for 4K and 16K pages; 64K pages have 52 bits without it",
-        limited_by="architecture",
-        breaks=lambda word: (
-            not word.d128 and bool(word.ds) and word.walk.granule is Granule.K64
-        ),
-        given=lambda word: word.ds,
-        limit=lambda _: 0,
-        says=lambda _: (
-            "DS = 1 is reserved with 64K pages, whose descriptors have 52-bit "
-            "addresses without it"
-        ),
-        fix=lambda _: "clear DS",
-        source="Arm ARM D24, VTCR_EL2.DS",
-    ),
-    Rule(
-        id="sl2-without-ds",
-        states="SL2 is set only with DS = 1 and 4K pages",
-        limited_by="architecture",
-        breaks=lambda word: not word.d128 and bool(word.sl2) and not word.walk.uses_sl2,
-        given=lambda word: word.sl2,
-        limit=lambda _: 0,
-        says=lambda _: "SL2 = 1 is reserved, since it takes DS = 1 and 4K pages",
-        fix=lambda _: "clear SL2",
-        source="Arm ARM D24, VTCR_EL2.SL2",
-    ),
+    *reserved_rules(NAMES, lambda word: word.walk, lambda word: not word.d128),
     Rule(
         id="hd-without-ha",
         states="HD acts only with HA = 1",

@@ -11,10 +11,8 @@ from s2geom.core.public import public
 from s2geom.core.rules import Rule, violations
 from s2geom.cpu.cpu import Cpu, cpu_of
 from s2geom.cpu.sizes import address_bits
-from s2geom.registers.root import BASE_RULES, Base
+from s2geom.registers.root import Base, RootWords, root_rules
 from s2geom.registers.shape_fields import vmid_bits_of
-
-# VTTBR_EL2
 
 
 @frozen
@@ -53,6 +51,27 @@ VTTBR_RULES: tuple[Rule[_Vttbr], ...] = (
     ),
 )
 """What is wrong with the word whatever its tables are."""
+
+BASE_RULES = root_rules(
+    misaligned=RootWords(
+        id="root-misaligned",
+        states="the base is a multiple of the size of the root, all its concatenated "
+        "tables together",
+        says=lambda base: f"{base.size}{base.nearest}",
+        source="Arm ARM D24, VTTBR_EL2.BADDR; pseudocode AArch64.S2TTBaseAddress",
+    ),
+    outside=RootWords(
+        id="root-above-output-size",
+        states="the base is within the output size: PS, the CPU's PARange, and 48 "
+        "bits where descriptors hold no more",
+        says=lambda base: (
+            f"a root at {base.address:#x} is outside the {base.output_bits}-bit output "
+            "addresses; an access gives an Address size fault, level 0"
+        ),
+        source="Arm ARM D8.2; pseudocode AArch64.S2Walk",
+    ),
+)
+"""Where a root may be."""
 
 
 @public
