@@ -62,7 +62,9 @@ def test_it_holds_python_and_the_mark_of_types_alone(wheel: Path) -> None:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
 
     assert {".py"} == {Path(name).suffix for name in names} - {".typed"}
-    assert {"s2geom"} == {Path(name).parts[0] for name in names}
+    assert {"_s2geom_hypothesis.py", "s2geom"} == {
+        Path(name).parts[0] for name in names
+    }
     assert "s2geom/py.typed" in names
 
 

@@ -8,14 +8,25 @@ from typing import Any, TypeVar
 
 Thing = TypeVar("Thing", bound=Any)
 
+TYPES: list[type] = []
+"""Every public type that is defined so far, exceptions aside."""
+
 
 def public(thing: Thing) -> Thing:
-    """Set ``__module__`` of a class or function to ``s2geom``.
+    """Set ``__module__`` to ``s2geom``, and tell hypothesis of a new type.
 
     Tracebacks, ``repr`` of classes and pickles then say ``s2geom.Geometry``, so they do
     not depend on the layout of the package.
+
+    If hypothesis was imported before, its entry point `_s2geom_hypothesis` is loaded,
+    and registers the type. If it is imported later, the entry point reads `TYPES`.
     """
     thing.__module__ = "s2geom"
+    if isinstance(thing, type) and not issubclass(thing, BaseException):
+        TYPES.append(thing)
+        entry_point = sys.modules.get("_s2geom_hypothesis")
+        if entry_point is not None:
+            entry_point.offer(thing)
     return thing
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`register`: the strategy that hypothesis uses for each public type."""
+"""The strategy of each public type, for ``st.from_type`` and annotations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +10,9 @@ from hypothesis.strategies import SearchStrategy
 from s2geom.build.builder import Step, TableBuilder
 from s2geom.build.footprint import Footprint, LevelCount, TableCount
 from s2geom.compare.policies import POLICIES, Policy, PolicyChoice, PolicyRow
-from s2geom.core.errors import Violation
-from s2geom.core.geometry import Geometry, IpaIndex, Level
-from s2geom.core.granule import LAST_LEVEL, Granule
+from s2geom.core.errors import Violation, Violations
+from s2geom.core.geometry import Choices, Geometry, IpaIndex, Level
+from s2geom.core.granule import Granule
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.id_registers import (
     ID_AA64MMFR0_EL1,
@@ -20,7 +20,7 @@ from s2geom.cpu.id_registers import (
     ID_AA64MMFR2_EL1,
     ID_AA64MMFR3_EL1,
 )
-from s2geom.cpu.sizes import IPA_MAXIMUM
+from s2geom.cpu.sizes import CHOICE_IPA_BITS, IPA_MAXIMUM
 from s2geom.kconfig.config import IpaSizes, KernelConfig, Origin
 from s2geom.kernel.choose import Host
 from s2geom.kernel.fake import FakePgd
@@ -29,33 +29,34 @@ from s2geom.kernel.scheme import Scheme
 from s2geom.registers.ste import STE
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
+from s2geom.strategies.addresses import ipa_indices
 from s2geom.strategies.configs import ipa_sizes, kernel_configs
-from s2geom.strategies.shapes import (
+from s2geom.strategies.damage import CorruptImage, corrupt_images
+from s2geom.strategies.entries import address_layouts, attributes, descriptors
+from s2geom.strategies.images import TableImage, table_images
+from s2geom.strategies.machines import (
+    broken_limits,
     cpus,
     fake_pgds,
-    geometries,
     granules,
     hosts,
-    ipa_indices,
-    levels,
     schemes,
     violations,
 )
-from s2geom.strategies.tables import (
-    TableImage,
-    address_layouts,
-    attributes,
-    descriptors,
+from s2geom.strategies.results import (
     footprints,
-    mapped,
-    table_images,
+    invalid_runs,
+    kernel_runs,
+    scanned,
     traces,
     walks,
 )
-from s2geom.strategies.words import Value, any_bits, register_words, stes, vtcrs, vttbrs
+from s2geom.strategies.shapes import geometries, levels
+from s2geom.strategies.words import register_words, stes, vtcrs, vttbrs
 from s2geom.tables.attributes import Attributes
 from s2geom.tables.descriptor import Descriptor
 from s2geom.tables.faults import Fault
+from s2geom.tables.kernel_dump import KernelRun
 from s2geom.tables.layout import AddressLayout
 from s2geom.tables.memory import Memory
 from s2geom.tables.scan import Invalid, Mapping
@@ -63,23 +64,23 @@ from s2geom.tables.trace import Trace, TraceStep
 from s2geom.tables.walk import Translation
 
 
-def _kept(kind: type[Value], values: SearchStrategy[Any]) -> SearchStrategy[Value]:
-    return values.filter(lambda value: isinstance(value, kind))
-
-
 def _counts() -> SearchStrategy[TableCount]:
     return footprints().flatmap(
-        lambda found: st.sampled_from((found.worst, found.best))
+        lambda weight: st.sampled_from((weight.worst, weight.best))
     )
 
 
-_BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
+BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
     AddressLayout: lambda: granules().flatmap(address_layouts),
     Attributes: attributes,
+    Choices: lambda: st.builds(
+        Cpu.choices, cpus(), granules(), st.integers(*CHOICE_IPA_BITS)
+    ),
+    CorruptImage: corrupt_images,
     Cpu: cpus,
     Descriptor: descriptors,
     FakePgd: fake_pgds,
-    Fault: lambda: _kept(Fault, walks()),
+    Fault: lambda: walks().filter(lambda answer: isinstance(answer, Fault)),
     Footprint: footprints,
     Geometry: geometries,
     Granule: granules,
@@ -88,19 +89,14 @@ _BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
     ID_AA64MMFR1_EL1: lambda: register_words(ID_AA64MMFR1_EL1),
     ID_AA64MMFR2_EL1: lambda: register_words(ID_AA64MMFR2_EL1),
     ID_AA64MMFR3_EL1: lambda: register_words(ID_AA64MMFR3_EL1),
-    Invalid: lambda: st.builds(
-        Invalid,
-        st.integers(0, 1 << 40),
-        st.integers(1, 1 << 40),
-        any_bits(64).map(lambda word: word & ~1 or 2),
-        st.integers(-1, LAST_LEVEL),
-    ),
+    Invalid: invalid_runs,
     IpaIndex: ipa_indices,
     IpaSizes: ipa_sizes,
     KernelConfig: kernel_configs,
+    KernelRun: kernel_runs,
     Level: levels,
     LevelCount: lambda: _counts().flatmap(lambda count: st.sampled_from(count.levels)),
-    Mapping: mapped,
+    Mapping: scanned,
     Memory: lambda: table_images().map(lambda image: image.memory),
     Origin: lambda: kernel_configs().flatmap(
         lambda config: st.sampled_from(list(config.origins.values()))
@@ -127,15 +123,12 @@ _BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
     TableCount: _counts,
     TableImage: table_images,
     Trace: traces,
-    TraceStep: lambda: (
-        traces()
-        .filter(lambda found: found.steps)
-        .flatmap(lambda found: st.sampled_from(found.steps))
-    ),
-    Translation: lambda: _kept(Translation, walks()),
+    TraceStep: lambda: traces().flatmap(lambda walk: st.sampled_from(walk.steps)),
+    Translation: lambda: walks().filter(lambda answer: isinstance(answer, Translation)),
     VTCR_EL2: vtcrs,
     VTTBR_EL2: vttbrs,
     Violation: violations,
+    Violations: broken_limits,
 }
 """How each public value is made where a test only names its type."""
 
@@ -143,13 +136,19 @@ _BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
 def register() -> None:
     """Tell hypothesis how to make the values of this package from their types.
 
-    Hypothesis calls this through its entry point. Nothing is made before a test asks.
+    Where the package is installed, hypothesis does so by itself. Call this where the
+    package is only on the path, or where HYPOTHESIS_NO_PLUGINS is set.
     """
-    for kind, make in _BY_TYPE.items():
-        st.register_type_strategy(kind, _maker(make))
+    for kind in BY_TYPE:
+        st.register_type_strategy(kind, strategy_of)
 
 
-def _maker(
-    make: Callable[[], SearchStrategy[Any]],
-) -> Callable[[type], SearchStrategy[Any]]:
-    return lambda _: make()
+def strategy_of(kind: type) -> SearchStrategy[Any]:
+    """Return the strategy of a public type.
+
+    Args:
+        kind: The type. ``NotImplemented`` is returned for one that has no strategy;
+            hypothesis then makes its values from the arguments.
+    """
+    make = BY_TYPE.get(kind)
+    return NotImplemented if make is None else make()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Strategies for `.config` texts and what is read from them."""
+"""Strategies for the text of a ``.config``, and for what is read from it."""
 
 from collections.abc import Callable
 
@@ -9,10 +9,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from s2geom.core.granule import Granule
 from s2geom.kconfig.config import IpaSizes, KernelConfig
 from s2geom.kernel.choose import Host
-from s2geom.strategies.shapes import cpus, hosts
-
-# Kernel configurations
-
+from s2geom.strategies.machines import cpus, hosts
 
 RELEASES = (
     "6.12.0",
@@ -38,7 +35,7 @@ NOISE = (
     'CONFIG_LOCALVERSION="-16K # not a remark"',
     "CONFIG_TEXT_OFFSET=0x80000",
 )
-"""Lines that say nothing here."""
+"""Lines of other options, and remarks."""
 
 
 def _settings(host: Host) -> list[str]:
@@ -111,9 +108,6 @@ def _config_texts(draw: DrawFn, host: Host | None, legal: bool | None) -> str:
 def kernel_configs() -> SearchStrategy[KernelConfig]:
     """Return a strategy for kernel configurations, read from text."""
     return config_texts().map(KernelConfig.from_text)
-
-
-# Every type, for `st.from_type`
 
 
 def ipa_sizes() -> SearchStrategy[IpaSizes]:

@@ -4,7 +4,7 @@
 from typing import TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
+from hypothesis.strategies import DrawFn, SearchStrategy
 
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.fields import Word
@@ -13,69 +13,68 @@ from s2geom.cpu.sizes import PA_BITS
 from s2geom.registers.ste import STE
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
+from s2geom.strategies.addresses import roots, word_bits
 from s2geom.strategies.shapes import geometries
+from s2geom.tables.layout import AddressLayout
 
-Value = TypeVar("Value")
 Register = TypeVar("Register", bound=Word)
 
 
-# Words
-
-
-def register_words(register: type[Register]) -> SearchStrategy[Register]:
+@st.composite
+def register_words(draw: DrawFn, register: type[Register]) -> Register:
     """Return a strategy for any word of a register, reserved bits and all.
 
     Args:
         register: `VTCR_EL2`, `VTTBR_EL2`, `STE` or another register of this package.
     """
-    fields = st.fixed_dictionaries(
-        {row.low: st.integers(0, row.mask >> row.low) for row in register.fields()}
-    ).map(lambda values: sum(value << low for low, value in values.items()))
-    return (fields | any_bits(register.WIDTH)).map(register.from_int)
+    if draw(st.booleans()):
+        return register.from_int(draw(word_bits(register.WIDTH)))
+    fields = [
+        draw(st.integers(0, row.mask >> row.low)) << row.low
+        for row in register.fields()
+    ]
+    return register.from_int(sum(fields))
 
 
-def any_bits(width: int) -> SearchStrategy[int]:
-    """Return a strategy for words in which each bit is as likely as another."""
-    # Integers are mostly small, but each bit of a word is as good as another.
-    size = width // 8
-    return st.binary(min_size=size, max_size=size).map(int.from_bytes)
+@st.composite
+def _mistakes(draw: DrawFn, right: SearchStrategy[Register]) -> Register:
+    """Draw a word with one bit changed, or any word at all.
+
+    A mistake is hardest to see where all else is right.
+    """
+    word = draw(right)
+    if draw(st.booleans()):
+        return draw(register_words(type(word)))
+    bit = draw(st.integers(0, word.WIDTH - 1))
+    return type(word).from_int(int(word) ^ 1 << bit)
+
+
+@st.composite
+def _right_vtcrs(draw: DrawFn) -> VTCR_EL2:
+    shape, pa_bits = draw(geometries(legal=True)), draw(st.sampled_from(PA_BITS[::-1]))
+    ha, vs = draw(st.booleans()), draw(st.booleans())
+    return VTCR_EL2.for_geometry(shape, pa_bits, ha=ha, vs=vs)
 
 
 def vtcrs(*, legal: bool | None = None) -> SearchStrategy[VTCR_EL2]:
     """Return a strategy for VTCR_EL2.
 
     Args:
-        legal: Whether `VTCR_EL2.lint` has nothing to say; None for any word.
+        legal: Whether `VTCR_EL2.lint` finds nothing; None for any word.
     """
-    right = st.builds(
-        VTCR_EL2.for_geometry,
-        geometries(legal=True),
-        st.sampled_from(PA_BITS[::-1]),
-        ha=st.booleans(),
-        vs=st.booleans(),
-    )
+    right = _right_vtcrs()
     if legal:
         return right
-    wrong = nearly(right) | register_words(VTCR_EL2)
+    wrong = _mistakes(right)
     return right | wrong if legal is None else wrong.filter(lambda word: word.lint())
 
 
-def nearly(words: SearchStrategy[Register]) -> SearchStrategy[Register]:
-    """Change one bit: a mistake is hardest to see where all else is right."""
-    return words.flatmap(
-        lambda word: st.integers(0, word.WIDTH - 1).map(
-            lambda bit: type(word).from_int(int(word) ^ 1 << bit)
-        )
-    )
-
-
-def roots(geometry: Geometry) -> SearchStrategy[int]:
-    """Return a strategy for addresses where a root may be."""
-    # A page at least, so that what is built there begins a page.
-    alignment = max(geometry.pgd_alignment, geometry.page_size)
-    return st.integers(0, (1 << 40) // alignment - 1).map(
-        lambda number: number * alignment
-    )
+@st.composite
+def _right_vttbrs(draw: DrawFn, geometry: Geometry | None) -> VTTBR_EL2:
+    shape = draw(geometries(legal=True)) if geometry is None else geometry
+    root, vmid = draw(roots(shape)), draw(st.integers(0, 255))
+    bits = AddressLayout.of(shape).address_bits
+    return VTTBR_EL2.for_geometry(shape, root, vmid, pa_bits=bits)
 
 
 def vttbrs(
@@ -85,8 +84,9 @@ def vttbrs(
 
     Args:
         geometry: The tables it points at; None for those of any legal shape.
-        legal: Whether the root is where such tables can be; None for any word. What is
-            refused depends on the tables, so False takes a ``geometry``.
+        legal: Whether the root is where such tables can be, which may be above 48 bits
+            where descriptors hold 52; None for any word. What is refused depends on the
+            tables, so False takes a ``geometry``.
 
     Raises:
         InvalidArgument: ``legal`` is False without a ``geometry``.
@@ -95,34 +95,30 @@ def vttbrs(
         raise InvalidArgument(
             "legal=False needs a geometry: what is refused depends on the tables"
         )
-    shapes = geometries(legal=True) if geometry is None else st.just(geometry)
-    right = shapes.flatmap(
-        lambda shape: st.builds(
-            VTTBR_EL2.for_geometry, st.just(shape), roots(shape), st.integers(0, 255)
-        )
-    )
+    right = _right_vttbrs(geometry)
     if legal:
         return right
-    wrong = nearly(right) | register_words(VTTBR_EL2)
-    return (
-        right | wrong
-        if legal is None
-        else wrong.filter(lambda word: word.lint(geometry=geometry))
-    )
+    wrong = _mistakes(right)
+    if legal is None:
+        return right | wrong
+    return wrong.filter(lambda word: word.lint(geometry=geometry))
+
+
+@st.composite
+def _right_stes(draw: DrawFn) -> STE:
+    shape = draw(geometries(legal=True))
+    root, vmid = draw(roots(shape)), draw(st.integers(0, 255))
+    return STE.for_geometry(shape, root, AddressLayout.of(shape).address_bits, vmid)
 
 
 def stes(*, legal: bool | None = None) -> SearchStrategy[STE]:
     """Return a strategy for words 2 and 3 of an SMMU's stream table entry.
 
     Args:
-        legal: Whether `STE.lint` has nothing to say; None for any words.
+        legal: Whether `STE.lint` finds nothing; None for any words.
     """
-    right = geometries(legal=True).flatmap(
-        lambda shape: st.builds(
-            STE.for_geometry, st.just(shape), roots(shape), vmid=st.integers(0, 255)
-        )
-    )
+    right = _right_stes().filter(lambda entry: not entry.lint())
     if legal:
-        return right.filter(lambda entry: not entry.lint())
-    wrong = nearly(right) | register_words(STE)
+        return right
+    wrong = _mistakes(_right_stes())
     return right | wrong if legal is None else wrong.filter(lambda entry: entry.lint())

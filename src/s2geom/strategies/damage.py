@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""`CorruptImage`: tables in which one entry is spoiled, and the right answers."""
+
+from attrs import frozen
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from s2geom.core.errors import InvalidArgument
+from s2geom.core.geometry import Geometry
+from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL
+from s2geom.strategies.images import Pasted, TableImage, table_images, whole_pages
+from s2geom.tables.descriptor import Descriptor
+from s2geom.tables.layout import BLOCK, TABLE_OR_PAGE
+from s2geom.tables.memory import Memory
+from s2geom.tables.trace import trace
+from s2geom.tables.walk import Translation, walk
+
+RESERVED = "reserved descriptor"
+TRUNCATED = "truncated table"
+LOOP = "table loop"
+FAR_TABLE = "table out of range"
+FAR_OUTPUT = "output out of range"
+
+ENTRY_SIZE = 1 << DESCRIPTOR_SHIFT
+
+
+@frozen(repr=False)
+class CorruptImage(Pasted):
+    """A `TableImage` in which one descriptor is spoiled, or the table that it is in.
+
+    The ``repr`` is Python that makes the image again. The kinds are:
+
+    - ``"reserved descriptor"``: bits 1:0 are 0b01 at level 3, or where there are no
+      blocks. Nothing is mapped.
+    - ``"truncated table"``: memory ends where the descriptor begins.
+    - ``"table loop"``: the descriptor points at the page that it is in.
+    - ``"table out of range"``: the next table is at the highest page that descriptors
+      can hold, where there is no memory.
+    - ``"output out of range"``: the leaf maps to the highest address that descriptors
+      can hold. A CPU with fewer bits gives an Address size fault.
+
+    Args:
+        image: The tables before.
+        kind: What is wrong.
+        ipa: An address whose walk reads the descriptor.
+        level: The level of the descriptor.
+
+    Raises:
+        InvalidArgument: The walk reads no descriptor that can be spoiled in this way.
+
+    .. versionadded:: 0.2.0
+    """
+
+    image: TableImage
+    kind: str
+    ipa: int
+    level: int
+
+    def __attrs_post_init__(self) -> None:
+        if (self.kind, self.level) not in damages(self.image, self.ipa):
+            raise InvalidArgument(
+                f"the walk of {self.ipa:#x} reads no descriptor at level {self.level} "
+                f"that can become a {self.kind}"
+            )
+
+    @property
+    def geometry(self) -> Geometry:
+        """The shape of the tables."""
+        return self.image.geometry
+
+    @property
+    def root(self) -> int:
+        """Physical address of the PGD, in bytes."""
+        return self.image.root
+
+    @property
+    def images(self) -> dict[int, bytes]:
+        """The tables, spoiled, and cut off where memory ends."""
+        images = whole_pages(self.geometry, self.image.images)
+        address, entry = lookups(self.image, self.ipa)[self.level]
+        table = max(start for start in images if start <= address)
+        at = address - table
+        before, after = images[table][:at], images[table][at + ENTRY_SIZE :]
+        spoiled = self._spoiled(address, entry).to_bytes(ENTRY_SIZE, "little")
+        cut_off = self.kind == TRUNCATED
+        return images | {table: before if cut_off else before + spoiled + after}
+
+    def _spoiled(self, address: int, entry: Descriptor) -> int:
+        shape, layout = self.geometry, entry.layout
+        if self.kind == RESERVED:
+            return entry.word & ~TABLE_OR_PAGE | BLOCK
+        if self.kind == LOOP:
+            return int(Descriptor.table(shape, self.level, address & -shape.page_size))
+        level = LAST_LEVEL if self.kind == FAR_TABLE else self.level
+        shift = shape.granule.level_shift(level)
+        highest = (1 << layout.address_bits) - (1 << shift)
+        return entry.word & ~layout.word_mask(shift) | layout.encode(highest, shift)
+
+    @property
+    def memory(self) -> Memory:
+        """The tables, as what `walk` and `scan` read from."""
+        return Memory(self.images)
+
+    @property
+    def places(self) -> dict[int, str]:
+        """Addresses whose walk reads what is spoiled, and where they are."""
+        size = self.geometry.level(self.level).entry_size
+        last = min(self.ipa | (size - 1), self.geometry.ipa_size - 1)
+        return {
+            self.ipa & -size: f"the first byte of the {self.kind}",
+            last: f"the last byte of the {self.kind}",
+            self.ipa: f"inside the {self.kind}",
+        }
+
+    def addresses(self) -> SearchStrategy[int]:
+        """Return a strategy for IPAs: half are `places`, half are the image's."""
+        return st.sampled_from([*self.places]) | self.image.addresses()
+
+    def output_addresses(self, ipa: int) -> tuple[int | None, ...]:
+        """Return what a walker may answer: physical addresses, or None for a fault.
+
+        The first is the answer of a CPU that has everything. There is a second where
+        right walkers differ: one that reads whole tables fails in a table that is cut
+        off, and one that reports addresses may ignore the access flag and permissions,
+        which a table that is read as a leaf has by accident.
+        """
+        shape, images = self.geometry, self.images
+        answer = walk(shape, self.root, ipa, Memory(images).read)
+        if isinstance(answer, Translation):
+            if self.kind == TRUNCATED:
+                whole = whole_pages(shape, self.image.images).items()
+                uncut = {at: table for at, table in whole if table == images[at]}
+                other = walk(shape, self.root, ipa, Memory(uncut).read)
+                return (answer.output_address, None)[: 1 + (other != answer)]
+            return (answer.output_address,)
+        leaf = answer.descriptor
+        if leaf is None or not leaf.is_leaf:
+            return (None,)
+        offset = ipa & (shape.level(answer.level).entry_size - 1)
+        return None, (leaf.output_address or 0) | offset
+
+    def __repr__(self) -> str:
+        return (
+            f"CorruptImage({self.image!r}, {self.kind!r}, {self.ipa:#x}, {self.level})"
+        )
+
+
+def lookups(image: TableImage, ipa: int) -> dict[int, tuple[int, Descriptor]]:
+    """Return what the walk of an address reads: by level, where, and what is there."""
+    steps = trace(image.geometry, image.root, ipa, image.memory.read).steps
+    return {
+        step.level: (step.address, step.descriptor) for step in steps if step.descriptor
+    }
+
+
+def damages(image: TableImage, ipa: int) -> list[tuple[str, int]]:
+    """Return what can be spoiled on the walk of an address, as ``(kind, level)``."""
+    found = []
+    for level, (_, entry) in reversed(lookups(image, ipa).items()):
+        found.append((TRUNCATED, level))
+        if level == LAST_LEVEL or not image.geometry.level(level).leaf:
+            found.append((RESERVED, level))
+        if entry.kind == "table":
+            found += [(LOOP, level), (FAR_TABLE, level)]
+        if entry.is_leaf:
+            found.append((FAR_OUTPUT, level))
+    return found
+
+
+@st.composite
+def corrupt_images(draw: DrawFn, geometry: Geometry | None = None) -> CorruptImage:
+    """Return a strategy for tables in which one entry is spoiled: see `CorruptImage`.
+
+    Half of them have a reserved descriptor, where the shape can have one.
+
+    Args:
+        geometry: The shape of the tables; None for any legal one.
+
+    .. versionadded:: 0.2.0
+    """
+    image = draw(table_images(geometry))
+    ipa, _, size, _ = draw(st.sampled_from(image.mappings))
+    ipa = draw(st.sampled_from((ipa, ipa + size - 1, ipa + size // 2)))
+    every = damages(image, ipa)
+    reserved = [damage for damage in every if damage[0] == RESERVED]
+    kind, level = draw(st.sampled_from(every) | st.sampled_from(reserved or every))
+    return CorruptImage(image, kind, ipa, level)
