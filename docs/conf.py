@@ -33,7 +33,7 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "s2geom"
 html_static_path = ["_static", "_generated/static"]
-html_css_files = ["calculator.css", "notebooks.css", "pictures.css"]
+html_css_files = ["calculator.css", "notebooks.css"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

@@ -18,7 +18,6 @@ import s2geom as s2
 from s2geom.compare.shape_facts import geometry_facts, heading
 from s2geom.core.units import size_text
 from s2geom.kernel.limits import KCONFIG_VA_BITS, PA_BITS
-from s2geom.show.svg import INKS
 
 IPA_BITS = range(32, 53)
 
@@ -178,19 +177,6 @@ def _ps(
     return cpu.pa_bits if scheme is s2.Scheme.FAKE_PGD else min(cpu.pa_bits, reach)
 
 
-def theme_colours() -> str:
-    """Return a style sheet that lets pictures follow the theme's switch.
-
-    A picture follows the reader's system by itself, but knows no page around it.
-    """
-    return "/* SPDX-License-Identifier: MIT */\n" + "".join(
-        f'body[data-theme="{theme}"] .s2geom .{kind}-{role}{{{paint}:{colours[at]}}}\n'
-        for at, theme in enumerate(("light", "dark"))
-        for role, colours in INKS.items()
-        for kind, paint in (("f", "fill"), ("s", "stroke"))
-    )
-
-
 def write(static: Path) -> None:
     """Write what the pages load into a folder of static files."""
     static.mkdir(parents=True, exist_ok=True)
@@ -198,4 +184,3 @@ def write(static: Path) -> None:
     (static / "calculator-data.js").write_text(
         f"window.S2GEOM_CALCULATOR={text};\n", encoding="utf-8"
     )
-    (static / "pictures.css").write_text(theme_colours(), encoding="utf-8")

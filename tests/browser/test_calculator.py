@@ -547,22 +547,6 @@ def test_it_can_be_read_in_light_and_dark(
     assert dark == (ground < 0.1)
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_pictures_follow_the_switch_of_the_theme(
-    browser: Chromium, *, dark: bool
-) -> None:
-    """A reader who switches the page against the system switches the pictures too."""
-    browser.look(width=1280, height=900, dark=dark)
-    fill = "getComputedStyle(document.querySelector('.s2calc .f-paper')).fill"
-    papers = [
-        browser.run(f"document.body.dataset.theme = '{theme}'; {fill}")
-        for theme in ("auto", "light", "dark")
-    ]
-
-    assert papers[0] == papers[1 + dark]
-    assert ["rgb(255, 255, 255)", "rgb(21, 24, 28)"] == papers[1:]
-
-
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
 def test_no_page_scrolls_sideways(browser: Chromium, width: int) -> None:
     """On a narrow screen the picture scrolls in its frame, and the page does not."""

@@ -10,6 +10,7 @@ for a person to look at.
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -111,8 +112,19 @@ def bundle(value: Any, *args: Any) -> dict[str, str]:
 
 
 def picture(value: Any) -> str:
-    """Return the picture of a value."""
-    return bundle(value)["image/svg+xml"]
+    """Return the picture of a value, which is made for who asks for SVG."""
+    return bundle(value, {"image/svg+xml"})["image/svg+xml"]
+
+
+def images(html: str) -> list[str]:
+    """Return the pictures in a page, as SVG."""
+    found = []
+    for image in parsed(html).iter("img"):
+        kind, _, data = image.get("src", "").partition(",")
+
+        assert "data:image/svg+xml;base64" == kind
+        found.append(b64decode(data).decode())
+    return found
 
 
 def parsed(markup: str) -> ET.Element:
@@ -237,39 +249,81 @@ def test_it_needs_nothing_from_outside(svg: str) -> None:
     assert not re.search(r"https?:|//|<script|href|@import|@font-face|url\(", inner)
 
 
-def test_text_is_readable_in_both_themes(svg: str) -> None:
-    """Ink has a contrast of 4.5 on every ground it may stand on, light and dark."""
-    dark = dict(re.findall(r"\.f-([\w-]+)\{fill:(#\w+)\}", svg))
-    light: dict[str, str] = {}
-    for element in parsed(svg).iter():
-        role = re.search(r"f-([\w-]+)", element.get("class", ""))
-        if role:
-            light[role[1]] = element.get("fill", "")
-    for colours in (light, dark):
-        inks = [colours[ink] for ink in ("ink", "muted") if ink in colours]
-        grounds = {*colours} & {*light} - {"ink", "muted", "bar"}
-        for ground in grounds:
-            assert contrast(inks[0], colours[ground]) >= 7
-        for ink in inks:
-            assert contrast(ink, colours["paper"]) >= 4.5
-    assert {*light} <= {*dark}
+GROUNDS = ("#ffffff", "#111111")
+"""Pages that a picture may stand on: JupyterLab's are these."""
 
 
-def test_it_brings_its_own_ground(svg: str) -> None:
-    """The first shape fills the frame, whatever the page behind it."""
+def boxes_below(shapes: list[ET.Element], at: int, x: float, y: float) -> list[str]:
+    """Return the fills of the boxes that lie under a point, the upper one first."""
+    return [
+        shape.get("fill", "")
+        for shape in reversed(shapes[:at])
+        if shape.tag == f"{SVG}rect"
+        and -0.2 <= x - number(shape, "x") <= number(shape, "width") + 0.2
+        and -0.2 <= y - number(shape, "y") <= number(shape, "height") + 0.2
+    ]
+
+
+def in_order(svg: str) -> list[ET.Element]:
+    """Return what is drawn in the order of drawing."""
+    kinds = {f"{SVG}{kind}" for kind in ("rect", "path", "text")}
+    return [shape for shape in parsed(svg).iter() if shape.tag in kinds]
+
+
+def stands_out(colours: set[str], ground: str) -> bool:
+    """Return whether one of a shape's colours has a contrast of 4.5 with a ground."""
+    return any(contrast(colour, ground) >= 4.5 for colour in colours)
+
+
+def test_text_is_readable_on_light_and_dark_pages(svg: str) -> None:
+    """All words stand on a box or plate, with a contrast of 4.5 at both their ends."""
+    ink = re.search(r'<g font-size="12" fill="(#\w+)">', svg)
+    shapes = in_order(svg)
+    assert ink
+    for at, text in enumerate(shapes):
+        if text.tag == f"{SVG}text":
+            left, right, top, bottom = extent(text)
+            for x in (left + 1, right - 1):
+                [box, *_] = boxes_below(shapes, at, x, (top + bottom) / 2)
+
+                assert contrast(text.get("fill", ink[1]), box) >= 4.5
+                assert all(stands_out({box, ink[1]}, page) for page in GROUNDS)
+
+
+def test_lines_and_boxes_stand_out_on_light_and_dark_pages(svg: str) -> None:
+    """A line has a light edge below it or is on a box; a box has fill and border."""
+    edges: set[str | None] = set()
+    shapes = in_order(svg)
+    for at, shape in enumerate(shapes):
+        fill, stroke = shape.get("fill", "none"), shape.get("stroke", "")
+        if shape.tag == f"{SVG}rect":
+            assert "none" != fill
+            if stroke:
+                assert contrast(fill, stroke) >= 4.5
+                assert all(stands_out({fill, stroke}, page) for page in GROUNDS)
+        elif shape.tag == f"{SVG}path":
+            steps = shape.get("d", "")
+            if shape.get("stroke-width") == "4":
+                edges.add(steps)
+                assert contrast(stroke, "#111111") >= 4.5
+            else:
+                assert contrast(stroke, "#ffffff") >= 4.5
+                for x, y in re.findall(r"[ML]([\d.]+) ([\d.]+)", steps):
+                    under = boxes_below(shapes, at, float(x), float(y))
+
+                    assert steps in edges or contrast(stroke, under[0]) >= 4.5
+
+
+def test_it_is_transparent(svg: str) -> None:
+    """No box fills the frame, so the page shows through."""
     root = parsed(svg)
-    ground = root.find(f"{SVG}rect")
+    _, _, width, height = map(float, root.get("viewBox", "").split())
 
-    assert ground is not None
-    assert root.get("viewBox") == f"0 0 {ground.get('width')} {ground.get('height')}"
-
-
-def test_its_rules_reach_nothing_else_on_a_page(svg: str) -> None:
-    """Every rule is about what is inside of a picture of ours."""
-    style = parsed(svg).findtext(f"{SVG}style", "")
-    [inner] = re.findall(r"^@media \(prefers-color-scheme:dark\)\{(.*)\}$", style)
-
-    assert all(rule.startswith(".s2geom .") for rule in inner.split("}") if rule)
+    assert not any(
+        number(box, "width") > width - 8 and number(box, "height") > height / 2
+        for box in root.iter(f"{SVG}rect")
+    )
+    assert "<style" not in svg
 
 
 def test_two_pictures_share_no_name() -> None:
@@ -281,12 +335,17 @@ def test_two_pictures_share_no_name() -> None:
     assert made == [make() for make in PICTURES.values()]
 
 
-def test_every_name_is_used_once() -> None:
-    """A value's whole page repeats no name either."""
-    html = bundle(THE_PATCH)["text/html"]
-    names = re.findall(r'id="([^"]*)"', html)
+@pytest.mark.parametrize("name", ["geometry", "ipa", "vtcr", "host", "footprint"])
+def test_a_heading_stands_once_on_a_page(name: str) -> None:
+    """Above the pictures, and in no table's caption nor in the pictures again."""
+    html = bundle(VALUES[name]())["text/html"]
+    heading = parsed(html).findtext("p/strong")
+    svg = images(html)[0]
 
-    assert 4 == len(names) == len({*names})
+    assert heading
+    assert 1 == html.count(safe(heading))
+    assert heading == parsed(svg).findtext(f"{SVG}title")
+    assert heading not in texts(svg)
 
 
 # The bit ruler
@@ -307,7 +366,7 @@ def fields(svg: str) -> list[tuple[str, float, float]]:
     """Return role, left edge and width of each field of a ruler."""
     found = []
     for box in parsed(svg).iter(f"{SVG}rect"):
-        role = re.search(r"f-(table|offset|level-?\d)\b", box.get("class", ""))
+        role = re.search(r"(table|offset|level-?\d)", box.get("class", ""))
         # The legend's samples and a label's clear ground are not as high.
         if role and number(box, "height") == 34:
             found.append((role[1], number(box, "x"), number(box, "width")))
@@ -399,11 +458,11 @@ def test_the_root_has_its_tables_side_by_side() -> None:
     """As many boxes as tables, up to the 16 that there can be."""
     for shape in shapes():
         svg = table_tree(shape)
-        root = f"f-level{shape.start_level} "
+        root = f"level{shape.start_level}"
         tables = [
             box
             for box in parsed(svg).iter(f"{SVG}rect")
-            if root in box.get("class", "") and number(box, "height") == 40
+            if root == box.get("class", "") and number(box, "height") == 40
         ]
 
         assert min(shape.concatenation, LARGEST_TABLES) == len(tables)
@@ -556,9 +615,10 @@ def test_a_value_has_every_form(name: str) -> None:
     assert repr(value) == forms["text/plain"]
     html = parsed(forms["text/html"])
     assert html.find("table") is not None
-    if "image/svg+xml" in forms:
-        assert forms["image/svg+xml"] in forms["text/html"]
-    assert ("image/svg+xml" in forms) is not name.startswith("choice")
+    pictures = images(forms["text/html"])
+    assert bool(pictures) is not name.startswith("choice")
+    for svg, image in zip(pictures, html.iter("img"), strict=True):
+        assert parsed(svg).findtext(f"{SVG}desc") == image.get("alt")
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -575,9 +635,10 @@ def test_a_table_says_what_its_headers_are(name: str) -> None:
 
 def test_only_what_is_asked_for_is_made() -> None:
     """``include`` and ``exclude`` are sets of media types."""
-    every = {"text/plain", "text/html", "image/svg+xml"}
+    every = {"text/plain", "text/html"}
 
     assert every == {*bundle(THE_PATCH)}
+    assert {"image/svg+xml"} == {*bundle(THE_PATCH, {"image/svg+xml"})}
     assert {"text/html"} == {*bundle(THE_PATCH, {"text/html", "text/latex"})}
     assert {"text/plain"} == {*bundle(THE_PATCH, None, every - {"text/plain"})}
     assert set() == {*bundle(THE_PATCH, {"text/html"}, {"text/html"})}
@@ -681,9 +742,10 @@ HOSTILE = "6.1</title></desc><script>alert('&\"')</script>\x00\ud800"
 
 def test_words_from_outside_stay_words() -> None:
     """A release is text that someone else wrote."""
-    forms = bundle(KernelConfig(Host(12, 48), HOSTILE, kvm=True))
+    config = KernelConfig(Host(12, 48), HOSTILE, kvm=True)
+    forms = bundle(config)
 
-    assert "<script" not in forms["text/html"] + forms["image/svg+xml"]
+    assert "<script" not in forms["text/html"] + picture(config)
     caption = parsed(forms["text/html"]).findtext("table/caption", "")
     assert "alert('&\"')</script>\ufffd\ufffd" in caption
 
@@ -691,11 +753,11 @@ def test_words_from_outside_stay_words() -> None:
 @given(st.text())
 def test_any_text_can_be_drawn(text: str) -> None:
     """Whatever XML cannot hold is replaced; all else comes back as it was."""
-    pen = Drawing()
+    pen = Drawing(text, text)
     pen.words(24, 24, text)
     with pen.tip(text):
         pen.box(0, 0, 9, 9)
-    root = parsed(pen.finish(text, text))
+    root = parsed(pen.svg(titled=False))
     kept = parsed(f"<t>{safe(text)}</t>").text or ""
 
     assert [kept] * bool(text) == [
@@ -725,9 +787,7 @@ def test_a_text_without_room_is_shortened() -> None:
 
 def page(make: Callable[[], Any]) -> Callable[[], str]:
     """Return what makes the HTML of a value, without the pictures in it."""
-    return lambda: re.sub(
-        "<svg.*?</svg>", "<svg/>", bundle(make())["text/html"], flags=re.DOTALL
-    )
+    return lambda: re.sub('src="[^"]*"', 'src=""', bundle(make())["text/html"])
 
 
 KEPT = {

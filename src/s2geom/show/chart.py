@@ -8,7 +8,7 @@ from s2geom.core.errors import InvalidArgument
 from s2geom.core.public import public
 from s2geom.core.wording import quoted, ranges
 from s2geom.kernel.scheme import Scheme
-from s2geom.show.svg import LARGE, MARGIN, SMALL, Drawing, shorten, width_of
+from s2geom.show.svg import MARGIN, SMALL, Drawing, shorten, width_of
 
 CELL_SIDE = 24
 MOST_LABEL = 380
@@ -39,6 +39,11 @@ def survey_chart(rows: Iterable[Mapping[str, object]]) -> str:
     >>> survey_chart(survey(granules=[14], va_bits=[36]))[:4]
     '<svg'
     """
+    return draw_chart(rows).svg()
+
+
+def draw_chart(rows: Iterable[Mapping[str, object]]) -> Drawing:
+    """Draw what is supported of the rows of a survey."""
     cells = _cells(rows)
     lines = _in_order(dict.fromkeys(line for line, _ in cells))
     widths = sorted({ipa_bits for _, ipa_bits in cells})
@@ -46,9 +51,7 @@ def survey_chart(rows: Iterable[Mapping[str, object]]) -> str:
     left = MARGIN + min(
         MOST_LABEL, max(90.0, *(width_of(label) for label in labels.values())) + 12
     )
-    title = "What KVM supports: " + _counted(cells)
-    pen = Drawing()
-    pen.words(MARGIN, 30, title, size=LARGE, bold=True)
+    pen = Drawing("What KVM supports: " + _counted(cells))
     y = 76.0
     pen.words(MARGIN, y - 8, "IPA bits", size=SMALL, ink="muted")
     for at, ipa_bits in enumerate(widths):
@@ -70,7 +73,8 @@ def survey_chart(rows: Iterable[Mapping[str, object]]) -> str:
         sentences.append(f"{page} pages, {labels[line]}: {ranges(fits)}.")
         y += CELL_SIDE
     _legend(pen, y + 20)
-    return pen.finish(title, "Supported IPA widths. " + " ".join(sentences))
+    pen.description = "Supported IPA widths. " + " ".join(sentences)
+    return pen
 
 
 Line = tuple[str, ...]
@@ -149,12 +153,14 @@ def _supported(pen: Drawing, x: float, y: float, levels: int, pgd_size: int) -> 
     filled = min(1.0, pgd_size.bit_length() / (FULL_SHIFT + 1)) * (CELL_SIDE - 4)
     pen.box(x, y, CELL_SIDE, CELL_SIDE, "yes")
     pen.box(x + 3, y + CELL_SIDE - 2 - filled, 5, filled, "bar", stroke=None)
-    pen.words(x + CELL_SIDE / 2 + 4, y + 17, str(levels), anchor="middle", bold=True)
+    middle = x + CELL_SIDE / 2 + 4
+    pen.words(middle, y + 17, str(levels), anchor="middle", bold=True, on_box=True)
 
 
 def _refused(pen: Drawing, x: float, y: float) -> None:
     pen.box(x, y, CELL_SIDE, CELL_SIDE, "no")
-    pen.words(x + CELL_SIDE / 2, y + 17, "\u00d7", anchor="middle", ink="muted")
+    middle = x + CELL_SIDE / 2
+    pen.words(middle, y + 17, "\u00d7", anchor="middle", ink="muted", on_box=True)
 
 
 def _legend(pen: Drawing, y: float) -> None:
@@ -166,4 +172,4 @@ def _legend(pen: Drawing, y: float) -> None:
         MARGIN + CELL_SIDE + 10, y + 25, "is the PGD's size (log2, full is 1 MiB)"
     )
     _refused(pen, MARGIN, y + 36)
-    pen.words(MARGIN + CELL_SIDE + 10, y + 52, "refused; the reason is the cell's tip")
+    pen.words(MARGIN + CELL_SIDE + 10, y + 52, "refused")

@@ -6,7 +6,7 @@ from s2geom.compare.shape_facts import heading
 from s2geom.core.units import size_text
 from s2geom.core.wording import counted
 from s2geom.show.html import table
-from s2geom.show.svg import LARGE, MARGIN, Drawing
+from s2geom.show.svg import MARGIN, Drawing
 
 
 def _ways(weight: Footprint) -> dict[str, TableCount]:
@@ -38,22 +38,23 @@ def footprint_html(weight: Footprint) -> str:
     totals: list[object] = ["all"]
     for count in ways.values():
         totals += [f"{count.tables} ({size_text(count.bytes)})", None]
-    return table(_weight_title(weight), header, (*rows, totals))
+    return table("Tables and leaves of each level", header, (*rows, totals))
 
 
-def footprint_svg(weight: Footprint) -> str:
+def draw_footprint(weight: Footprint) -> Drawing:
     """Draw the bytes of the tables as bars, each way to map beside the others."""
-    title = _weight_title(weight)
-    pen = Drawing()
-    pen.words(MARGIN, 30, title, size=LARGE, bold=True)
+    pen = Drawing(_weight_title(weight))
     ways = _ways(weight)
     most = max(1, *(count.bytes for count in ways.values()))
     sentences = []
     for at, (name, count) in enumerate(ways.items()):
-        y = 56 + at * 46
+        y = 50 + at * 46
         tables = counted(count.tables, "table")
         text = f"{name}: {tables}, {size_text(count.bytes)}"
         pen.words(MARGIN, y + 8, text)
-        pen.box(MARGIN, y + 14, max(1.0, count.bytes / most * 600), 16, "bar")
+        pen.box(MARGIN, y + 14, 602, 16)
+        filled = max(1.0, count.bytes / most * 600)
+        pen.box(MARGIN + 1, y + 15, filled, 14, "bar", stroke=None)
         sentences.append(f"{text}.")
-    return pen.finish(title, " ".join(sentences))
+    pen.description = " ".join(sentences)
+    return pen

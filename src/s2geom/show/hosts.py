@@ -10,8 +10,9 @@ from s2geom.core.errors import S2GeomError
 from s2geom.core.wording import ranges
 from s2geom.kernel.choose import Host
 from s2geom.kernel.scheme import Scheme
-from s2geom.show.chart import survey_chart
+from s2geom.show.chart import draw_chart
 from s2geom.show.html import table
+from s2geom.show.svg import Drawing
 
 if TYPE_CHECKING:  # a host is drawn without loading the parser of configurations
     from s2geom.kconfig.config import KernelConfig
@@ -39,13 +40,18 @@ def host_html(host: Host) -> str:
     )
 
 
-def host_svg(host: Host) -> str:
-    """Return the widths that a host supports under each scheme as a picture."""
-    return survey_chart(
+def draw_host(host: Host) -> Drawing:
+    """Draw the widths that a host supports under each scheme."""
+    return draw_chart(
         survey(
             granules=(host.granule,), va_bits=(host.va_bits,), pa_bits=(host.pa_bits,)
         )
     )
+
+
+def draw_config(config: "KernelConfig") -> Drawing:
+    """Draw the widths that a configuration's host supports under each scheme."""
+    return draw_host(config.host)
 
 
 def config_html(config: "KernelConfig") -> str:

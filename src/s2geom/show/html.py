@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""HTML tables, with everything escaped."""
+"""HTML with everything escaped: tables, and a page of pictures and tables."""
 
 from collections.abc import Iterable, Sequence
 
 from s2geom.core.wording import cell_text
-from s2geom.show.svg import safe
+from s2geom.show.svg import Drawing, safe
 
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -21,3 +21,10 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[object]])
         f"<caption>{safe(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
         f"<tbody>\n{body}\n</tbody>\n</table>"
     )
+
+
+def page(pictures: Sequence[Drawing], tables: str) -> str:
+    """Return pictures above tables, under the title of the first picture."""
+    heading = [f"<p><strong>{safe(pictures[0].title)}</strong></p>"] if pictures else []
+    images = [picture.img() for picture in pictures]
+    return "\n".join(["<div>", *heading, *images, tables, "</div>"])

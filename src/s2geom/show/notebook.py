@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What a notebook shows of a value: text, an HTML table, a picture.
+"""What a notebook shows of a value: text, and HTML with a picture and tables.
 
-The text is the ``repr``. The HTML has the picture, where there is one, above the table.
-Which value is shown how is the table `VIEWS`, by the name of its class, so that asking
-about one value does not load the classes of the others.
+The text is the ``repr``. In the HTML a picture is an image whose address is its
+content, which a notebook that is not trusted keeps. SVG as a form of its own is given
+only to those who ask for it by name: nbconvert cannot put it into LaTeX without other
+programs. Which value is shown how is the table `VIEWS`, by the name of its class, so
+that asking about one value does not load the classes of the others.
 """
 
 from collections.abc import Callable, Collection
@@ -12,11 +14,15 @@ from typing import Any
 from attrs import frozen
 
 from s2geom.show.choices import choice_html, choices_html, violations_html
-from s2geom.show.footprint import footprint_html, footprint_svg
-from s2geom.show.hosts import config_html, host_html, host_svg
-from s2geom.show.register import register_word, word_html
-from s2geom.show.ruler import bit_ruler, index_html, index_svg
-from s2geom.show.tree import geometry_html, table_tree
+from s2geom.show.footprint import draw_footprint, footprint_html
+from s2geom.show.hosts import config_html, draw_config, draw_host, host_html
+from s2geom.show.html import page
+from s2geom.show.register import draw_register, word_html
+from s2geom.show.ruler import draw_index, draw_ruler, index_html
+from s2geom.show.svg import Drawing
+from s2geom.show.tree import draw_tree, geometry_html
+
+SVG = "image/svg+xml"
 
 
 @frozen
@@ -24,24 +30,25 @@ class View:
     """How values of a class are shown.
 
     Args:
-        html: Makes the table.
-        pictures: Make the pictures, the one that stands for the value alone first.
+        html: Makes the tables.
+        pictures: Make the pictures. The title of the first is the heading of all, and
+            the first alone is the value as SVG.
     """
 
     html: Callable[[Any], str]
-    pictures: tuple[Callable[[Any], str], ...] = ()
+    pictures: tuple[Callable[[Any], Drawing], ...] = ()
 
 
 VIEWS = {
     "Choices": View(choices_html),
-    "Footprint": View(footprint_html, (footprint_svg,)),
-    "Geometry": View(geometry_html, (bit_ruler, table_tree)),
-    "Host": View(host_html, (host_svg,)),
-    "IpaIndex": View(index_html, (index_svg,)),
-    "KernelConfig": View(config_html, (lambda config: host_svg(config.host),)),
+    "Footprint": View(footprint_html, (draw_footprint,)),
+    "Geometry": View(geometry_html, (draw_ruler, draw_tree)),
+    "Host": View(host_html, (draw_host,)),
+    "IpaIndex": View(index_html, (draw_index,)),
+    "KernelConfig": View(config_html, (draw_config,)),
     "PolicyChoice": View(choice_html),
     "Violations": View(violations_html),
-    "Word": View(word_html, (register_word,)),
+    "Word": View(word_html, (draw_register,)),
 }
 """What is shown of a value, by the name of its class or of one that it inherits."""
 
@@ -55,7 +62,7 @@ def mimebundle(
 
     Args:
         value: Of a class that `VIEWS` has.
-        include: The media types that are wanted; None for all.
+        include: The media types that are wanted; None for all but SVG.
         exclude: Those that are not.
     """
     view = next(
@@ -63,17 +70,15 @@ def mimebundle(
     )
     forms: dict[str, Callable[[], str]] = {
         "text/plain": lambda: repr(value),
-        "text/html": lambda: _page(view, value),
+        "text/html": lambda: page(
+            [draw(value) for draw in view.pictures], view.html(value)
+        ),
     }
     if view.pictures:
-        forms["image/svg+xml"] = lambda: view.pictures[0](value)
+        forms[SVG] = lambda: view.pictures[0](value).svg()
+    wanted = forms.keys() - {SVG} if include is None else include
     return {
         kind: make()
         for kind, make in forms.items()
-        if (include is None or kind in include) and kind not in (exclude or ())
+        if kind in wanted and kind not in (exclude or ())
     }
-
-
-def _page(view: View, value: object) -> str:
-    pieces = [*(picture(value) for picture in view.pictures), view.html(value)]
-    return "<div>\n" + "\n".join(pieces) + "\n</div>"

@@ -10,7 +10,7 @@ from s2geom.core.fields import Field, Word
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
 from s2geom.show.html import table
-from s2geom.show.svg import LARGE, MARGIN, SMALL, Drawing, fit, shorten, width_of
+from s2geom.show.svg import MARGIN, SMALL, Drawing, fit, width_of
 
 REGISTER_BIT = 23
 """Width of one bit of a register."""
@@ -35,15 +35,17 @@ def register_word(word: Word) -> str:
     """
     if not isinstance(word, Word):
         raise TypeError(f"word must be a register of this package, got {quoted(word)}")
+    return draw_register(word).svg()
+
+
+def draw_register(word: Word) -> Drawing:
+    """Draw a register's fields in their bits."""
     number = int(word)
-    title = word_title(word)
-    pen = Drawing()
-    shown = shorten(title, ROW * REGISTER_BIT, LARGE)
-    pen.words(MARGIN, 30, shown, size=LARGE, bold=True)
+    pen = Drawing(word_title(word), " ".join(word.explain()))
     y: float = 66
     for low in reversed(range(0, word.WIDTH, ROW)):
         y = _word_row(pen, word, number, low, y)
-    return pen.finish(title, " ".join(word.explain()))
+    return pen
 
 
 def word_title(word: Word) -> str:
@@ -106,7 +108,8 @@ def _word_row(pen: Drawing, word: Word, number: int, low: int, y: float) -> floa
             value = cut.value if cut.high > cut.low else ""
             pen.words(x + wide / 2, y + high + 35, fit(wide, value), anchor="middle")
             if _fits(cut):
-                pen.words(x + wide / 2, y + high / 2 + 4, cut.name, anchor="middle")
+                middle = y + high / 2 + 4
+                pen.words(x + wide / 2, middle, cut.name, anchor="middle", on_box=True)
             else:
                 pen.words(
                     x + REGISTER_BIT / 2 + 4,
@@ -114,18 +117,19 @@ def _word_row(pen: Drawing, word: Word, number: int, low: int, y: float) -> floa
                     cut.name,
                     size=SMALL,
                     upright=True,
+                    on_box=True,
                 )
         for bit in range(cut.low, cut.high + 1):
             digit = str(number >> bit & 1)
-            pen.box(
-                left(bit), y + high, REGISTER_BIT, 20, "plain" if digit == "1" else None
-            )
+            fill = "plain" if digit == "1" else "blank"
+            pen.box(left(bit), y + high, REGISTER_BIT, 20, fill)
             pen.words(
                 left(bit) + REGISTER_BIT / 2,
                 y + high + 15,
                 digit,
                 anchor="middle",
                 bold=digit == "1",
+                on_box=True,
             )
     return y + high + 56
 
@@ -146,7 +150,7 @@ def word_html(word: Word) -> str:
         for sentence in word.explain()[len(word.fields()) :]
     )
     return table(
-        word_title(word), ("bits", "field", "value", "meaning"), (*rows, *others)
+        "Fields, lowest first", ("bits", "field", "value", "meaning"), (*rows, *others)
     )
 
 

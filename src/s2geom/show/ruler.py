@@ -14,7 +14,7 @@ from s2geom.core.numbers import integer
 from s2geom.core.public import public
 from s2geom.core.units import size_text
 from s2geom.show.html import table
-from s2geom.show.svg import LARGE, MARGIN, SMALL, Drawing, fit, width_of
+from s2geom.show.svg import MARGIN, SMALL, Drawing, fit, width_of
 
 
 @frozen
@@ -129,12 +129,13 @@ def bit_ruler(geometry: Geometry, ipa: int | None = None) -> str:
     """
     geometry = geometry_of(geometry)
     index = None if ipa is None else geometry.split(integer("ipa", ipa))
+    return draw_ruler(geometry, index).svg()
+
+
+def draw_ruler(geometry: Geometry, index: IpaIndex | None = None) -> Drawing:
+    """Draw the bits of an IPA, with an address in them or without."""
     fields = parts(geometry, index)
-    title = heading(geometry)
-    if ipa is not None:
-        title = f"IPA {ipa:#x} in {title}"
-    pen = Drawing()
-    pen.words(MARGIN, 30, title, size=LARGE, bold=True)
+    pen = Drawing(heading(geometry) if index is None else _index_title(index))
 
     def left(bit: int) -> float:
         return MARGIN + (geometry.ipa_bits - 1 - bit) * RULER_BIT
@@ -157,10 +158,10 @@ def bit_ruler(geometry: Geometry, ipa: int | None = None) -> str:
         if part.role == "table":
             _hatched_label(pen, x, top, wide, 34, label, part.role)
         else:
-            pen.words(x + wide / 2, top + 22, label, anchor="middle")
+            pen.words(x + wide / 2, top + 22, label, anchor="middle", on_box=True)
     below: float = top + 34
-    if ipa is not None:
-        below = _digits(pen, geometry, int(ipa), left, below)
+    if index is not None:
+        below = _digits(pen, geometry, index.ipa, left, below)
     values = max(width_of(value_of(part)) for part in fields)
     meaning_left = MARGIN + 24 + width_of("39:36  ") + (values + 20 if values else 0)
     for row, part in enumerate(fields):
@@ -176,7 +177,8 @@ def bit_ruler(geometry: Geometry, ipa: int | None = None) -> str:
     if idle:
         pen.words(MARGIN, below + 26 + len(fields) * 22, idle, ink="muted")
         sentences.append(f"{idle}.")
-    return pen.finish(title, " ".join(sentences))
+    pen.description = " ".join(sentences)
+    return pen
 
 
 def _idle_levels(geometry: Geometry) -> str:
@@ -205,7 +207,7 @@ def _hatched_label(
     pen.hatch(x, y, wide, high)
     room = min(wide - 2, width_of(label) + 4)
     pen.box(x + (wide - room) / 2, y + high / 2 - 9, room, 18, role, stroke=None)
-    pen.words(x + wide / 2, y + high / 2 + 5, label, anchor="middle")
+    pen.words(x + wide / 2, y + high / 2 + 5, label, anchor="middle", on_box=True)
 
 
 def _digits(
@@ -218,18 +220,19 @@ def _digits(
     """Draw an address in binary and below it in hexadecimal; return where it ends."""
     for bit in range(geometry.ipa_bits):
         digit = str(ipa >> bit & 1)
-        pen.box(left(bit), top, RULER_BIT, 20, "plain" if digit == "1" else None)
+        pen.box(left(bit), top, RULER_BIT, 20, "plain" if digit == "1" else "blank")
         pen.words(
             left(bit) + RULER_BIT / 2,
             top + 15,
             digit,
             anchor="middle",
             bold=digit == "1",
+            on_box=True,
         )
     for bit in range(0, geometry.ipa_bits, 4):
         highest = min(bit + 3, geometry.ipa_bits - 1)
         x1, x2 = left(highest) + 2, left(bit) + RULER_BIT - 2
-        pen.line(x1, top + 25, x2, top + 25, "muted")
+        pen.line(x1, top + 25, x2, top + 25)
         pen.words((x1 + x2) / 2, top + 39, f"{ipa >> bit & 0xF:x}", anchor="middle")
     return top + 46
 
@@ -237,7 +240,7 @@ def _digits(
 def index_html(index: IpaIndex) -> str:
     """Return the parts of an address as an HTML table."""
     return table(
-        f"IPA {index.ipa:#x} in {heading(index.geometry)}",
+        "The parts of the address",
         ("bits", "part", "value", "selects"),
         (
             (part.bits, part.name, value_of(part), part.meaning)
@@ -246,6 +249,10 @@ def index_html(index: IpaIndex) -> str:
     )
 
 
-def index_svg(index: IpaIndex) -> str:
-    """Return the ruler with the address in it."""
-    return bit_ruler(index.geometry, index.ipa)
+def draw_index(index: IpaIndex) -> Drawing:
+    """Draw the ruler with the address in it."""
+    return draw_ruler(index.geometry, index)
+
+
+def _index_title(index: IpaIndex) -> str:
+    return f"IPA {index.ipa:#x} in {heading(index.geometry)}"

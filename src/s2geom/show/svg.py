@@ -1,41 +1,42 @@
 # SPDX-License-Identifier: MIT
-"""`Drawing`: the pen of every picture here. It knows shapes and colours, no tables.
+"""`Drawing`: shapes and colours of every picture. It knows nothing about tables.
 
-A picture is one string that needs nothing else: no style sheet, script, font or file.
-It brings its own ground, so it can be read wherever it stands, and it follows the
-reader's light or dark preference where the viewer has one. Viewers that know no style
-sheets find the light colours on each shape. Colour never says anything alone: there is
-a word, a number or a hatching beside it.
+A picture is one string that needs no style sheet, script, font or file. It is
+transparent, and it cannot know whether the page behind it is light or dark. No colour
+has a contrast of 4.5 with both white and JupyterLab's dark page, so all words are dark
+on a light box, those outside of boxes on a plate as large as they are, and a line has
+a light edge. Colour never says anything alone: there is a word, a number or a hatching
+beside it.
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from html import escape
 
-from attrs import define, field
+from attrs import define, evolve, field
 
-INKS = {
-    # role: light, dark
-    "paper": ("#ffffff", "#15181c"),
-    "ink": ("#1b1f24", "#eceff2"),
-    "muted": ("#57606a", "#a9b2bc"),
-    "line": ("#7d8590", "#8b949e"),
-    "faint": ("#d5dae0", "#3a424b"),
-    "plain": ("#eef1f4", "#2a3038"),
-    "table": ("#ffd9b0", "#6f4410"),
-    "level-1": ("#f3d1e6", "#6d2b56"),
-    "level0": ("#dccfff", "#4a378a"),
-    "level1": ("#bfe0ff", "#174a76"),
-    "level2": ("#c3efc9", "#1d5530"),
-    "level3": ("#fdf0ae", "#544808"),
-    "offset": ("#e3e7eb", "#363d46"),
-    "yes": ("#b9dcff", "#1b4f80"),
-    "no": ("#f3f4f6", "#22272d"),
-    "bar": ("#0a5cb8", "#6cb6ff"),
+COLOURS = {
+    "ink": "#1b1f24",
+    "muted": "#4b535c",
+    "line": "#4b535c",
+    "edge": "#ffffff",
+    "blank": "#ffffff",
+    "plain": "#e6eaee",
+    "table": "#ffd9b0",
+    "level-1": "#f3d1e6",
+    "level0": "#dccfff",
+    "level1": "#bfe0ff",
+    "level2": "#c3efc9",
+    "level3": "#fdf0ae",
+    "offset": "#e3e7eb",
+    "yes": "#b9dcff",
+    "no": "#f3f4f6",
+    "bar": "#0a4f9e",
 }
-"""What a colour is for, and its two values."""
+"""What a colour is for, and the colour. The first three are for words and lines."""
 
 FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
@@ -47,13 +48,16 @@ SMALL, NORMAL, LARGE = 11, 12, 14
 
 MARGIN = 24
 
-_UNSPEAKABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML has no way to write, not even escaped."""
+TITLE_HEIGHT = 34
+"""Room above a picture for its title."""
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 does not allow."""
 
 
 def safe(text: object) -> str:
-    """Return text as XML and HTML can hold it, whatever it was."""
-    return escape(_UNSPEAKABLE.sub("\ufffd", str(text)))
+    """Return text escaped for XML and HTML; what they do not allow is replaced."""
+    return escape(_NOT_XML.sub("\ufffd", str(text)))
 
 
 def width_of(text: str, size: int = NORMAL) -> float:
@@ -62,7 +66,7 @@ def width_of(text: str, size: int = NORMAL) -> float:
 
 
 def fit(room: float, *texts: str, size: int = NORMAL) -> str:
-    """Return the first of some texts that has room; none of them is the empty one."""
+    """Return the first of some texts that has room, or an empty one."""
     return next((text for text in texts if width_of(text, size) <= room), "")
 
 
@@ -79,14 +83,21 @@ def _number(value: float) -> str:
 
 @define
 class Drawing:
-    """A picture in the making: shapes in, one string out.
+    """A picture: shapes are added, and `svg` or `img` writes it.
 
-    Coordinates are pixels from the upper left corner.
+    Coordinates are pixels from the upper left corner. The first `TITLE_HEIGHT` of them
+    are left to the title, which is cut off where a heading stands above the picture.
+
+    Args:
+        title: What the picture shows, in one line.
+        description: The same in sentences, for readers who cannot see it.
     """
 
+    title: str
+    description: str = ""
     width: float = 0
     height: float = 0
-    _shapes: list[str] = field(factory=list, init=False)
+    shapes: list[str] = field(factory=list)
 
     def _reach(self, x: float, y: float) -> None:
         self.width = max(self.width, x + MARGIN)
@@ -98,33 +109,34 @@ class Drawing:
         y: float,
         width: float,
         height: float,
-        fill: str | None = None,
+        fill: str = "blank",
         *,
         stroke: str | None = "line",
         dashed: bool = False,
     ) -> None:
-        """Draw a rectangle."""
+        """Draw a rectangle; a stroke of None is for one inside of another."""
         self._reach(x + width, y + height)
-        paint = _paint("fill", fill) + _paint("stroke", stroke)
+        paint = f'fill="{COLOURS[fill]}"'
+        if stroke:
+            paint += f' stroke="{COLOURS[stroke]}"'
         if dashed:
             paint += ' stroke-dasharray="4 3"'
-        place = (
-            f'x="{_number(x)}" y="{_number(y)}" width="{_number(width)}" '
-            f'height="{_number(height)}"'
+        self.shapes.append(
+            f'<rect class="{fill}" x="{_number(x)}" y="{_number(y)}" '
+            f'width="{_number(width)}" height="{_number(height)}" {paint}/>'
         )
-        self._shapes.append(f"<rect {place}{_classes(fill, stroke)}{paint}/>")
 
     @contextmanager
     def tip(self, text: str) -> Iterator[None]:
         """Give the shapes inside a text that is shown under the pointer."""
-        self._shapes.append(f"<g><title>{safe(text)}</title>")
+        self.shapes.append(f"<g><title>{safe(text)}</title>")
         yield
-        self._shapes.append("</g>")
+        self.shapes.append("</g>")
 
     def hatch(
         self, x: float, y: float, width: float, height: float, step: float = 7
     ) -> None:
-        """Draw diagonals through a rectangle, cut off at its edges."""
+        """Draw diagonals through a box, cut off at its edges."""
         strokes = []
         along = step
         while along < width + height:
@@ -132,19 +144,35 @@ class Drawing:
             x2, y2 = x + max(0, along - height), y + min(along, height)
             strokes.append(f"M{_number(x1)} {_number(y1)}L{_number(x2)} {_number(y2)}")
             along += step
-        self.path("".join(strokes))
+        self._path("".join(strokes), "line")
 
-    def path(self, steps: str, stroke: str = "line", fill: str | None = None) -> None:
-        """Draw lines, in the picture language's own letters."""
-        paint = _paint("fill", fill) + _paint("stroke", stroke)
-        self._shapes.append(f'<path d="{steps}"{_classes(fill, stroke)}{paint}/>')
+    def _path(self, steps: str, colour: str, width: float = 1, fill: str = "") -> None:
+        paint = f'fill="{COLOURS[fill] if fill else "none"}"'
+        paint += f' stroke="{COLOURS[colour]}"'
+        if width != 1:
+            paint += f' stroke-width="{_number(width)}"'
+        self.shapes.append(f'<path class="{colour}" d="{steps}" {paint}/>')
 
     def line(
-        self, x1: float, y1: float, x2: float, y2: float, stroke: str = "line"
+        self, x1: float, y1: float, x2: float, y2: float, *, on_box: bool = False
     ) -> None:
-        """Draw one line."""
+        """Draw one line, with a light edge unless it is on a box."""
         self._reach(max(x1, x2), max(y1, y2))
-        self.path(f"M{_number(x1)} {_number(y1)}L{_number(x2)} {_number(y2)}", stroke)
+        steps = f"M{_number(x1)} {_number(y1)}L{_number(x2)} {_number(y2)}"
+        if not on_box:
+            self._path(steps, "edge", 4)
+        self._path(steps, "line")
+
+    def arrow(self, x1: float, y1: float, x2: float, y2: float) -> None:
+        """Draw an arrow that goes straight down, or to the right, to its second end."""
+        down = x1 == x2
+        end = (x2, y2 - 6) if down else (x2 - 6, y2)
+        self.line(x1, y1, *end)
+        start = f"M{_number(x2 - 4)} {_number(y2 - 7)}" if down else ""
+        start = start or f"M{_number(x2 - 7)} {_number(y2 - 4)}"
+        head = start + ("h8l-4 7z" if down else "v8l7 -4z")
+        self._path(head, "edge", 4)
+        self._path(head, "line", fill="ink")
 
     def words(
         self,
@@ -157,66 +185,64 @@ class Drawing:
         ink: str = "ink",
         bold: bool = False,
         upright: bool = False,
+        on_box: bool = False,
     ) -> None:
-        """Write a text whose line stands at ``y``; upright ones run from below."""
+        """Write a text whose line stands at ``y``; an upright one runs upwards."""
         if not text:
             return
         reach = {"start": 1, "middle": 0.5, "end": 0}[anchor]
         self._reach(x + (0 if upright else width_of(text, size) * reach), y)
-        turn = f' transform="rotate(-90 {_number(x)} {_number(y)})"' if upright else ""
-        # Most words look alike: what all shapes share stands around them once.
-        style = "" if ink == "ink" else f"{_classes(ink, None)}{_paint('fill', ink)}"
+        style = "" if ink == "ink" else f' fill="{COLOURS[ink]}"'
         style += "" if size == NORMAL else f' font-size="{size}"'
         style += "" if anchor == "start" else f' text-anchor="{anchor}"'
         style += ' font-weight="bold"' if bold else ""
-        self._shapes.append(
-            f'<text x="{_number(x)}" y="{_number(y)}"{style}{turn}>{safe(text)}</text>'
+        if not on_box:
+            wide = width_of(text, size)
+            left = x - wide * (1 - reach) - 1.5
+            self.shapes.append(
+                f'<rect class="plate" x="{_number(left)}" y="{_number(y - size)}" '
+                f'width="{_number(wide + 3)}" height="{_number(size + 4)}" rx="3" '
+                f'fill="{COLOURS["blank"]}"/>'
+            )
+        if upright:
+            style += f' transform="rotate(-90 {_number(x)} {_number(y)})"'
+        self.shapes.append(
+            f'<text x="{_number(x)}" y="{_number(y)}"{style}>{safe(text)}</text>'
         )
 
-    def finish(self, title: str, description: str) -> str:
-        """Return the picture.
-
-        Args:
-            title: What it shows, in one line: the picture's name.
-            description: The same in words, for who cannot see it.
-        """
-        shapes = "\n".join(self._shapes)
-        width, height = _number(self.width), _number(self.height)
+    def svg(self, *, titled: bool = True) -> str:
+        """Return the picture as SVG, with its title above it unless told otherwise."""
+        drawn, top = self, TITLE_HEIGHT
+        if titled:
+            drawn, top = evolve(self, shapes=[*self.shapes]), 0
+            drawn.words(MARGIN, 26, self.title, size=LARGE, bold=True)
+        shapes = "\n".join(drawn.shapes)
+        width, height = _number(drawn.width), _number(drawn.height - top)
         # Two pictures on one page need two names, and the same picture one.
-        said = f"{title}\n{description}\n{shapes}"
-        name = sha256(said.encode("utf-8", "replace")).hexdigest()[:10]
+        content = f"{self.title}\n{self.description}\n{shapes}"
+        name = sha256(content.encode("utf-8", "replace")).hexdigest()[:10]
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="s2geom" role="img"'
-            f' viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+            f' viewBox="0 {top} {width} {height}" width="{width}" height="{height}"'
             f' aria-labelledby="s2t-{name} s2d-{name}" font-family="{FONT}"'
             ' style="max-width:100%;height:auto">\n'
-            f'<title id="s2t-{name}">{safe(title)}</title>\n'
-            f'<desc id="s2d-{name}">{safe(description)}</desc>\n'
-            f"<style>{_STYLE}</style>\n"
-            f'<rect width="{width}" height="{height}" rx="6"'
-            f"{_classes('paper', None)}{_paint('fill', 'paper')}/>\n"
-            f'<g font-size="{NORMAL}"{_classes("ink", None)}{_paint("fill", "ink")}>\n'
+            f'<title id="s2t-{name}">{safe(self.title)}</title>\n'
+            f'<desc id="s2d-{name}">{safe(self.description)}</desc>\n'
+            f'<g font-size="{NORMAL}" fill="{COLOURS["ink"]}">\n'
             f"{shapes}\n</g>\n</svg>"
         )
 
+    def img(self) -> str:
+        """Return the picture without its title as HTML: an image and its text.
 
-def _classes(fill: str | None, stroke: str | None) -> str:
-    names = [f"f-{fill}"] * bool(fill) + [f"s-{stroke}"] * bool(stroke)
-    return f' class="{" ".join(names)}"' if names else ""
-
-
-def _paint(what: str, role: str | None) -> str:
-    if role is None:
-        return ' fill="none"' if what == "fill" else ""
-    return f' {what}="{INKS[role][0]}"'
-
-
-_STYLE = (
-    "@media (prefers-color-scheme:dark){"
-    + "".join(
-        f".s2geom .f-{role}{{fill:{dark}}}.s2geom .s-{role}{{stroke:{dark}}}"
-        for role, (_, dark) in INKS.items()
-    )
-    + "}"
-)
-"""Only the dark colours: the light ones stand on the shapes."""
+        Notebooks that are not trusted drop SVG, and keep an image whose address is its
+        content.
+        """
+        data = b64encode(self.svg(titled=False).encode("utf-8", "replace")).decode()
+        return (
+            f'<img alt="{safe(self.description or self.title)}" '
+            f'width="{_number(self.width)}" '
+            f'height="{_number(self.height - TITLE_HEIGHT)}" '
+            'style="max-width:100%;height:auto;display:block" '
+            f'src="data:image/svg+xml;base64,{data}"/>'
+        )

@@ -10,7 +10,7 @@ from s2geom.core.public import public
 from s2geom.core.units import size_text
 from s2geom.core.wording import cell_text
 from s2geom.show.html import table
-from s2geom.show.svg import LARGE, MARGIN, SMALL, Drawing, width_of
+from s2geom.show.svg import MARGIN, SMALL, Drawing
 
 MOST_TABLES_DRAWN = 16
 """As many as the architecture concatenates; more are a number."""
@@ -33,10 +33,12 @@ def table_tree(geometry: Geometry) -> str:
     >>> "32 MiB" in table_tree(Geometry(14, 40, 2))
     True
     """
-    geometry = geometry_of(geometry)
-    title = heading(geometry)
-    pen = Drawing()
-    pen.words(MARGIN, 30, title, size=LARGE, bold=True)
+    return draw_tree(geometry_of(geometry)).svg()
+
+
+def draw_tree(geometry: Geometry) -> Drawing:
+    """Draw the tables of a shape."""
+    pen = Drawing(heading(geometry))
     levels = geometry.table_levels
     top, row_height = 84, 104
     bottom = top + len(levels) * row_height
@@ -50,9 +52,10 @@ def table_tree(geometry: Geometry) -> str:
         count = min(level.tables, MOST_TABLES_DRAWN)
         middle = _tables(pen, level, y + 24, count)
         if at + 1 < len(levels):
-            _arrow(pen, middle, y + 64, y + row_height - 14)
+            pen.arrow(middle, y + 64, middle, y + row_height - 14)
         sentences.append(". ".join((*tables, *_span(pen, geometry, level, y))))
-    return pen.finish(title, ". ".join(sentences) + ".")
+    pen.description = ". ".join(sentences) + "."
+    return pen
 
 
 AXIS_LEFT, AXIS_WIDTH = 440, 320
@@ -78,7 +81,7 @@ def _scale(pen: Drawing, geometry: Geometry, top: float, bottom: float) -> None:
     for bits, label in marks.items():
         x = _along(geometry, bits)
         last = bits == geometry.ipa_bits
-        pen.line(x, top + 6, x, bottom - 20, "line" if last else "faint")
+        pen.line(x, top + 6, x, bottom - 20)
         pen.words(
             x,
             top,
@@ -111,17 +114,12 @@ def _tables(pen: Drawing, level: Level, y: float, count: int) -> float:
         x = MARGIN + at * room
         pen.box(x, y, room, 40, f"level{level.number}")
         for entry in (10, 20, 30):
-            pen.line(x, y + entry, x + room, y + entry)
+            pen.line(x, y + entry, x + room, y + entry, on_box=True)
     if level.tables > count:
         pen.words(MARGIN + count * room + 4, y + 25, "\u2026")
     # One entry of the first table stands for all: the level below is drawn once.
     pen.box(MARGIN, y + 30, room, 10, "plain")
     return MARGIN + room / 2
-
-
-def _arrow(pen: Drawing, x: float, top: float, bottom: float) -> None:
-    pen.line(x, top, x, bottom - 6, "ink")
-    pen.path(f"M{x - 4:.1f} {bottom - 7:.1f}h8l-4 7z", stroke="ink", fill="ink")
 
 
 def _span(pen: Drawing, geometry: Geometry, level: Level, y: float) -> tuple[str, ...]:
@@ -134,19 +132,17 @@ def _span(pen: Drawing, geometry: Geometry, level: Level, y: float) -> tuple[str
         y + 24,
         end - AXIS_LEFT,
         22,
-        f"level{level.number}" if level.leaf else None,
+        f"level{level.number}" if level.leaf else "blank",
         dashed=not level.leaf,
     )
     if level.leaf and level.contiguous:
         group = level.contiguous << level.shift
         wide = _along(geometry, group.bit_length() - 1) - end
-        pen.box(end, y + 24, wide, 22, None)
+        pen.box(end, y + 24, wide, 22)
         pen.hatch(end, y + 24, wide, 22)
         labels.append(f"{level.contiguous} contiguous: {size_text(group)}")
-    pen.box(AXIS_LEFT + 1, y - 11, width_of(labels[0]) + 8, 16, "paper", stroke=None)
     pen.words(AXIS_LEFT + 4, y + 1, labels[0], bold=True)
     if len(labels) > 1:
-        pen.box(AXIS_LEFT + 1, y + 5, width_of(labels[1]) + 8, 16, "paper", stroke=None)
         pen.words(AXIS_LEFT + 4, y + 17, labels[1])
     return tuple(labels)
 
@@ -154,7 +150,7 @@ def _span(pen: Drawing, geometry: Geometry, level: Level, y: float) -> tuple[str
 def geometry_html(geometry: Geometry) -> str:
     """Return the levels of a shape and its facts as HTML tables."""
     header, rows = level_table(geometry)
-    levels = table(heading(geometry), header, rows)
+    levels = table("Levels of lookup", header, rows)
     facts = table(
         "What follows from it",
         ("property", "value", "in words"),
