@@ -23,14 +23,19 @@ WINGS: dict[str, frozenset[str]] = {
 """Every wing below the surface, and the wings that it may import."""
 
 _BELOW = frozenset(WINGS)
-WINGS |= {"show": _BELOW, "strategies": _BELOW, "cli": _BELOW | {"show"}}
-"""The surface: these see everything below, and only `cli` sees another of the three."""
+WINGS |= {
+    "show": _BELOW,
+    "strategies": _BELOW,
+    "in_gdb": _BELOW,
+    "cli": _BELOW | {"show", "in_gdb"},
+}
+"""The surface: these see everything below, and only `cli` sees others of the four."""
 
 DOORS = ("", "__main__")
 """The package itself and ``python -m s2geom`` stand above all wings."""
 
 BEYOND_THE_STANDARD_LIBRARY = {
-    "cli": {"attrs", "gdb"},
+    "in_gdb": {"attrs", "gdb"},
     "readers": {"attrs", "drgn", "gdb", "kdumpfile"},
     "strategies": {"attrs", "hypothesis"},
 }

@@ -18,8 +18,9 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(s2geom.__path__, "s2geom.")
-    if module.name != "s2geom.__main__"  # to import it is to run it
+    if module.name not in {"s2geom.__main__", "s2geom.in_gdb.script"}
 )
+"""All but those that run when they are imported."""
 
 BUILT = {"_build", "_generated"}
 """Folders of the documentation that are made from the rest."""

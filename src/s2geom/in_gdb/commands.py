@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+"""``s2 regs``, ``s2 walk`` and ``s2 dump``: the selected CPU's stage 2, in gdb.
+
+The registers are read from gdb's target, so nobody types them. Memory is read in QEMU's
+physical mode, which is restored, within the machine's RAM.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from s2geom.core.errors import S2GeomError, UnreadableInput
+from s2geom.core.geometry import Geometry
+from s2geom.core.units import size_text
+from s2geom.readers.debuggers import gdb as gdb_memory
+from s2geom.readers.page_cache import cached
+from s2geom.registers.vtcr import VTCR_EL2
+from s2geom.registers.vttbr import VTTBR_EL2
+from s2geom.tables.faults import Fault
+from s2geom.tables.scan import Mapping, scan
+from s2geom.tables.trace import trace
+
+SCRIPT = Path(__file__).with_name("script.py")
+"""The file that gdb has to ``source``."""
+
+WORD = (1 << 64) - 1
+HCR_VM, HCR_FWB = 1 << 0, 1 << 46
+
+
+@frozen
+class Stage2Registers:
+    """The words that control stage 2 on one CPU.
+
+    Args:
+        vtcr: VTCR_EL2.
+        vttbr: VTTBR_EL2.
+        hcr: HCR_EL2, 64 bits.
+    """
+
+    vtcr: VTCR_EL2
+    vttbr: VTTBR_EL2
+    hcr: int
+
+    @property
+    def on(self) -> bool:
+        """Whether stage 2 translates at EL1 and EL0 now (HCR_EL2.VM)."""
+        return bool(self.hcr & HCR_VM)
+
+    @property
+    def fwb(self) -> bool | None:
+        """HCR_EL2.FWB, or None while stage 2 is off: then it is not the VM's."""
+        return bool(self.hcr & HCR_FWB) if self.on else None
+
+    @property
+    def geometry(self) -> Geometry:
+        """The shape that VTCR_EL2 describes."""
+        return self.vtcr.geometry()
+
+    @property
+    def root(self) -> int:
+        """The physical address of the root."""
+        if not int(self.vttbr):
+            raise UnreadableInput(
+                "VTTBR_EL2 is 0: this CPU has no stage-2 tables. Stop it while the "
+                "guest runs, or select another CPU (info threads, thread N)"
+            )
+        return self.vttbr.root(self.geometry, pa_bits=self.vtcr.pa_bits)
+
+    def warnings(self) -> Iterator[str]:
+        """Yield why the tables may not be those of the VM that is meant."""
+        if not self.on:
+            yield (
+                "warning: HCR_EL2.VM is 0, so stage 2 is off: the host runs here. "
+                "VTTBR_EL2 is that of the VM that ran last, or of none"
+            )
+        of_root = self.vttbr.lint(
+            geometry=self.vtcr.walk.geometry,
+            pa_bits=self.vtcr.pa_bits,
+            vmid_bits=self.vtcr.vmid_bits,
+        )
+        yield from (f"warning: {one}" for one in (*self.vtcr.lint(), *of_root))
+
+
+def read_registers(gdb: Any) -> Stage2Registers:
+    """Read the registers of the selected CPU.
+
+    Raises:
+        UnreadableInput: The target has none of that name.
+    """
+    words = {}
+    for name in ("VTCR_EL2", "VTTBR_EL2", "HCR_EL2"):
+        try:
+            words[name] = int(gdb.parse_and_eval(f"${name}")) & WORD  # signed in gdb
+        except gdb.error as error:
+            raise UnreadableInput(
+                f"gdb's target has no ${name} ({error}): connect gdb to a QEMU with "
+                "EL2 (-machine virt,virtualization=on)"
+            ) from error
+    vtcr = VTCR_EL2.from_int(words["VTCR_EL2"])
+    vttbr = VTTBR_EL2.from_int(words["VTTBR_EL2"])
+    return Stage2Registers(vtcr, vttbr, words["HCR_EL2"])
+
+
+# What the commands print
+
+Lines = Generator[str, None, None]
+
+
+def regs(gdb: Any, _: str) -> Lines:
+    """Yield the registers and what they say."""
+    found = read_registers(gdb)
+    yield from found.warnings()
+    for name, word in (("VTCR_EL2", found.vtcr), ("VTTBR_EL2", found.vttbr)):
+        yield f"{name:<9} {int(word):#x}"
+        yield from (f"  {line}" for line in word.explain())
+    yield f"HCR_EL2   {found.hcr:#x}"
+    yield f"  VM = {int(found.on)}: stage 2 is {'on' if found.on else 'off'}"
+    forced = found.hcr & HCR_FWB
+    yield f"  FWB = {int(bool(forced))}: " + (
+        "MemAttr 6 is write-back" if forced else "MemAttr 15 is write-back"
+    )
+    shape = found.geometry
+    yield (
+        f"{shape.granule} pages, {shape.ipa_bits}-bit IPA, {shape.levels} levels from "
+        f"level {shape.start_level}, {shape.concatenation} root table(s)"
+    )
+    yield f"root at {found.root:#x}"
+
+
+def walk(gdb: Any, argument: str) -> Lines:
+    """Yield the lookups of an address and where it ends."""
+    if not argument.strip():
+        raise UnreadableInput("give an IPA: s2 walk 0x40000000")
+    ipa = int(gdb.parse_and_eval(argument)) & WORD
+    found = read_registers(gdb)
+    yield from found.warnings()
+    with gdb_memory() as memory:
+        traced = trace(
+            *(found.geometry, found.root, ipa, cached(memory.read).read),
+            vtcr=found.vtcr,
+            fwb=found.fwb,
+        )
+    for step in traced.steps:
+        word = "cannot be read"
+        if step.descriptor is not None:
+            word = f"{step.descriptor.word:#018x} {step.descriptor.kind}"
+        yield (
+            f"level {step.level}: table {step.table:#x}, index {step.index}, "
+            f"descriptor at {step.address:#x}: {word}"
+        )
+    result = traced.result
+    if isinstance(result, Fault):
+        yield f"{ipa:#x}: {result.kind} fault, level {result.level}"
+        return
+    yield f"{ipa:#x} -> {result.output_address:#x}"
+    yield from (f"  {line}" for line in result.descriptor.explain(fwb=traced.fwb)[1:])
+
+
+def dump(gdb: Any, argument: str) -> Lines:
+    """Yield everything that is mapped, or what is from a first to a last address."""
+    found = read_registers(gdb)
+    yield from found.warnings()
+    shape = found.geometry
+    limits = [
+        int(gdb.parse_and_eval(one)) & WORD for one in gdb.string_to_argv(argument)
+    ]
+    if len(limits) > 2:
+        raise UnreadableInput("give at most two addresses: s2 dump FIRST END")
+    start, end = (*limits, *(0, shape.ipa_size)[len(limits) :])
+    count = total = 0
+    with gdb_memory() as memory:
+        for mapping in scan(
+            *(shape, found.root, cached(memory.read).read, (start, end)),
+            vtcr=found.vtcr,
+            fwb=found.fwb,
+        ):
+            count, total = count + 1, total + mapping.size
+            yield _mapping_line(mapping, found.fwb)
+    yield f"{count} mappings, {size_text(total)}"
+
+
+def _mapping_line(mapping: Mapping, fwb: bool | None) -> str:
+    words = ", ".join(mapping.attributes.explain(fwb=fwb))
+    return (
+        f"{mapping.ipa:#x} to {mapping.ipa + mapping.size - 1:#x} -> "
+        f"{mapping.output_address:#x}, {size_text(mapping.size)}, level "
+        f"{mapping.level}: {words}"
+    )
+
+
+# gdb's side
+
+COMMANDS: dict[str, tuple[Callable[[Any, str], Lines], str]] = {
+    "regs": (regs, "VTCR_EL2, VTTBR_EL2 and HCR_EL2 of the selected CPU, in words."),
+    "walk": (walk, "s2 walk ADDRESS: where an IPA lands, with every lookup."),
+    "dump": (dump, "s2 dump [FIRST [END]]: everything that stage 2 maps."),
+}
+
+
+def register() -> None:
+    """Make the commands known to gdb."""
+    import gdb  # noqa: PLC0415 - only gdb's own Python has it
+
+    class Prefix(gdb.Command):  # type: ignore[misc]
+        """Stage-2 tables of the selected CPU, by s2geom."""
+
+        def __init__(self) -> None:
+            super().__init__("s2", gdb.COMMAND_DATA, prefix=True)
+
+    class Stage2Command(gdb.Command):  # type: ignore[misc]
+        def __init__(self, name: str) -> None:
+            self.lines, self.__doc__ = COMMANDS[name]
+            super().__init__(f"s2 {name}", gdb.COMMAND_DATA)
+
+        def invoke(self, argument: str, _: bool) -> None:
+            """Print a command's lines, or why there are none."""
+            try:
+                with closing(self.lines(gdb, argument)) as lines:
+                    for line in lines:
+                        gdb.write(f"{line}\n")
+            except S2GeomError as error:
+                raise gdb.GdbError(str(error)) from None
+
+    Prefix()
+    for name in COMMANDS:
+        Stage2Command(name)
