@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import reference_pages
+
 import s2geom as s2
 from s2geom.cli.commands import COMMANDS
 from s2geom.cli.options import JSON, Option
@@ -296,6 +298,7 @@ def pages() -> dict[str, str]:
         "policies": known_policies(),
         "commands": commands(),
         "wings": wings(),
+        "reference": reference_pages.table(),
     }
 
 

@@ -22,7 +22,7 @@ MODULES = sorted(
 )
 """All but those that run when they are imported."""
 
-BUILT = {"_build", "_generated"}
+BUILT = {"_build", "_generated", "api"}
 """Folders of the documentation that are made from the rest."""
 
 PAGES = sorted(
