@@ -27,7 +27,7 @@ from s2geom.tables import attributes
 SOURCE = Path(s2.__file__).parent
 
 PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
-    "rules-architecture": cpu_rules.RULES,
+    "rules-architecture": cpu_rules.CPU_RULES,
     "rules-vtcr": (*vtcr.VTCR_SHAPELESS_RULES, *vtcr.VTCR_RULES),
     "rules-vttbr": (*vttbr.VTTBR_RULES, *vttbr.BASE_RULES),
     "rules-ste": (

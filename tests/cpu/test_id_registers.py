@@ -48,6 +48,10 @@ LOWEST_BITS: dict[Any, dict[str, int]] = {
 }
 
 
+DIRTY_STATE = "hardware sets the access flag and dirty state of blocks and pages"
+AT_ONCE = "a block may change its size at once"
+
+
 @pytest.mark.parametrize("register", REGISTERS)
 @given(word=st.integers(0, (1 << 64) - 1))
 def test_no_bit_of_an_id_register_is_lost(register: Any, word: int) -> None:
@@ -80,18 +84,21 @@ def test_a_cpu_explains_itself() -> None:
         "TGran16_2 = 0: stage 2 has 16K pages as TGran16 says.",
         "TGran64_2 = 0: stage 2 has 64K pages as TGran64 says.",
         "TGran4_2 = 0: stage 2 has 4K pages as TGran4 says.",
-        "Other bits = 0x1120: about something else than stage 2.",
+        "Other bits = 0x1120: not about stage 2.",
     )
 
 
 @pytest.mark.parametrize(
     ("expected", "word"),
     [
-        ("HAFDBS = 3: hardware sets these, and the access flag of tables.", 3),
+        (
+            "HAFDBS = 3: " + DIRTY_STATE + ", and the access flag of tables.",
+            3,
+        ),
         ("VMIDBits = 2: a VMID has 16 bits.", 0x20),
         ("VMIDBits = 1: reserved.", 0x10),
         (
-            "XNX = 1: stage 2 makes memory executable for EL0 and EL1 each.",
+            "XNX = 1: stage 2 has execute-never bits for EL0 and EL1 apart.",
             1 << 28,
         ),
     ],
@@ -105,7 +112,11 @@ def test_a_field_of_the_second_register_in_words(expected: str, word: int) -> No
     ("expected", "word"),
     [
         ("ST = 1: T0SZ is at most 48, with 64K pages 47.", 1 << 28),
-        ("BBM = 2: a block may change its size at once.", 2 << 52),
+        (
+            "BBM = 2: " + AT_ONCE + ", which may end in a TLB conflict abort.",
+            2 << 52,
+        ),
+        ("BBM = 3: " + AT_ONCE + ", without a TLB conflict abort.", 3 << 52),
         ("FWB = 1: stage 2 can force write-back.", 1 << 40),
     ],
 )

@@ -8,6 +8,9 @@ from importlib import import_module
 import s2geom
 from s2geom.core.rules import Rule
 
+NOT_IMPORTED = ("s2geom.__main__", "s2geom.in_gdb.")
+"""Modules that run something when they are imported."""
+
 
 def rows(value: object) -> Iterator[Rule[object]]:
     """Yield every rule that a module's value is made of."""
@@ -27,7 +30,7 @@ def every_rule() -> dict[int, tuple[str, str]]:
     """Return each row of the package by its identity: its id, and a module with it."""
     found = {}
     for module in pkgutil.walk_packages(s2geom.__path__, "s2geom."):
-        if not module.name.endswith("__main__"):
+        if not module.name.startswith(NOT_IMPORTED):
             for value in vars(import_module(module.name)).values():
                 for rule in rows(value):
                     found[id(rule)] = (rule.id, module.name)

@@ -88,6 +88,9 @@ def test_no_bit_of_the_two_words_is_lost(word2: int, word3: int) -> None:
     assert entry == eval(repr(entry), vars(s2geom))  # noqa: S307 - our own repr
 
 
+OTHER_TABLES = "tables that are not VMSAv8-64, since S2AA64 = 0."
+
+
 @pytest.mark.parametrize(("attribute", "place"), PLACES.items())
 def test_each_attribute_is_its_own_bits(attribute: str, place: tuple[int, int]) -> None:
     """One attribute a field, at the place that the manual gives it."""
@@ -673,7 +676,7 @@ def test_an_entry_explains_itself() -> None:
 
     assert entry.explain() == (
         "S2VMID = 1: what tags the TLB entries of this VM.",
-        "IMPDEF = 0: the implementation's own.",
+        "IMPDEF = 0: IMPLEMENTATION DEFINED.",
         "S2T0SZ = 24: the IPA has 40 bits.",
         "S2SL0 = 1: the walk starts at level 2, in 16 concatenated tables.",
         "S2IR0 = 1: table walks are inner write-back, allocating on reads and writes.",
@@ -695,7 +698,7 @@ def test_an_entry_explains_itself() -> None:
         "DPT_VMATCH = 0: a device permission entry matches this VM, or allows any.",
         "S2NSW = 0: in Secure state, walks for Non-secure IPAs are to Secure memory.",
         "S2NSA = 0: in Secure state, Non-secure IPAs map to Secure memory.",
-        "S2SL0_2 = 0: S2SL0 alone says where the walk starts.",
+        "S2SL0_2 = 0: S2SL0 alone gives the start level.",
         "S2DS = 0: descriptors of 4K and 16K pages hold 48-bit addresses.",
         "S2TTB = 0x40040000: where the tables are.",
         "S2SKL = 0: levels to skip, for VMSAv9-128 alone.",
@@ -706,15 +709,15 @@ def test_an_entry_explains_itself() -> None:
     ("expected", "fields"),
     [
         (
-            "S2T0SZ = 24: a width by the rules of other tables, since S2AA64 = 0.",
+            "S2T0SZ = 24: the width of " + OTHER_TABLES,
             {"s2t0sz": 24},
         ),
         (
-            "S2SL0 = 1: a start level by the rules of other tables, since S2AA64 = 0.",
+            "S2SL0 = 1: the start level of " + OTHER_TABLES,
             {"s2sl0": 1},
         ),
         (
-            "S2SL0 = 1: a start level that takes a page size to say.",
+            "S2SL0 = 1: unknown, since the page size is reserved.",
             {"s2aa64": 1, "s2sl0": 1, "s2tg": 3},
         ),
         (
@@ -726,7 +729,7 @@ def test_an_entry_explains_itself() -> None:
         ),
         ("S2HD = 1: reserved with S2HA = 0.", {"s2hd": 1}),
         ("S2HD = 1: the SMMU tracks dirty state.", {"s2hd": 1, "s2ha": 1}),
-        ("S2AFFD = 1: not looked at, since S2HA = 1.", {"s2affd": 1, "s2ha": 1}),
+        ("S2AFFD = 1: ignored, since S2HA = 1.", {"s2affd": 1, "s2ha": 1}),
         ("S2AFFD = 1: memory with the access flag clear never faults.", {"s2affd": 1}),
         (
             "Other bits = 0x80000000000000000000000000000000: reserved, and must be 0.",

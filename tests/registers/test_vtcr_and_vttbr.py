@@ -356,7 +356,7 @@ def test_vmsav9_128_is_refused_by_name() -> None:
         "start level that T0SZ and VTTBR_EL2.SKL give; only the shapes of VMSAv8-64 "
         "are modelled here"
     )
-    assert "SL0 = 1: not looked at, since D128 = 1." == word.explain()[1]
+    assert "SL0 = 1: ignored, since D128 = 1." == word.explain()[1]
 
 
 def test_an_old_kernels_sign_extension_is_recognised() -> None:
@@ -439,9 +439,9 @@ def test_a_word_explains_itself() -> None:
         "HWU62 = 0: bit 62 of a leaf is not for the hardware.",
         "NSW = 0: in Secure state, walks for Non-secure IPAs are to Secure memory.",
         "NSA = 0: in Secure state, Non-secure IPAs map to Secure memory.",
-        "RES1 = 1: as it must be.",
+        "RES1 = 1: reserved as 1.",
         "DS = 0: descriptors hold 48-bit addresses.",
-        "SL2 = 0: SL0 alone says where the walk starts.",
+        "SL2 = 0: SL0 alone gives the start level.",
         "AssuredOnly = 0: bit 58 of a leaf does not say AssuredOnly.",
         "TL1 = 0: the TopLevel1 permission is not checked.",
         "S2PIE = 0: permissions are direct.",
@@ -462,7 +462,7 @@ def test_a_word_explains_itself() -> None:
         ("SL0 = 0: the walk starts at level 2.", {"t0sz": 34}),
         ("SL0 = 0: the walk starts at level 2.", {"t0sz": 24}),  # it does not fit
         ("SL0 = 0: the walk starts at level -1.", {"t0sz": 12, "ds": 1, "sl2": 1}),
-        ("SL0 = 1: a start level that takes a page size to say.", {"sl0": 1, "tg0": 3}),
+        ("SL0 = 1: unknown, since the page size is reserved.", {"sl0": 1, "tg0": 3}),
         (
             (
                 "SL0 = 3: reserved, as SL0 = 3 with 16K pages is start level 0, which "
@@ -485,7 +485,7 @@ def test_a_word_explains_itself() -> None:
             {"sl0": 1, "ds": 1, "sl2": 1},
         ),
         (
-            "SH0 = 2: table walks are outer shareable, and so is all memory.",
+            "SH0 = 2: table walks and all mapped memory are outer shareable.",
             {"sh0": 2, "ds": 1},
         ),
         ("SH0 = 1: reserved.", {"sh0": 1}),
@@ -494,33 +494,33 @@ def test_a_word_explains_itself() -> None:
         ("PS = 6: physical addresses have 52 bits.", {"ps": 6, "ds": 1}),
         (
             (
-                "PS = 6: physical addresses have 48 of 52 bits, as these descriptors "
-                "hold no more."
+                "PS = 6: physical addresses have 48 bits, the most that "
+                "descriptors hold, not 52."
             ),
             {"ps": 6},
         ),
         (
             (
-                "PS = 7: physical addresses have 52 of 56 bits, as these descriptors "
-                "hold no more."
+                "PS = 7: physical addresses have 52 bits, the most that "
+                "descriptors hold, not 56."
             ),
             {"ps": 7, "tg0": 1},
         ),
         ("PS = 7: physical addresses have 56 bits.", {"ps": 7, "d128": 1}),
         ("HD = 1: without effect, since HA = 0.", {"hd": 1}),
         ("HD = 1: hardware tracks dirty state.", {"hd": 1, "ha": 1}),
-        ("RES1 = 0: clear, but it must be 1.", {"res1": 0}),
+        ("RES1 = 0: wrong, since it is reserved as 1.", {"res1": 0}),
         ("DS = 1: descriptors hold 52-bit addresses.", {"ds": 1}),
-        ("DS = 0: as it must be with 64K pages.", {"tg0": 1}),
+        ("DS = 0: reserved as 0 with 64K pages.", {"tg0": 1}),
         ("DS = 1: reserved with 64K pages.", {"tg0": 1, "ds": 1}),
-        ("DS = 1: not looked at, since D128 = 1.", {"ds": 1, "d128": 1}),
-        ("SL2 = 1: not looked at, since D128 = 1.", {"sl2": 1, "d128": 1}),
+        ("DS = 1: ignored, since D128 = 1.", {"ds": 1, "d128": 1}),
+        ("SL2 = 1: ignored, since D128 = 1.", {"sl2": 1, "d128": 1}),
         (
             "SL2 = 1: without effect, since it takes DS = 1 and 4K pages.",
             {"sl2": 1},
         ),
         ("SL2 = 1: the walk starts at level -1.", {"sl2": 1, "ds": 1}),
-        ("SL2 = 1: reserved with this SL0.", {"sl2": 1, "ds": 1, "sl0": 2}),
+        ("SL2 = 1: reserved with SL0 = 2.", {"sl2": 1, "ds": 1, "sl0": 2}),
     ],
 )
 def test_a_sentence_depends_on_the_whole_word(

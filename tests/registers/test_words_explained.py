@@ -7,6 +7,7 @@ greatest where a field is a number. The other fields have their defaults, except
 STE's tables are VMSAv8-64.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,19 @@ def explained(register: type[Word]) -> Iterator[str]:
                 yield f"    {said}"
         if reserved:
             yield f"    reserved: {', '.join(reserved)}"
+
+
+REFERRING = re.compile(
+    r"\b(?:these|those|such|so it|as before|as above|likewise|the same|too|also)\b"
+)
+"""Words by which a sentence leans on one that stands before it."""
+
+
+def test_a_text_of_a_value_stands_alone() -> None:
+    """It never continues the text of another value, which is not shown beside it."""
+    texts = [line for register in WORDS for line in explained(register)]
+
+    assert [] == [text for text in texts if REFERRING.search(text)]
 
 
 def test_what_each_value_is_said_to_mean() -> None:

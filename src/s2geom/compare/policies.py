@@ -24,7 +24,7 @@ from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import (
     CHOICE_IPA_BITS,
     IPA_MAXIMUM,
-    PA_BITS,
+    PARANGE,
     a_page_size,
     page_sizes,
 )
@@ -280,7 +280,7 @@ def _as_kvm(
 ) -> tuple[PolicyRow, ...]:
     """Make rows for a width taken from the CPU, and KVM's start level for it."""
     rows = []
-    for pa in PA_BITS:
+    for pa in PARANGE:
         width = min(pa, widest)
         start_level = stage2(granule, width, scheme=Scheme.LPA2).start_level
         rows.append(PolicyRow(granule, width, width, start_level, (pa,), lpa2=lpa2))
@@ -298,7 +298,7 @@ def _of_any_width(
     return tuple(
         PolicyRow(granule, narrowest, min(widest, pa), start_level, (pa,))
         for narrowest, widest, start_level in bands
-        for pa in PA_BITS
+        for pa in PARANGE
         if narrowest <= pa <= IPA_MAXIMUM
     )
 

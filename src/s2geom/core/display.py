@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""`Displayed`: values that a notebook draws, without a word about how.
+"""`Displayed`: the base of values that draw themselves in a notebook.
 
-The pictures stand above the values, so nothing here imports them. The front door hands
-them down: it calls `hand_down` with a function that loads the pictures at first use.
+The code that draws imports the values, so a value cannot import it. The package's
+``__init__`` passes a function to `hand_down` that loads the drawing code at first use.
 """
 
 from collections.abc import Callable, Collection
 from typing import Any
 
 Types = Collection[str] | None
-"""Media types that a notebook wants, or does not want; None says nothing."""
+"""Media types that a notebook wants or does not want; None is no restriction."""
 
 _drawer: Callable[[Any, Types, Types], dict[str, str]] | None = None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`Word`: a register as declared fields, of which no bit is ever lost.
+"""`Word`: a register as declared fields.
 
 The body of a register's class is its table. A line such as
 
@@ -22,7 +22,7 @@ from s2geom.core.errors import InvalidArgument
 from s2geom.core.numbers import integer, unsigned
 
 Reading = Callable[[Any], str]
-"""Says what a field's value does in the whole word that it stands in."""
+"""Returns what a field's value means in a whole word."""
 
 
 @frozen
@@ -35,7 +35,7 @@ class Field:
         low: Its lowest bit.
         values: What each value means; one that is missing is reserved. Empty where
             the value is a number.
-        reads: What the value does in a word, where that takes more than the value.
+        reads: What the value means, where that depends on other fields of the word.
         feature: The architecture feature that brought it; None if it was always there.
         moved: How far down the attribute moves the bits. To bit 0 it is ``low``; an
             address keeps its bits where they are, so that it reads as an address.
@@ -79,10 +79,10 @@ class Field:
     def explain(self, word: "Word", value: int) -> str:
         """Return one sentence about the value in a word."""
         if self.reads is not None:
-            said = self.reads(word)
+            meaning = self.reads(word)
         else:
-            said = self.values.get(value, "reserved")
-        return f"{self.name} = {self.spell(value)}: {said}."
+            meaning = self.values.get(value, "reserved")
+        return f"{self.name} = {self.spell(value)}: {meaning}."
 
 
 def _entering(field: Field, attribute: str) -> Callable[[object], int]:
@@ -149,7 +149,7 @@ def rest(attribute: str, means: str) -> Any:
     """Declare the attribute that holds, in place, every bit no field claims."""
 
     def enter(value: object) -> int:
-        return integer(attribute, value)  # which bits it may have, the word knows
+        return integer(attribute, value)  # Word checks which bits it has
 
     return attrs.field(default=0, converter=enter, metadata={Field: means})
 
@@ -165,14 +165,14 @@ class _Layout:
 
 
 _LAYOUTS: dict[type, _Layout] = {}
-"""What `_layout` has found: there are few classes, and many words."""
+"""The layout of each class, so that it is collected once and not for each word."""
 
 
 def _layout(register: type["Word"]) -> _Layout:
     """Collect the rows of a class."""
-    known = _LAYOUTS.get(register)
-    if known is not None:
-        return known
+    layout = _LAYOUTS.get(register)
+    if layout is not None:
+        return layout
     fields = []
     rest_name = rest_means = ""
     unclaimed = (1 << register.WIDTH) - 1
@@ -184,25 +184,25 @@ def _layout(register: type["Word"]) -> _Layout:
         else:
             rest_name, rest_means = attribute.name, row
     fields.sort(key=lambda entry: entry[1].low)
-    found = _Layout(tuple(fields), rest_name, rest_means, unclaimed)
-    _LAYOUTS[register] = found
-    return found
+    layout = _Layout(tuple(fields), rest_name, rest_means, unclaimed)
+    _LAYOUTS[register] = layout
+    return layout
 
 
 @frozen(repr=False)
 class Word(Displayed):
-    """A register's word: what the declared fields of a class have in common."""
+    """The base of a register's class: its fields as one word."""
 
     WIDTH: ClassVar[int] = 64
     """Bits of the word."""
 
     FIRST_BIT: ClassVar[int] = 0
-    """What the manual calls bit 0, of a word that is a part of something larger."""
+    """The manual's number of bit 0, where the word is a part of something larger."""
 
     def __attrs_post_init__(self) -> None:
         layout = _layout(type(self))
         value = getattr(self, layout.rest)
-        if value & ~layout.rest_mask:  # a negative number has such bits too
+        if value & ~layout.rest_mask:  # true of a negative number too
             raise InvalidArgument(
                 f"{layout.rest} must be made of bits that no field has, "
                 f"{layout.rest_mask:#x}, got {value:#x}"
@@ -242,25 +242,25 @@ class Word(Displayed):
     def explain(self) -> tuple[str, ...]:
         """Return one plain sentence a field, lowest field first.
 
-        Bits that no field has are spoken of last, and only where one is set.
+        A sentence about the bits that no field has comes last, where one is set.
         """
         layout = _layout(type(self))
-        said = [
+        sentences = [
             row.explain(self, getattr(self, name)) for name, row, _ in layout.fields
         ]
         others = getattr(self, layout.rest)
         if others:
-            said.append(f"Other bits = {others:#x}: {layout.rest_means}.")
-        return tuple(said)
+            sentences.append(f"Other bits = {others:#x}: {layout.rest_means}.")
+        return tuple(sentences)
 
     def __repr__(self) -> str:
         layout = _layout(type(self))
-        given = [
+        arguments = [
             f"{name}={row.spell(getattr(self, name))}"
             for name, row, default in layout.fields
             if getattr(self, name) != default
         ]
         others = getattr(self, layout.rest)
         if others:
-            given.append(f"{layout.rest}={others:#x}")
-        return f"{type(self).__name__}({', '.join(given)})"
+            arguments.append(f"{layout.rest}={others:#x}")
+        return f"{type(self).__name__}({', '.join(arguments)})"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""`Geometry`: the shape of a stage-2 table tree. Pure arithmetic, no opinion.
+"""`Geometry`: the shape of a stage-2 table tree, by arithmetic alone.
 
 Four facts make a shape: granule, IPA bits, start level and whether the descriptors are
-LPA2's. Everything else is derived here, once. Whether a kernel or a CPU allows the
-shape is another question, asked in `kvm` and `architecture`.
+LPA2's. Everything else is derived from them here. Whether a kernel or a CPU allows the
+shape is answered by `stage2` and `Cpu.check`.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""How a number enters the package.
+"""Check the integers and bools that callers pass.
 
-Whatever has ``__index__`` is a number here (numpy's integers in a notebook), and it is
-stored as `int`. A `bool` or a `float` is a mistake in the call even where it is equal
-to a right answer, so both are a `TypeError`.
+Whatever has ``__index__`` is an integer (numpy's too) and is stored as `int`. A `bool`
+or a `float` is a `TypeError`, even where it equals an accepted integer.
 """
 
 from operator import index
@@ -12,8 +11,8 @@ from s2geom.core.errors import InvalidArgument
 from s2geom.core.wording import quoted
 
 MOST_BITS = 2048
-"""Python may be told to write out no more than 640 decimal digits, and a message has to
-be able to name what was given."""
+"""The largest number that a message can name: Python may be set to write out no more
+than 640 decimal digits."""
 
 _TOO_LARGE = 1 << MOST_BITS
 _TOO_SMALL = -_TOO_LARGE
@@ -53,7 +52,7 @@ def integer_within(name: str, value: object, lowest: int, highest: int) -> int:
         InvalidArgument: It is outside the range.
     """
     if type(value) is int and lowest <= value <= highest:
-        return value  # nearly always
+        return value  # the common case
     number = integer(name, value)
     if lowest <= number <= highest:
         return number
@@ -68,7 +67,7 @@ def unsigned(name: str, value: object, bits: int = 64) -> int:
         InvalidArgument: It is negative or has more bits.
     """
     if type(value) is int and not value >> bits:
-        return value  # nearly always
+        return value  # the common case
     number = integer(name, value)
     if not number >> bits:  # a negative number has such bits too
         return number
@@ -79,7 +78,7 @@ def flag(name: str, value: object) -> bool:
     """Return ``value`` if it is a `bool`.
 
     Raises:
-        TypeError: It is anything else; 0 and 1 are numbers, not answers.
+        TypeError: It is anything else, 0 and 1 included.
     """
     if isinstance(value, bool):
         return value

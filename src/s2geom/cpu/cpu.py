@@ -22,7 +22,7 @@ from s2geom.core.numbers import flag, integer_within
 from s2geom.core.public import loads_older_pickles, public
 from s2geom.core.rules import violations
 from s2geom.core.wording import quoted
-from s2geom.cpu.rules import RULES, ShapeOnCpu, legal_shapes
+from s2geom.cpu.rules import CPU_RULES, ShapeOnCpu, legal_shapes
 from s2geom.cpu.sizes import CHOICE_IPA_BITS, address_bits, page_sizes
 
 
@@ -178,7 +178,7 @@ class Cpu:
         >>> why.rule, why.given, why.limit
         ('start-level-needs-pa', 0, 1)
         """
-        return violations(RULES, ShapeOnCpu(self, geometry_of(geometry)))
+        return violations(CPU_RULES, ShapeOnCpu(self, geometry_of(geometry)))
 
     def choices(self, granule: int, ipa_bits: int, lpa2: bool | None = None) -> Choices:
         """Return every legal shape for an IPA width, shallowest tree last.
@@ -316,7 +316,7 @@ def address_form_on(cpu: Cpu, shape: Geometry, ps_bits: int = WIDE) -> AddressFo
 
 
 ANY_CPU = Cpu(56, lpa2=True, ttst=True, aarch32_el1=True)
-"""A CPU that can do anything: it refuses what every CPU refuses."""
+"""A CPU with every feature: what it refuses, every CPU refuses."""
 
 
 def optional_cpu(value: object) -> Cpu | None:
@@ -331,7 +331,7 @@ def optional_cpu(value: object) -> Cpu | None:
 
 
 def cpu_of(value: object) -> Cpu:
-    """Return a CPU, or for None the one that can do anything.
+    """Return a CPU, or for None the one with every feature.
 
     Raises:
         TypeError: It is anything else.

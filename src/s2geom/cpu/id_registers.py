@@ -16,9 +16,9 @@ from s2geom.core.fields import Word, bits, rest
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import unsigned
 from s2geom.core.public import public
-from s2geom.cpu.sizes import PA_BITS
+from s2geom.cpu.sizes import PARANGE
 
-OTHERS = "about something else than stage 2"
+OTHERS = "not about stage 2"
 
 
 def _four(
@@ -98,7 +98,7 @@ class ID_AA64MMFR0_EL1(Word):  # noqa: N801 - the register's name
         0,
         {
             code: f"physical addresses have {size} bits"
-            for code, size in enumerate(PA_BITS)
+            for code, size in enumerate(PARANGE)
         },
         "FEAT_LPA for 52 bits, FEAT_D128 for 56",
     )
@@ -136,8 +136,10 @@ class ID_AA64MMFR1_EL1(Word):  # noqa: N801 - the register's name
             0: "hardware sets neither access flag nor dirty state",
             1: "hardware sets the access flag of blocks and pages",
             2: "hardware sets the access flag and dirty state of blocks and pages",
-            3: "hardware sets these, and the access flag of tables",
-            4: "hardware sets all these, and logs dirty pages",
+            3: "hardware sets the access flag and dirty state of blocks and pages, and "
+            "the access flag of tables",
+            4: "hardware sets the access flag and dirty state of blocks and pages and "
+            "the access flag of tables, and logs dirty pages",
         },
         "FEAT_HAFDBS; FEAT_HAFT for 3, FEAT_HDBSS for 4",
     )
@@ -159,7 +161,8 @@ class ID_AA64MMFR1_EL1(Word):  # noqa: N801 - the register's name
         {
             0: "table descriptors always limit permissions",
             1: "stage 1 may ignore the permissions of table descriptors",
-            2: "so it may, and bits 62:59 of a leaf may be for the hardware",
+            2: "stage 1 may ignore the permissions of table descriptors, and bits "
+            "62:59 of a leaf may be for the hardware",
         },
         "FEAT_HPDS; FEAT_HPDS2 for 2",
     )
@@ -167,8 +170,8 @@ class ID_AA64MMFR1_EL1(Word):  # noqa: N801 - the register's name
         "XNX",
         28,
         {
-            0: "stage 2 makes memory executable for EL0 and EL1 alike",
-            1: "stage 2 makes memory executable for EL0 and EL1 each",
+            0: "stage 2 has one execute-never bit for EL0 and EL1",
+            1: "stage 2 has execute-never bits for EL0 and EL1 apart",
         },
         "FEAT_XNX",
     )
@@ -234,11 +237,13 @@ class ID_AA64MMFR2_EL1(Word):  # noqa: N801 - the register's name
         "BBM",
         52,
         {
-            0: "a block is broken before it is remade in another size",
-            1: "a block may change its size with nT set in between",
-            2: "a block may change its size at once",
+            0: "changing the size of a block takes break-before-make",
+            1: "changing the size of a block takes nT = 1 in between",
+            2: "a block may change its size at once, which may end in a TLB conflict "
+            "abort",
+            3: "a block may change its size at once, without a TLB conflict abort",
         },
-        "FEAT_BBML1; FEAT_BBML2 for 2",
+        "FEAT_BBML1; FEAT_BBML2 for 2, FEAT_BBML3 for 3",
     )
     others: int = rest("others", OTHERS)
 
@@ -359,7 +364,7 @@ def capabilities(
     _encoding("ID_AA64MMFR3_EL1", ID_AA64MMFR3_EL1, "D128", mmfr3)  # not modelled
     el1 = _encoding("ID_AA64PFR0_EL1", _ProcessorFeatures, "EL1", pfr0)
     return {
-        "pa_bits": PA_BITS[size("PARange")],
+        "pa_bits": PARANGE[size("PARange")],
         "granules": {g for g in TGRAN if stage_2[g] is not PageSupport.ABSENT},
         "lpa2": {g for g in TGRAN if stage_2[g] is PageSupport.LPA2},
         "ttst": st == 1,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`RULES`: the architecture's rules of a stage-2 table's shape, one row each.
+"""`CPU_RULES`: the architecture's rules of a stage-2 table's shape, one row each.
 
 The architecture makes three checks before the first lookup: T0SZ is in range, the CPU
 has the start level, and T0SZ fits the start level. Each way to fail one of them is a
@@ -171,11 +171,11 @@ def legal_shapes(
     )
     # Faster than check() for each level: no violation is made of the illegal ones.
     return Choices(
-        case.shape for case in cases if not any(rule.breaks(case) for rule in RULES)
+        case.shape for case in cases if not any(rule.breaks(case) for rule in CPU_RULES)
     )
 
 
-RULES: tuple[Rule[ShapeOnCpu], ...] = (
+CPU_RULES: tuple[Rule[ShapeOnCpu], ...] = (
     Rule(
         id="granule-not-implemented",
         states="the CPU implements the page size as a stage-2 granule",

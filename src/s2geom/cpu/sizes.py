@@ -7,7 +7,7 @@ from s2geom.core.errors import InvalidArgument
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import integer
 
-PA_BITS = (32, 36, 40, 42, 44, 48, 52, 56)
+PARANGE = (32, 36, 40, 42, 44, 48, 52, 56)
 """ID_AA64MMFR0_EL1.PARange, by its encoding."""
 
 IPA_MAXIMUM = 52
@@ -56,8 +56,8 @@ def address_bits(name: str, value: object) -> int:
         TypeError: It is no integer.
     """
     number = integer(name, value)
-    if number not in PA_BITS:
-        sizes = ", ".join(map(str, PA_BITS))
+    if number not in PARANGE:
+        sizes = ", ".join(map(str, PARANGE))
         raise InvalidArgument(f"{name} must be one of {sizes}, got {number}")
     return number
 

@@ -9,9 +9,6 @@ from s2geom.core.wording import quoted
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
 
-# The names of KVM's dumps of nested tables
-
-
 _NESTED_NAME = re.compile(
     r"(?:0x)?([0-9a-f]{1,16})-(?:0x)?([0-9a-f]{1,16})(?:-[a-z0-9-]+)?",
     re.ASCII | re.IGNORECASE,

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""`WalkFields`: what VTCR_EL2 and an SMMU's STE say alike about a walk.
+"""`WalkFields`: the fields of a walk that VTCR_EL2 and an SMMU's STE share.
 
-Both encode a shape in the same few fields, and how tables are fetched in two more.
+Both encode a shape in the same five fields and break the same rules with them; only
+the names differ, which are passed in as `FieldWords`. How tables are fetched and how
+wide a VMID is are the same in both too.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from attrs import frozen
 
@@ -13,7 +15,7 @@ from s2geom.core.errors import InvalidArgument, UnsupportedCombination
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import integer
-from s2geom.core.rules import Rule
+from s2geom.core.rules import Case, Rule
 from s2geom.core.wording import bits
 from s2geom.cpu.cpu import ANY_CPU
 from s2geom.cpu.sizes import LPA2_START_LEVELS
@@ -31,7 +33,7 @@ START_LEVELS = {
 
 @frozen
 class WalkFields:
-    """The fields that make a shape, wherever they stand.
+    """The fields that encode a shape, from either register.
 
     Args:
         t0sz: 64 less the IPA bits.
@@ -94,7 +96,7 @@ class WalkFields:
         ]
         if broken:
             raise UnsupportedCombination(broken)
-        (tg,) = (tg for tg, known in GRANULES.items() if known is geometry.granule)
+        (tg,) = (tg for tg, granule in GRANULES.items() if granule is geometry.granule)
         levels = START_LEVELS[geometry.granule].items()
         (start,) = (code for code, level in levels if level == geometry.start_level)
         return cls(geometry.t0sz, start & 3, tg, int(geometry.lpa2), start >> 2)
@@ -114,7 +116,7 @@ class WalkFields:
             more = f", in {tables} concatenated tables" if 1 < tables <= 16 else ""
             return f"the walk starts at level {shape.start_level}{more}"
         if self.granule is None:
-            return "a start level that takes a page size to say"
+            return "unknown, since the page size is reserved"
         return f"reserved, as {self.says_reserved(words)}"
 
     def says_reserved(self, words: "FieldWords") -> str:
@@ -153,9 +155,6 @@ class FieldWords(NamedTuple):
     then_tg: str
     then_sl0: str
     then_sl2: str
-
-
-Case = TypeVar("Case")
 
 
 def shapeless_rules(
@@ -260,7 +259,7 @@ ENCODING_RULES = frozenset(
 
 # How tables are fetched
 
-CACHING = {
+WALK_CACHING = {
     0: "non-cacheable",
     1: "write-back, allocating on reads and writes",
     2: "write-through, allocating on reads",
@@ -270,17 +269,17 @@ CACHING = {
 
 def walks_are(where: str) -> dict[int, str]:
     """Return the values of a cacheability field."""
-    return {value: f"table walks are {where} {said}" for value, said in CACHING.items()}
+    return {
+        code: f"table walks are {where} {how}" for code, how in WALK_CACHING.items()
+    }
 
 
-SHAREABILITY = {
-    0: "table walks are non-shareable",
-    2: "table walks are outer shareable",
-    3: "table walks are inner shareable",
+SHAREABILITY = {0: "non-shareable", 2: "outer shareable", 3: "inner shareable"}
+"""SH0 and S2SH0; 1 is reserved."""
+
+WALK_SHAREABILITY = {
+    code: f"table walks are {name}" for code, name in SHAREABILITY.items()
 }
-
-
-# Who is walking
 
 
 def vmid_bits_of(value: object) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`STE`: stage 2 as an Arm SMMUv3 is told about it.
+"""`STE`: stage 2 in the stream table entry of an Arm SMMUv3.
 
 The fields of a stream table entry are those of VTCR_EL2 and VTTBR_EL2 in another
 place, but an SMMU judges them itself: a combination that makes a CPU fault makes the
@@ -24,7 +24,7 @@ from s2geom.core.wording import counted, quoted
 from s2geom.cpu.cpu import ANY_CPU, Cpu
 from s2geom.cpu.rules import ShapeOnCpu
 from s2geom.cpu.sizes import (
-    PA_BITS,
+    PARANGE,
     START_LEVEL_PA_BITS,
     a_page_size,
     address_bits,
@@ -33,6 +33,7 @@ from s2geom.cpu.sizes import (
 from s2geom.registers.root import Base, RootWords, root_rules
 from s2geom.registers.shape_fields import (
     SHAREABILITY,
+    WALK_SHAREABILITY,
     FieldWords,
     WalkFields,
     reserved_rules,
@@ -49,7 +50,7 @@ FIRST_BIT = 128
 ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
 STE_SOURCE = "SMMUv3 architecture (IHI 0070) 5.2, STE"
 
-NAMES = FieldWords(
+STE_NAMES = FieldWords(
     tg="S2TG",
     sl0="S2SL0",
     sl2="S2SL0_2",
@@ -84,13 +85,13 @@ def _bit(
 
 def _says_s2sl0(word: "STE") -> str:
     if not word.s2aa64:
-        return "a start level by the rules of other tables, since S2AA64 = 0"
-    return word.walk.says_start_level(NAMES)
+        return "the start level of tables that are not VMSAv8-64, since S2AA64 = 0"
+    return word.walk.says_start_level(STE_NAMES)
 
 
 def _says_s2t0sz(word: "STE") -> str:
     if not word.s2aa64:
-        return "a width by the rules of other tables, since S2AA64 = 0"
+        return "the width of tables that are not VMSAv8-64, since S2AA64 = 0"
     return word.walk.says_width
 
 
@@ -102,7 +103,7 @@ def _says_s2hd(word: "STE") -> str:
 
 def _says_s2affd(word: "STE") -> str:
     if word.s2ha:
-        return "not looked at, since S2HA = 1"
+        return "ignored, since S2HA = 1"
     faults = "never faults" if word.s2affd else "faults"
     return f"memory with the access flag clear {faults}"
 
@@ -133,12 +134,12 @@ class STE(Word):
     s2vmid: int = _bits(
         "S2VMID", 143, 128, reads=lambda _: "what tags the TLB entries of this VM"
     )
-    impdef: int = _bits("IMPDEF", 159, 144, reads=lambda _: "the implementation's own")
+    impdef: int = _bits("IMPDEF", 159, 144, reads=lambda _: "IMPLEMENTATION DEFINED")
     s2t0sz: int = _bits("S2T0SZ", 165, 160, reads=_says_s2t0sz)
     s2sl0: int = _bits("S2SL0", 167, 166, reads=_says_s2sl0)
     s2ir0: int = _bits("S2IR0", 169, 168, walks_are("inner"))
     s2or0: int = _bits("S2OR0", 171, 170, walks_are("outer"))
-    s2sh0: int = _bits("S2SH0", 173, 172, SHAREABILITY)
+    s2sh0: int = _bits("S2SH0", 173, 172, WALK_SHAREABILITY)
     s2tg: int = _bits(
         "S2TG", 175, 174, {0: "pages are 4K", 1: "pages are 64K", 2: "pages are 16K"}
     )
@@ -148,7 +149,7 @@ class STE(Word):
         176,
         {
             value: f"physical addresses have {size} bits, or as many as the SMMU has"
-            for value, size in enumerate(PA_BITS)
+            for value, size in enumerate(PARANGE)
         },
     )
     s2aa64: int = _bit(
@@ -227,7 +228,7 @@ class STE(Word):
     s2sl0_2: int = _bit(
         "S2SL0_2",
         194,
-        "S2SL0 alone says where the walk starts",
+        "S2SL0 alone gives the start level",
         "with S2DS = 1, S2SL0 = 0 and 4K pages, the walk starts at level -1",
     )
     s2ds: int = _bit(
@@ -327,7 +328,7 @@ class STE(Word):
             s2or0=1,
             s2sh0=3,
             s2tg=walk.tg,
-            s2ps=PA_BITS.index(address_bits("pa_bits", pa_bits)),
+            s2ps=PARANGE.index(address_bits("pa_bits", pa_bits)),
             s2aa64=1,
             s2ptw=1,
             s2r=1,
@@ -354,7 +355,7 @@ class STE(Word):
     @property
     def pa_bits(self) -> int:
         """The size that S2PS stands for, in bits; the SMMU may have less."""
-        return PA_BITS[self.s2ps]
+        return PARANGE[self.s2ps]
 
     def geometry(self) -> Geometry:
         """Return the shape that the entry describes.
@@ -525,7 +526,7 @@ STE_SHAPELESS_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
         source=f"{STE_SOURCE}.S2AA64",
     ),
     *shapeless_rules(
-        NAMES, lambda case: case.entry.walk, lambda case: bool(case.entry.s2aa64)
+        STE_NAMES, lambda case: case.entry.walk, lambda case: bool(case.entry.s2aa64)
     ),
 )
 """Entries that name no shape."""
@@ -645,7 +646,7 @@ SHAPE_RULES: tuple[Rule[_EntryOnSmmu], ...] = (
         source=f"{STE_SOURCE}.S2DS; SMMU_IDR5.DS",
     ),
     *reserved_rules(
-        NAMES, lambda case: case.entry.walk, lambda case: bool(case.entry.s2aa64)
+        STE_NAMES, lambda case: case.entry.walk, lambda case: bool(case.entry.s2aa64)
     ),
 )
 """What makes a shape illegal."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`VTCR_EL2` and `VTTBR_EL2`: a geometry as the two words that a CPU walks by.
+"""`VTCR_EL2`: the word that gives a CPU the shape of the tables.
 
 Reading is separate from judging. `geometry` names the shape that a word describes, as
 long as there is one to name, whether or not a CPU allows it; `lint` says what is wrong
@@ -19,9 +19,10 @@ from s2geom.core.numbers import flag
 from s2geom.core.public import public
 from s2geom.core.rules import NONE_BROKEN, Rule, violations
 from s2geom.cpu.cpu import Cpu, cpu_of
-from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, PA_BITS, address_bits
+from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, PARANGE, address_bits
 from s2geom.registers.shape_fields import (
     SHAREABILITY,
+    WALK_SHAREABILITY,
     FieldWords,
     WalkFields,
     reserved_rules,
@@ -29,7 +30,7 @@ from s2geom.registers.shape_fields import (
     walks_are,
 )
 
-NAMES = FieldWords(
+VTCR_NAMES = FieldWords(
     tg="TG0",
     sl0="SL0",
     sl2="SL2",
@@ -43,13 +44,14 @@ NAMES = FieldWords(
 
 def _says_sl0(word: "VTCR_EL2") -> str:
     if word.d128:
-        return "not looked at, since D128 = 1"
-    return word.walk.says_start_level(NAMES)
+        return "ignored, since D128 = 1"
+    return word.walk.says_start_level(VTCR_NAMES)
 
 
 def _says_sh0(word: "VTCR_EL2") -> str:
-    said = SHAREABILITY.get(word.sh0, "reserved")
-    return f"{said}, and so is all memory" if word.walk.lpa2 else said
+    if word.walk.lpa2 and word.sh0 in SHAREABILITY:
+        return f"table walks and all mapped memory are {SHAREABILITY[word.sh0]}"
+    return WALK_SHAREABILITY.get(word.sh0, "reserved")
 
 
 def _says_tg0(word: "VTCR_EL2") -> str:
@@ -64,8 +66,8 @@ def _says_ps(word: "VTCR_EL2") -> str:
     if word.pa_bits <= limit:
         return f"physical addresses have {word.pa_bits} bits"
     return (
-        f"physical addresses have {limit} of {word.pa_bits} bits, as these descriptors "
-        "hold no more"
+        f"physical addresses have {limit} bits, the most that descriptors hold, not "
+        f"{word.pa_bits}"
     )
 
 
@@ -77,20 +79,24 @@ def _says_hd(word: "VTCR_EL2") -> str:
 
 def _says_ds(word: "VTCR_EL2") -> str:
     if word.d128:
-        return "not looked at, since D128 = 1"
+        return "ignored, since D128 = 1"
     if word.walk.granule is Granule.K64:
-        return "reserved with 64K pages" if word.ds else "as it must be with 64K pages"
+        return "reserved with 64K pages" if word.ds else "reserved as 0 with 64K pages"
     return f"descriptors hold {52 if word.ds else 48}-bit addresses"
 
 
 def _says_sl2(word: "VTCR_EL2") -> str:
     if word.d128:
-        return "not looked at, since D128 = 1"
+        return "ignored, since D128 = 1"
     if not word.sl2:
-        return "SL0 alone says where the walk starts"
+        return "SL0 alone gives the start level"
     if not word.walk.uses_sl2:
         return "without effect, since it takes DS = 1 and 4K pages"
-    return "the walk starts at level -1" if word.sl0 == 0 else "reserved with this SL0"
+    return (
+        "the walk starts at level -1"
+        if word.sl0 == 0
+        else f"reserved with SL0 = {word.sl0}"
+    )
 
 
 def _hardware_use(number: int) -> Any:
@@ -129,16 +135,18 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
     sl0: int = bits("SL0", 7, 6, reads=_says_sl0)
     irgn0: int = bits("IRGN0", 9, 8, walks_are("inner"))
     orgn0: int = bits("ORGN0", 11, 10, walks_are("outer"))
-    sh0: int = bits("SH0", 13, 12, SHAREABILITY, reads=_says_sh0)
+    sh0: int = bits("SH0", 13, 12, WALK_SHAREABILITY, reads=_says_sh0)
     tg0: int = bits("TG0", 15, 14, {0: "4K", 1: "64K", 2: "16K"}, reads=_says_tg0)
     ps: int = bits(
         "PS",
         18,
         16,
-        {value: f"{size} bits" for value, size in enumerate(PA_BITS)},
+        {value: f"{size} bits" for value, size in enumerate(PARANGE)},
         reads=_says_ps,
     )
-    vs: int = bit("VS", 19, "a VMID has 8 bits", "a VMID has 16 bits")
+    vs: int = bit(
+        "VS", 19, "a VMID has 8 bits", "a VMID has 16 bits", feature="FEAT_VMID16"
+    )
     ha: int = bit(
         "HA",
         21,
@@ -172,7 +180,9 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
         "in Secure state, Non-secure IPAs map to Non-secure memory",
         feature="FEAT_SEL2",
     )
-    res1: int = bit("RES1", 31, "clear, but it must be 1", "as it must be", default=1)
+    res1: int = bit(
+        "RES1", 31, "wrong, since it is reserved as 1", "reserved as 1", default=1
+    )
     ds: int = bit(
         "DS",
         32,
@@ -184,7 +194,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
     sl2: int = bit(
         "SL2",
         33,
-        "SL0 alone says where the walk starts",
+        "SL0 alone gives the start level",
         "with DS = 1, SL0 = 0 and 4K pages, the walk starts at level -1",
         reads=_says_sl2,
         feature="FEAT_LPA2",
@@ -294,7 +304,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
             orgn0=1,
             sh0=3,
             tg0=walk.tg,
-            ps=PA_BITS.index(address_bits("pa_bits", pa_bits)),
+            ps=PARANGE.index(address_bits("pa_bits", pa_bits)),
             vs=int(flag("vs", vs)),
             ha=int(flag("ha", ha)),
             ds=walk.ds,
@@ -309,7 +319,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
     @property
     def pa_bits(self) -> int:
         """The size that PS stands for, in bits; descriptors may hold less of it."""
-        return PA_BITS[self.ps]
+        return PARANGE[self.ps]
 
     @property
     def vmid_bits(self) -> int:
@@ -355,13 +365,13 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
 
 def _shape_violations(word: VTCR_EL2, cpu: Cpu | None) -> Violations:
     shape = word.walk.geometry
-    known = cpu_of(cpu)
+    machine = cpu_of(cpu)
     if word.d128 or shape is None:
         return NONE_BROKEN
-    found = known.check(shape)
+    found = machine.check(shape)
     if cpu is not None:
         return found
-    # Whatever is still the CPU's limit is not worth saying: there is none to speak of.
+    # Without a CPU, a CPU's own limits do not count.
     return Violations(broken for broken in found if broken.limited_by == "architecture")
 
 
@@ -408,7 +418,7 @@ VTCR_SHAPELESS_RULES: tuple[Rule[VTCR_EL2], ...] = (
         fix=lambda _: "clear D128, or read these tables by the rules of VMSAv9-128",
         source="Arm ARM D8.2, VMSAv9-128; VTCR_EL2.D128",
     ),
-    *shapeless_rules(NAMES, lambda word: word.walk, lambda word: not word.d128),
+    *shapeless_rules(VTCR_NAMES, lambda word: word.walk, lambda word: not word.d128),
 )
 """Words that name no shape."""
 
@@ -452,7 +462,7 @@ VTCR_RULES: tuple[Rule[VTCR_EL2], ...] = (
         fix=lambda _: "set SH0 to 0, 2 or 3",
         source="Arm ARM D24, VTCR_EL2.SH0",
     ),
-    *reserved_rules(NAMES, lambda word: word.walk, lambda word: not word.d128),
+    *reserved_rules(VTCR_NAMES, lambda word: word.walk, lambda word: not word.d128),
     Rule(
         id="hd-without-ha",
         states="HD acts only with HA = 1",

@@ -17,7 +17,7 @@ from s2geom.registers.shape_fields import vmid_bits_of
 
 @frozen
 class _Vttbr:
-    """VTTBR_EL2, with what is known of VTCR_EL2."""
+    """VTTBR_EL2, and the size of a VMID that VTCR_EL2.VS gives."""
 
     word: "VTTBR_EL2"
     vmid_bits: int
@@ -205,10 +205,10 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         a root at 0x40001000 is not a multiple of 0x2000 bytes, the size of its 2 \
 concatenated tables; the nearest that fit are 0x40000000 and 0x40002000
         """
-        known, size = cpu_of(cpu), address_bits("pa_bits", pa_bits)
+        machine, size = cpu_of(cpu), address_bits("pa_bits", pa_bits)
         found = violations(VTTBR_RULES, _Vttbr(self, vmid_bits_of(vmid_bits)))
         if geometry is None:
             return found
         baddr = self.baddr & ~2  # bit 1 has a rule of its own
-        base = Base.read(baddr, geometry_of(geometry), size, known)
+        base = Base.read(baddr, geometry_of(geometry), size, machine)
         return Violations(found + violations(BASE_RULES, base))

@@ -9,7 +9,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from s2geom.core.errors import Violation, Violations
 from s2geom.core.granule import Granule
 from s2geom.cpu.cpu import Cpu
-from s2geom.cpu.sizes import IPA_MAXIMUM, PA_BITS
+from s2geom.cpu.sizes import IPA_MAXIMUM, PARANGE
 from s2geom.kernel.choose import Host, check
 from s2geom.kernel.fake import FakePgd, fake_pgd
 from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS, VA_MAXIMUM, VA_MINIMUM
@@ -56,7 +56,7 @@ def cpus() -> SearchStrategy[Cpu]:
     """Return a strategy for CPUs, from one with 32 bits to those with everything."""
     return st.builds(
         Cpu,
-        st.sampled_from(PA_BITS),
+        st.sampled_from(PARANGE),
         granules=st.just(frozenset(Granule)) | st.frozensets(granules()),
         lpa2=st.frozensets(st.sampled_from((Granule.K4, Granule.K16))),
         ttst=st.booleans(),

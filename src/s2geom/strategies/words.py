@@ -9,7 +9,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.fields import Word
 from s2geom.core.geometry import Geometry
-from s2geom.cpu.sizes import PA_BITS
+from s2geom.cpu.sizes import PARANGE
 from s2geom.registers.ste import STE
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
@@ -51,7 +51,7 @@ def _mistakes(draw: DrawFn, right: SearchStrategy[Register]) -> Register:
 
 @st.composite
 def _right_vtcrs(draw: DrawFn) -> VTCR_EL2:
-    shape, pa_bits = draw(geometries(legal=True)), draw(st.sampled_from(PA_BITS[::-1]))
+    shape, pa_bits = draw(geometries(legal=True)), draw(st.sampled_from(PARANGE[::-1]))
     ha, vs = draw(st.booleans()), draw(st.booleans())
     return VTCR_EL2.for_geometry(shape, pa_bits, ha=ha, vs=vs)
 
