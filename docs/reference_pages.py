@@ -37,6 +37,99 @@ PROMISED = {
 """Modules that are public by name, with names of their own."""
 
 
+FIRST = frozenset(
+    [
+        "ID_AA64MMFR0_EL1",
+        "ID_AA64MMFR1_EL1",
+        "ID_AA64MMFR2_EL1",
+        "ID_AA64MMFR3_EL1",
+        "POLICIES",
+        "STE",
+        "VTCR_EL2",
+        "VTTBR_EL2",
+        "AddressLayout",
+        "Attributes",
+        "Cpu",
+        "Descriptor",
+        "FakePgd",
+        "Fault",
+        "Footprint",
+        "Geometry",
+        "Granule",
+        "Host",
+        "InvalidArgument",
+        "IpaIndex",
+        "IpaSizes",
+        "KernelConfig",
+        "Level",
+        "LevelCount",
+        "Mapping",
+        "Memory",
+        "MemoryReadError",
+        "Origin",
+        "Policy",
+        "PolicyChoice",
+        "PolicyRow",
+        "S2GeomError",
+        "Scheme",
+        "Step",
+        "TableBuilder",
+        "TableCount",
+        "Translation",
+        "UnreadableInput",
+        "UnsupportedCombination",
+        "Violation",
+        "bit_ruler",
+        "check",
+        "compare_policies",
+        "diff",
+        "fake_pgd",
+        "footprint",
+        "hw_pgtable_level_shift",
+        "hw_pgtable_levels",
+        "kernel_macros",
+        "leaf_size",
+        "parse_nested_name",
+        "register_word",
+        "scan",
+        "stage2",
+        "survey",
+        "survey_chart",
+        "table_tree",
+        "walk",
+        "strategies.TableImage",
+        "strategies.address_layouts",
+        "strategies.attributes",
+        "strategies.config_texts",
+        "strategies.configurations",
+        "strategies.cpus",
+        "strategies.descriptors",
+        "strategies.fake_pgds",
+        "strategies.footprints",
+        "strategies.geometries",
+        "strategies.granules",
+        "strategies.hosts",
+        "strategies.ipa_indices",
+        "strategies.ipas",
+        "strategies.kernel_configs",
+        "strategies.levels",
+        "strategies.page_ranges",
+        "strategies.register",
+        "strategies.register_words",
+        "strategies.schemes",
+        "strategies.stes",
+        "strategies.table_images",
+        "strategies.violations",
+        "strategies.vtcrs",
+        "strategies.vttbrs",
+        "strategies.walks",
+    ]
+)
+"""The names of 0.1.0. A newer one says in its docstring which release added it."""
+
+VERSION_ADDED = ".. versionadded:: "
+
+
 @frozen
 class Entry:
     """A public name: where it is imported from, and what it is."""
@@ -64,11 +157,21 @@ class Entry:
         return f"{short}-class" if is_class and short.lower() in others else short
 
     @property
+    def docstring(self) -> str:
+        """The docstring of a class or a function."""
+        return (callable(self.thing) and inspect.getdoc(self.thing)) or ""
+
+    @property
     def summary(self) -> str:
         """The first sentence of its docstring, on one line."""
-        text = inspect.getdoc(self.thing) if callable(self.thing) else None
-        first = " ".join((text or SUMMARIES[self.name]).partition("\n\n")[0].split())
+        text = self.docstring or SUMMARIES[self.name]
+        first = " ".join(text.partition("\n\n")[0].split())
         return re.sub(r"``(.*?)``", r"`\1`", first)
+
+    @property
+    def is_of_first_release(self) -> bool:
+        """Whether 0.1.0 had it."""
+        return self.full_name.removeprefix("s2geom.") in FIRST
 
     def text(self) -> str:
         """Return the page."""
@@ -81,9 +184,10 @@ class Entry:
         elif callable(self.thing):
             directive, options = "autofunction", []
         lines = "".join(f"   :{option}:\n" for option in options)
+        added = f"\n{VERSION_ADDED}0.1.0\n" if self.is_of_first_release else ""
         return (
             f"# {self.name}\n\n```{{eval-rst}}\n.. currentmodule:: {self.module}\n\n"
-            f".. {directive}:: {self.name}\n{lines}```\n"
+            f".. {directive}:: {self.name}\n{lines}{added}```\n"
         )
 
 

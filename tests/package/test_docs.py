@@ -251,6 +251,14 @@ def test_a_summary_is_a_sentence() -> None:
         assert re.fullmatch(r"[A-Z].*[.)]", entry.summary), entry.full_name
 
 
+def test_every_name_says_which_release_added_it() -> None:
+    """0.1.0 for the first ones, by their page; the others by their docstring."""
+    for entry in reference_pages.entries():
+        text = entry.text() if entry.is_of_first_release else entry.docstring
+
+        assert 1 == text.count(reference_pages.VERSION_ADDED), entry.full_name
+
+
 def test_every_disagreement_names_its_test_and_every_test_its_disagreement() -> None:
     """The page and tests/compare/test_disagreements.py are about the same things."""
     page = (DOCS / "explanation/disagreements.md").read_text(encoding="utf-8")
