@@ -167,3 +167,44 @@ def test_the_bar_of_an_empty_range_is_full(monkeypatch: pytest.MonkeyPatch) -> N
     draw(0, 0)
 
     assert f"[{'#' * 40}]" in terminal.getvalue()
+
+
+def test_a_bar_that_cannot_be_drawn_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal went away; the answer does not depend on it."""
+
+    class Gone(Terminal):
+        def write(self, _: str) -> int:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("sys.stderr", Gone())
+    draw = progress_bar()
+    assert draw is not None
+
+    draw(0, 8)
+    draw(8, 8)
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_an_interruption_where_a_stream_is_closed(
+    monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    """There is nothing to forget, or nobody to tell."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("s2geom.cli.commands.Command.run", interrupted)
+    monkeypatch.setattr(f"sys.{stream}", None)
+
+    assert 130 == cli.main(["show", "--page-size", "4K", "--ipa", "40"])
+
+
+def test_a_map_that_has_no_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits until memory is full of it."""
+    monkeypatch.setattr("s2geom.cli.channels.MOST_BYTES", 1 << 20)
+    endless = io.TextIOWrapper(io.BytesIO(bytes((1 << 20) + 1)))
+    monkeypatch.setattr("sys.stdin", endless)
+    ran = run("footprint - --page-size 4K --ipa 40")
+
+    assert (2, "") == (ran.status, ran.out)
+    assert "cannot read standard input: it has more than 1 MiB" in ran.err

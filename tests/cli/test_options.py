@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """How arguments are read, and what is said of a wrong one."""
 
+from pathlib import Path
+
 import pytest
 from cli.running import Run
 
@@ -67,3 +69,21 @@ def test_what_only_looks_like_an_answer_is_a_usage_error(
 
     assert (2, "") == (ran.status, ran.out)
     assert said in ran.err
+
+
+def test_options_may_stand_anywhere(run: Run) -> None:
+    """Before, between and after the other arguments, which may follow ``--``."""
+    right = run("split --page-size 4K --ipa 40 0x1234")
+
+    assert right == run("split 0x1234 --page-size 4K --ipa 40")
+    assert right == run("split --page-size 4K --ipa 40 -- 0x1234")
+
+
+def test_a_file_may_be_named_like_an_option(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After ``--``."""
+    monkeypatch.chdir(tmp_path)
+    Path("--map=--").write_text("0, 4K, CODE, a\n")
+
+    assert 0 == run("footprint --page-size 4K --ipa 40 -- --map=--").status

@@ -51,3 +51,13 @@ def test_a_long_table_is_aligned_by_its_first_rows() -> None:
     assert ["  n  m", "  0  1"] == lines[:2]
     assert "1499  5" == lines[-1]
     assert ["a  b"] == list(columns(("a", "b"), ()))
+
+
+def test_a_paragraph_without_a_line_is_none() -> None:
+    """Two blank lines would look like one that is missing."""
+    report = Report()
+    report.say("one")
+    report.say()
+    report.say("two", "three")
+
+    assert ["one", "", "two", "three"] == list(report.text_lines())

@@ -308,12 +308,12 @@ def test_examples_print_what_their_page_shows(
 
 def test_every_command_has_an_example() -> None:
     """The page of the command line shows each command at work."""
-    listed = set(re.findall(r"^### (\w+)$", generated()["commands"], re.MULTILINE))
+    listed = set(re.findall(r"^### ([\w-]+)$", generated()["commands"], re.MULTILINE))
     shown = {
         command.split()[0] for command, _ in examples(DOCS / "reference/command.md")
     }
 
-    assert listed == shown
+    assert listed - {"gdb-script"} == shown  # whose answer is a path of the machine
 
 
 def test_every_explained_survivor_names_a_place_of_its_module() -> None:

@@ -8,6 +8,7 @@ function that answers. A new command is a new row.
 import argparse
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 from attrs import evolve, frozen
@@ -30,9 +31,12 @@ from s2geom.cli.options import (
     Option,
     address,
     flag,
+    load_address,
     number,
     option,
     optional,
+    telling,
+    word,
 )
 from s2geom.cli.report import Report
 from s2geom.core.units import parse_size
@@ -70,7 +74,8 @@ class Clash:
 
 def is_given(args: argparse.Namespace, option: Option) -> bool:
     """Return whether an option is among the arguments."""
-    return getattr(args, option.dest, None) not in {None, False}
+    value = getattr(args, option.dest, None)
+    return value is not None and value is not False  # 0 is a value
 
 
 @frozen
@@ -110,11 +115,42 @@ RAM_BASE = address("--ram-base", "where the memory begins: 1G, 0x4000_0000")
 RAM = address("--ram", "how much there is: 64G", metavar="SIZE")
 
 CSV = flag("--csv", "print CSV")
+SUMMARY = flag("--summary", "count mappings and bytes by level and attributes")
+INVALID = flag("--invalid", "list invalid descriptors that are not zero, too")
+COMPARE = option(
+    "--compare",
+    metavar="FILE",
+    help="compare with a stage2_page_tables of KVM's debugfs: 0 equal, 1 not",
+)
+FROM = address("--from", "where to begin", dest="start", metavar="IPA")
+TO = address("--to", "where to end", dest="end", metavar="IPA")
+
+ROOT = address("--root", "physical address of the start level's table")
+VTTBR = word("--vttbr", "the VTTBR_EL2 that holds the root")
+FWB = flag("--fwb", "HCR_EL2.FWB is set")
+HCR = word("--hcr", "the HCR_EL2 that goes with the tables, for its FWB")
 IMAGE = (
-    option("image", help="file with the memory that holds the tables"),
-    address("--load", "physical address of the file's first byte", required=True),
-    address("--root", "physical address of the start level's table"),
+    option(
+        "image",
+        nargs="?",
+        help="memory that holds the tables: an ELF core, a kdump, or raw with --load; "
+        "- is standard input",
+    ),
+    Option(
+        ("--load",),
+        {
+            "type": telling(load_address),
+            "metavar": "ADDRESS[=FILE]",
+            "help": "physical address of a raw file's first byte; with =FILE, a piece "
+            "of memory, and may be given again",
+        },
+        repeatable=True,
+    ),
+    ROOT,
+    VTTBR,
     VTCR,
+    FWB,
+    HCR,
     optional(PAGE_SIZE),
     optional(IPA),
     VA,
@@ -129,6 +165,8 @@ OF_AN_IMAGE = (
         Clash(each, VTCR, "the word has the shape itself")
         for each in (SCHEME, KERNEL, VA, HOST_PA)
     ),
+    Clash(ROOT, VTTBR, "the word has the root itself"),
+    Clash(FWB, HCR, "the word has FWB itself"),
 )
 
 COMMANDS = (
@@ -254,13 +292,30 @@ COMMANDS = (
         "everything that an image of tables maps",
         (
             *IMAGE,
-            address("--from", "where to begin", dest="start", metavar="IPA"),
-            address("--to", "where to end", dest="end", metavar="IPA"),
+            FROM,
+            TO,
             CSV,
+            SUMMARY,
+            INVALID,
+            COMPARE,
         ),
         "image_commands.dump",
-        (*OF_AN_IMAGE, Clash(CSV, JSON, "both are the form of the answer")),
+        (
+            *OF_AN_IMAGE,
+            Clash(CSV, JSON, "both are the form of the answer"),
+            Clash(CSV, SUMMARY, "a summary is no list of mappings"),
+            *(
+                Clash(each, COMPARE, "the whole of the tables is compared")
+                for each in (CSV, SUMMARY, INVALID, FROM, TO)
+            ),
+        ),
         memory_advice="--from and --to read a part of the tables",
+    ),
+    Command(
+        "gdb-script",
+        "the path of the file that gives gdb the commands s2 regs, s2 walk and s2 dump",
+        (),
+        "image_commands.gdb_script",
     ),
     Command(
         "footprint",
@@ -365,11 +420,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _settings(option: Option) -> dict[str, Any]:
-    if not option.flags[0].startswith("-"):
-        return option.settings
     if option.is_flag:
         return option.settings | {"action": _Once, "nargs": 0, "default": False}
-    return option.settings | {"action": "append" if option.repeatable else _Once}
+    if option.has_value:
+        return option.settings | {"action": "append" if option.repeatable else _Once}
+    return option.settings
 
 
 def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
@@ -380,16 +435,43 @@ def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
         TextWanted: They ask for help or for the version.
     """
     top = parser()
-    for argument in arguments:
-        if argument == "--":
-            break
-        if argument.startswith("-") and argument.endswith("=--"):
-            # argparse drops this value up to Python 3.12, and then misses it.
-            top.error(f"argument {argument[:-3]}: not a value: '--'")
-    args = top.parse_args(arguments)
+    args, unknown = top.parse_known_args(_options_first(top, list(arguments)))
+    if unknown:
+        args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     command: Command = args.row
     for clash in command.clashes:
         fault = clash.fault(args)
         if fault is not None:
             args.parser.error(fault)
     return command, args
+
+
+def _options_first(top: argparse.ArgumentParser, arguments: list[str]) -> list[str]:
+    """Return the arguments with a command's options before its other arguments.
+
+    argparse gives an optional argument up when an option stands before it.
+
+    Raises:
+        UsageError: An option has the value ``--``, which argparse drops up to
+            Python 3.12, and then misses.
+    """
+    named = {command.name: command for command in COMMANDS}
+    at = next((at for at, text in enumerate(arguments) if text in named), None)
+    if at is None:
+        return arguments
+    options = [*named[arguments[at]].options, JSON]
+    with_value = {one.flags[0] for one in options if one.has_value}
+    first, rest = arguments[: at + 1], list[str]()
+    texts = iter(arguments[at + 1 :])
+    for text in texts:
+        if text == "--":
+            rest += [text, *texts]
+        elif text in with_value:
+            first += [text, *islice(texts, 1)]
+        elif text.startswith("-") and text.endswith("=--"):
+            top.error(f"argument {text[:-3]}: not a value: '--'")
+        elif len(text) > 1 and text.startswith("-"):
+            first.append(text)
+        else:
+            rest.append(text)
+    return first + rest

@@ -210,9 +210,9 @@ def build(args: Namespace) -> Report:
             "tables": f"{len(images) - 1} and the PGD, {size_text(total)}",
         }
     )
-    report.table(
-        MAPPING_HEADER, map(mapping_row, scan(shape, tables.root, Memory(images).read))
-    )
+    mappings = scan(shape, tables.root, Memory(images).read, fwb=False)
+    report.table(MAPPING_HEADER, map(mapping_row, mappings))
+    report.premises.append("memory types are told as without HCR_EL2.FWB")
     if args.out is not None:
         flat = _flat(tables.root, images)
         if args.out == STANDARD_INPUT:

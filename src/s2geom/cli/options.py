@@ -64,8 +64,33 @@ def _release(text: str) -> str:
     return text
 
 
-def _telling(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Pass our own sentence on: argparse hides that of a ValueError."""
+@frozen
+class LoadAddress:
+    """Where a raw file is in memory.
+
+    Args:
+        address: Physical address of its first byte.
+        file: The file, or None for the one that the command reads.
+    """
+
+    address: int
+    file: str | None
+
+
+def load_address(text: str) -> LoadAddress:
+    """Return ``ADDRESS`` or ``ADDRESS=FILE``.
+
+    Raises:
+        InvalidArgument: The address is none, or the file has no name.
+    """
+    address, equals, file = text.partition("=")
+    if equals and not file:
+        raise InvalidArgument(f"no file after = in {quoted(text)}")
+    return LoadAddress(parse_size(address), file or None)
+
+
+def telling(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a reader whose own sentence is told: argparse hides a ValueError's."""
 
     def read_argument(text: str) -> object:
         try:
@@ -93,6 +118,11 @@ class Option:
     repeatable: bool = False
 
     @property
+    def has_value(self) -> bool:
+        """Whether it is an option with a value, and neither a flag nor an argument."""
+        return not self.is_flag and self.flags[0].startswith("-")
+
+    @property
     def dest(self) -> str:
         """The attribute that its value becomes."""
         name = self.flags[0].lstrip("-").replace("-", "_")
@@ -104,7 +134,7 @@ def option(
 ) -> Option:
     """Return an option with a value, or an argument; `read` turns text into a value."""
     if read is not None:
-        settings["type"] = _telling(read)
+        settings["type"] = telling(read)
     return Option(flags, settings)
 
 

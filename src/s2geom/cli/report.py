@@ -8,6 +8,7 @@ Text is aligned with spaces alone, so it survives a pipe and a mail.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import chain, islice
 from typing import Any
 
@@ -35,6 +36,7 @@ class Report:
         paragraphs: The answer as text, each paragraph as its lines.
         lines: Lines that are written instead of the paragraphs: CSV.
         image: Bytes that are written instead of all text.
+        resources: What is closed when the answer is written, such as a file.
     """
 
     data: dict[str, Any] = field(factory=dict)
@@ -43,10 +45,12 @@ class Report:
     paragraphs: list[Iterable[str]] = field(factory=list)
     lines: Iterable[str] | None = None
     image: bytes | bytearray | None = None
+    resources: ExitStack = field(factory=ExitStack)
 
     def say(self, *lines: str) -> None:
-        """Add a paragraph of lines."""
-        self.paragraphs.append(lines)
+        """Add a paragraph of lines; without a line there is none."""
+        if lines:
+            self.paragraphs.append(lines)
 
     def facts(self, facts: Mapping[str, object]) -> None:
         """Add a paragraph of names and values."""
@@ -80,12 +84,13 @@ class Report:
             S2GeomError: An iterator of the answer raised it; what came before it is
                 written.
         """
-        if self.image is not None:
-            write_bytes(self.image)
-        elif as_json:
-            write(self.json_lines())
-        else:
-            write(self.text_lines() if self.lines is None else self.lines)
+        with self.resources:
+            if self.image is not None:
+                write_bytes(self.image)
+            elif as_json:
+                write(self.json_lines())
+            else:
+                write(self.text_lines() if self.lines is None else self.lines)
 
     def text_lines(self) -> Iterator[str]:
         """Yield the answer for people; the premises stand last."""

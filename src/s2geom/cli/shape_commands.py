@@ -241,14 +241,14 @@ def compare(args: Namespace) -> Report:
             for row in rows
         ),
     )
-    reasons = [
-        # Where there is no shape, the reason names the policy itself.
-        f"{row.policy}: {reason.message}" if row.geometry else reason.message
-        for row in rows
-        for reason in row.violations
-    ]
-    if reasons:
-        report.say(*reasons)
+    report.say(
+        *(
+            # Where there is no shape, the reason names the policy itself.
+            f"{row.policy}: {reason.message}" if row.geometry else reason.message
+            for row in rows
+            for reason in row.violations
+        )
+    )
     return report
 
 
