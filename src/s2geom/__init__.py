@@ -62,6 +62,7 @@ _ROOMS = {
     "show.ruler": ("bit_ruler",),
     "show.tree": ("table_tree",),
     "tables.attributes": ("Attributes",),
+    "tables.columns": ("Columns", "scan_columns"),
     "tables.descriptor": ("Descriptor",),
     "tables.faults": ("Fault",),
     "tables.kernel_dump": ("KernelRun", "kernel_dump", "parse_kernel_dump"),
@@ -128,6 +129,8 @@ if TYPE_CHECKING:  # the same names once more, for tools that do not run the cod
     from s2geom.show.ruler import bit_ruler as bit_ruler
     from s2geom.show.tree import table_tree as table_tree
     from s2geom.tables.attributes import Attributes as Attributes
+    from s2geom.tables.columns import Columns as Columns
+    from s2geom.tables.columns import scan_columns as scan_columns
     from s2geom.tables.descriptor import Descriptor as Descriptor
     from s2geom.tables.faults import Fault as Fault
     from s2geom.tables.kernel_dump import KernelRun as KernelRun
