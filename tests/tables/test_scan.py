@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`scan` yields all that `walk` would translate, in as few pieces as it can."""
 
+import base64
 import pickle
 import random
 import struct
@@ -21,6 +22,7 @@ from s2geom import (
     Fault,
     Geometry,
     Granule,
+    Invalid,
     Mapping,
     Memory,
     Translation,
@@ -661,3 +663,128 @@ def test_mappings_are_values() -> None:
     assert repr(found).startswith(
         "Mapping(ipa=0x0, output_address=0x0, size=0x200000, attributes=Attributes("
     )
+
+
+# What is invalid, and what cannot be read
+
+
+def everything(*given: Any, **options: Any) -> list[Mapping | Invalid]:
+    """What a scan finds, invalid descriptors included."""
+    return list(scan(*given, invalid=True, **options))
+
+
+def test_invalid_words_that_are_not_zero_are_told() -> None:
+    """In IPA order, joined where word and level are equal, over tables too."""
+    third = [0x8000_0000 | PAGE, 4, 4, 8, 0, 4, *[0] * 504, 4, 4]
+    fourth = [4, 8 | 2, *[0] * 510]
+    memory = tree({2: 4, 3: 4}, third, fourth)
+    page = 0x1000
+
+    assert [
+        Mapping(0, 0x8000_0000, page, NORMAL, 3),
+        Invalid(page, 2 * page, 4, 3),
+        Invalid(3 * page, page, 8, 3),
+        Invalid(5 * page, page, 4, 3),
+        Invalid(510 * page, 3 * page, 4, 3),
+        Invalid(513 * page, page, 10, 3),
+        Invalid(4 << 20, 4 << 20, 4, 2),
+    ] == everything(SHAPE, ROOT, memory.read)
+    assert [(0, 0x8000_0000, page, 3)] == mapped(SHAPE, ROOT, memory.read)
+
+
+def test_invalid_words_are_clipped_as_mappings_are() -> None:
+    """At both ends, whether they are alone or not."""
+    memory = tree({2: 4, 3: 4}, [0] * 512)
+    part = ((4 << 20) + 0x1234, (8 << 20) - 0x10)
+
+    assert [Invalid(part[0], part[1] - part[0], 4, 2)] == everything(
+        SHAPE, ROOT, memory.read, part
+    )
+    third = [0x8000_0000 | PAGE, *[4] * 511]
+
+    assert [
+        Mapping(0x800, 0x8000_0800, 0x800, NORMAL, 3),
+        Invalid(0x1000, 0x800, 4, 3),
+    ] == everything(SHAPE, ROOT, tree({}, third).read, (0x800, 0x1800))
+
+
+def test_an_invalid_word_and_attributes_of_the_same_bits_are_two_things() -> None:
+    """Attributes may have the bits of the word."""
+    attributes = Attributes.from_int(0x40)
+    third = [0x40 | 0b11, 0x40, 0x1000 | 0x40 | 0b11, *[0] * 509]
+
+    assert [
+        Mapping(0, 0, 0x1000, attributes, 3),
+        Invalid(0x1000, 0x1000, 0x40, 3),
+        Mapping(0x2000, 0x1000, 0x1000, attributes, 3),
+    ] == everything(SHAPE, ROOT, tree({}, third).read)
+
+
+def test_a_table_that_cannot_be_read_is_a_hole_if_it_is_told() -> None:
+    """Called with the IPA space of the table; without the callback it is an error."""
+    words = counting(0x8000_0000 | PAGE, 0x1000, 512)
+    memory = tree({1: 0xDEAD_0000 | TABLE, 2: 0x8020_0000 | BLOCK}, words)
+    told: list[tuple[int, int, str]] = []
+
+    def unreadable(ipa: int, size: int, error: s2.MemoryReadError) -> None:
+        told.append((ipa, size, str(error)))
+
+    assert [(0, 0x8000_0000, 2 << 20, 3), (4 << 20, 0x8020_0000, 2 << 20, 2)] == mapped(
+        SHAPE, ROOT, memory.read, unreadable=unreadable
+    )
+    assert [(2 << 20, 2 << 20)] == [call[:2] for call in told]
+    assert "nothing at 0xdead0000" in told[0][2]
+    with pytest.raises(s2.MemoryReadError, match="nothing at 0xdead0000"):
+        mapped(SHAPE, ROOT, memory.read)
+
+
+def test_what_cannot_be_read_is_clipped_to_the_range() -> None:
+    """Both ends, and the root as well as a table of the last level."""
+    told: list[tuple[int, int]] = []
+    memory = tree({1: 0xDEAD_0000 | TABLE}, [0] * 512)
+    part = (2 << 20) + 0x800, (3 << 20) + 0x800
+
+    for read in (memory.read, Memory({}).read):
+        assert [] == mapped(
+            SHAPE, ROOT, read, part, unreadable=lambda *call: told.append(call[:2])
+        )
+    assert [(part[0], 1 << 20)] * 2 == told
+
+
+def test_options_have_types() -> None:
+    """A flag is a bool, a callback can be called."""
+    wrong: Any = 1
+    with pytest.raises(TypeError, match="invalid must be a bool"):
+        scan(SHAPE, ROOT, Memory({}).read, invalid=wrong)
+    with pytest.raises(TypeError, match="unreadable must be callable or None"):
+        scan(SHAPE, ROOT, Memory({}).read, unreadable=wrong)
+    with pytest.raises(TypeError, match="fwb must be a bool"):
+        scan(SHAPE, ROOT, Memory({}).read, fwb=wrong)
+
+
+def test_mappings_keep_fwb() -> None:
+    """As it was given; it makes no other mapping and is in no repr."""
+    memory = tree({}, [0x8000_0000 | PAGE, *[0] * 511])
+    for fwb in (None, False, True):
+        [found] = scan(SHAPE, ROOT, memory.read, fwb=fwb)
+
+        assert fwb is found.fwb
+        assert fwb is pickle.loads(pickle.dumps(found)).fwb  # noqa: S301
+        assert Mapping(0, 0x8000_0000, 0x1000, NORMAL, 3) == found
+        assert "fwb" not in repr(found)
+
+
+def test_mappings_of_version_0_1_0_load() -> None:
+    """A pickle from before there was FWB."""
+    stored = (
+        "gAJjczJnZW9tCk1hcHBpbmcKcQApgXEBfXECKFgDAAAAaXBhcQNNABBYDgAAAG91dHB1dF9hZGRy"
+        "ZXNzcQSKBQAAAIAAWAQAAABzaXplcQVNACBYCgAAAGF0dHJpYnV0ZXNxBmNzMmdlb20KQXR0cmli"
+        "dXRlcwpxBymBcQh9cQkoWAQAAABzMmFwcQpLA1gHAAAAbWVtYXR0cnELSw9YAgAAAHNocQxLA1gC"
+        "AAAAYWZxDYhYAgAAAHhucQ5LAFgDAAAAZGJtcQ+JWAQAAABmbnhzcRCJWAIAAABudHERiVgCAAAA"
+        "bnNxEolYCAAAAHNvZnR3YXJlcRNLAFgEAAAAcGJoYXEUSwBYBAAAAGFtZWNxFYl1YlgFAAAAbGV2"
+        "ZWxxFksDdWIu"
+    )
+    found = pickle.loads(base64.b64decode(stored))  # noqa: S301
+
+    assert Mapping(0x1000, 0x8000_0000, 0x2000, NORMAL, 3) == found
+    assert found.fwb is None

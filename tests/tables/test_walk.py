@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`walk` gives what the CPU would: the address, or the fault with kind and level."""
 
+import base64
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,18 @@ import numpy as np
 import pytest
 
 import s2geom as s2
-from s2geom import VTCR_EL2, Attributes, Cpu, Descriptor, Fault, Geometry, Granule, walk
+from s2geom import (
+    VTCR_EL2,
+    AddressLayout,
+    Attributes,
+    Cpu,
+    Descriptor,
+    Fault,
+    Geometry,
+    Granule,
+    Memory,
+    walk,
+)
 
 K4, K16, K64 = Granule.K4, Granule.K16, Granule.K64
 
@@ -588,3 +600,76 @@ def test_a_fault_has_plain_numbers() -> None:
     wrong: Any = [1]
     with pytest.raises(TypeError, match="descriptor_address must be an integer"):
         Fault("translation", 1, 0, wrong)
+
+
+def test_a_fault_has_the_descriptor_it_stopped_at() -> None:
+    """None where none was fetched; it makes no other fault and is in no repr."""
+    shape = Geometry(12, 39, 1)
+    words = [0, 0b10, 0, 0x2000 | 0b11]
+    memory = Memory({0: b"".join(word.to_bytes(8, "little") for word in words)})
+
+    for index, word in enumerate(words[:2]):
+        fault = walk(shape, 0, index << 30, memory.read)
+
+        assert Fault("translation", 1, index << 30, 8 * index) == fault
+        assert Descriptor(word, 1, shape.granule, AddressLayout.BITS48) == (
+            fault.descriptor
+        )
+        assert "Descriptor(" not in repr(fault)
+    unread = walk(shape, 0, 3 << 30, memory.read)
+
+    assert Fault("external abort", 2, 3 << 30) == unread
+    assert unread.descriptor is None
+    wrong: Any = 0
+    with pytest.raises(TypeError, match="descriptor must be a Descriptor or None"):
+        Fault("translation", 1, 0, 0, wrong)
+
+
+def test_results_keep_fwb() -> None:
+    """As it was given, in translations and in faults."""
+    shape = Geometry(12, 39, 1)
+    block = Descriptor.leaf(shape, 1, 0)
+    memory = Memory({0: int(block).to_bytes(8, "little") + bytes(8)})
+    for fwb in (None, False, True):
+        for ipa in (0, 1 << 30, 1 << 31, 1 << 39):
+            answer = walk(shape, 0, ipa, memory.read, fwb=fwb)
+
+            assert fwb is answer.fwb
+            assert walk(shape, 0, ipa, memory.read) == answer
+            assert fwb is pickle.loads(pickle.dumps(answer)).fwb  # noqa: S301
+    wrong: Any = 1
+    with pytest.raises(TypeError, match="fwb must be a bool"):
+        walk(shape, 0, 0, memory.read, fwb=wrong)
+
+
+def test_results_of_version_0_1_0_load() -> None:
+    """Pickles from before there was FWB or a fault's descriptor."""
+    fault = pickle.loads(  # noqa: S301
+        base64.b64decode(
+            "gAJjczJnZW9tCkZhdWx0CnEAKYFxAX1xAihYBAAAAGtpbmRxA1gLAAAAdHJhbnNsYXRpb25xBFgF"
+            "AAAAbGV2ZWxxBUsCWAcAAABhZGRyZXNzcQZNABBYEgAAAGRlc2NyaXB0b3JfYWRkcmVzc3EHTQBA"
+            "dWIu"
+        )
+    )
+    translation = pickle.loads(  # noqa: S301
+        base64.b64decode(
+            "gAJjczJnZW9tClRyYW5zbGF0aW9uCnEAKYFxAX1xAihYDgAAAG91dHB1dF9hZGRyZXNzcQOKBSMB"
+            "AIAAWAUAAABsZXZlbHEESwNYCgAAAGRlc2NyaXB0b3JxBWNzMmdlb20KRGVzY3JpcHRvcgpxBimB"
+            "cQd9cQgoWAQAAAB3b3JkcQmKBf8HAIAAaARLA1gHAAAAZ3JhbnVsZXEKY3MyZ2VvbQpHcmFudWxl"
+            "CnELSwyFcQxScQ1YBgAAAGxheW91dHEOY3MyZ2VvbQpBZGRyZXNzTGF5b3V0CnEPKEsvSwBLMEsA"
+            "dHEQhXERUnESdWJ1Yi4="
+        )
+    )
+
+    assert Fault("translation", 2, 0x1000) == fault
+    assert (0x4000, None, None) == (
+        fault.descriptor_address,
+        fault.descriptor,
+        fault.fwb,
+    )
+    assert (0x8000_0123, 3, None) == (
+        translation.output_address,
+        translation.level,
+        translation.fwb,
+    )
+    assert translation.descriptor == Descriptor(0x8000_07FF, 3, 12)

@@ -43,6 +43,12 @@ from s2geom.strategies.machines import (
     schemes,
     violations,
 )
+from s2geom.strategies.tables import (
+    TableImage,
+    address_layouts,
+    attributes,
+    columns,
+    descriptors,
 from s2geom.strategies.results import (
     footprints,
     invalid_runs,
@@ -54,6 +60,7 @@ from s2geom.strategies.results import (
 from s2geom.strategies.shapes import geometries, levels
 from s2geom.strategies.words import register_words, stes, vtcrs, vttbrs
 from s2geom.tables.attributes import Attributes
+from s2geom.tables.columns import Columns
 from s2geom.tables.descriptor import Descriptor
 from s2geom.tables.faults import Fault
 from s2geom.tables.kernel_dump import KernelRun
@@ -78,6 +85,7 @@ BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
     ),
     CorruptImage: corrupt_images,
     Cpu: cpus,
+    Columns: columns,
     Descriptor: descriptors,
     FakePgd: fake_pgds,
     Fault: lambda: walks().filter(lambda answer: isinstance(answer, Fault)),
