@@ -43,13 +43,8 @@ from s2geom.strategies.machines import (
     schemes,
     violations,
 )
-from s2geom.strategies.tables import (
-    TableImage,
-    address_layouts,
-    attributes,
-    columns,
-    descriptors,
 from s2geom.strategies.results import (
+    columns,
     footprints,
     invalid_runs,
     kernel_runs,

@@ -9,6 +9,7 @@ from s2geom.core.geometry import Geometry
 from s2geom.strategies.addresses import page_ranges, word_bits
 from s2geom.strategies.images import table_images
 from s2geom.strategies.shapes import geometries, levels
+from s2geom.tables.columns import Columns, scan_columns
 from s2geom.tables.faults import Fault
 from s2geom.tables.kernel_dump import KernelRun, kernel_dump, parse_kernel_dump
 from s2geom.tables.scan import Invalid, Mapping, scan
@@ -38,6 +39,13 @@ def scanned(draw: DrawFn) -> Mapping:
     image = draw(table_images())
     mappings = scan(image.geometry, image.root, image.memory.read)
     return draw(st.sampled_from([*mappings]))
+
+
+@st.composite
+def columns(draw: DrawFn) -> Columns:
+    """Return a strategy for what `scan_columns` returns."""
+    image = draw(table_images())
+    return scan_columns(image.geometry, image.root, image.memory.read)
 
 
 @st.composite

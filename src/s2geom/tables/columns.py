@@ -77,12 +77,9 @@ class Columns(Sequence[Mapping]):
 
     def __getitem__(self, index: int | slice) -> "Mapping | Columns":
         if isinstance(index, slice):
-            return Columns(
-                *(column[index] for column in self.to_dict().values()),
-                layout=self.layout,
-                sh=self.sh,
-                fwb=self.fwb,
-            )
+            parts = {name: column[index] for name, column in self.to_dict().items()}
+            shared = {"layout": self.layout, "sh": self.sh, "fwb": self.fwb}
+            return Columns(**parts, **shared)  # type: ignore[arg-type]
         ipa, address, size, bits, level = (
             column[index] for column in self.to_dict().values()
         )
@@ -401,18 +398,19 @@ class ColumnScan(Scan):
     ) -> None:
         """Add a row for each lane; none but the first continues another."""
         address, bits = self._addresses(words, lanes), words & lanes.bits
+        level = shape.level
         columns = (_bytes(ipa, rows), _bytes(address, rows), sizes, _bytes(bits, rows))
         first, last = (
-            [int.from_bytes(column[part], "little") for column in columns]
-            for part in (slice(8), slice(-8, None))
+            cast(Row, (*(int.from_bytes(c[end], "little") for c in columns), level))
+            for end in (slice(8), slice(-8, None))
         )
-        self._add(*first, level=shape.level)
+        self._add(*first)
         self._close()
         self._store()
         for chunks, column in zip(self._chunks, columns, strict=False):
             chunks.append(column[8:-8])
-        self._chunks[-1].append(bytes([shape.level & 0xFF]) * (rows - 2))
-        self._last = cast(Row, (*last, shape.level))
+        self._chunks[-1].append(bytes([level & 0xFF]) * (rows - 2))
+        self._last = last
 
 
 def _chosen(words: Iterable[bytes], chosen: bytes) -> int:
