@@ -35,6 +35,7 @@ DOORS = ("", "__main__")
 """The package itself and ``python -m s2geom`` stand above all wings."""
 
 BEYOND_THE_STANDARD_LIBRARY = {
+    "cli": {"attrs", "shtab"},
     "in_gdb": {"attrs", "gdb"},
     "readers": {"attrs", "drgn", "gdb", "kdumpfile"},
     "strategies": {"attrs", "hypothesis"},

@@ -6,7 +6,7 @@ function that answers. A new command is a new row.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from itertools import islice
 from typing import Any
@@ -387,6 +387,43 @@ class _Version(argparse.Action):
             raise TextWanted("s2geom, of unknown version") from None
 
 
+SHELLS = ("bash", "zsh", "tcsh")
+"""Shells that shtab completes for."""
+
+FILES = {"image", "map", "path", "out", "compare"}
+"""Arguments that name a file, by their attributes."""
+
+
+class _Completion(argparse.Action):
+    """Make the completion of a shell from the parser, with shtab."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        _: argparse.Namespace,
+        values: object,
+        __: str | None = None,
+    ) -> None:
+        try:
+            import shtab  # noqa: PLC0415 - an extra
+        except ImportError:
+            why = "it needs shtab: pip install 's2geom[completion]'"
+            raise argparse.ArgumentError(self, why) from None
+        for action in _actions(parser):
+            if action.dest in FILES:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+        raise TextWanted(shtab.complete(parser, shell=str(values)))
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Yield the arguments of a parser and of the commands below it."""
+    for action in parser._actions:  # noqa: SLF001 - argparse has no other list
+        yield action
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for below in action.choices.values():
+                yield from _actions(below)
+
+
 class _Once(argparse.Action):
     """Store an option that may be given once."""
 
@@ -407,6 +444,12 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="s2geom", description="The geometry of Arm stage-2 page tables.")
     top.add_argument(
         "--version", action=_Version, nargs=0, help="print the version and leave"
+    )
+    top.add_argument(
+        "--print-completion",
+        action=_Completion,
+        choices=SHELLS,
+        help="print the completion for a shell and leave (needs shtab)",
     )
     below = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
