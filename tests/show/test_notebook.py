@@ -74,7 +74,44 @@ def footprint_of_a_guest() -> Any:
     return footprint(Geometry(12, 40, 1), [(1 << 30, 64 << 30)], leaf=2 << 20)
 
 
+def some_tables() -> s2.TableBuilder:
+    """Return tables of memory, a device and a page at the top of the IPA space."""
+    builder = s2.TableBuilder(Geometry(12, 40, 1), 0x10000)
+    builder.map(0x4000_0000, 0x8000_0000, 64 << 20)
+    builder.map(0x900_0000, 0x900_0000, 0x1000)
+    builder.map(0xFF_FFFF_F000, 0x9000_0000, 0x1000)
+    return builder
+
+
+def trace_of(ipa: int) -> s2.Trace:
+    """Return the way of an address through some tables."""
+    builder = some_tables()
+    read = s2.Memory(builder.images()).read
+    return s2.trace(builder.geometry, builder.root, ipa, read)
+
+
+def unreadable(address: int, size: int) -> bytes:
+    """Read nothing."""
+    raise s2.MemoryReadError(f"no memory at {address:#x}, {size} bytes")
+
+
+BROKEN: dict[str, Callable[[], Any]] = {
+    "a-number-too-large": lambda: s2.check(14, 41, 36, scheme=s2.Scheme.STATIC),
+    "a-number-too-small": lambda: s2.check(12, 31),
+    "three-limits": lambda: Cpu(40).check(Geometry(12, 50, 0)),
+    "words": lambda: VTCR_EL2.from_int(0xC000).lint(),
+}
+
 PICTURES: dict[str, Callable[[], str]] = {
+    "refusal-too-large": lambda: picture(BROKEN["a-number-too-large"]()),
+    "refusal-too-small": lambda: picture(BROKEN["a-number-too-small"]()),
+    "refusal-three-limits": lambda: picture(BROKEN["three-limits"]()),
+    "refusal-words": lambda: picture(BROKEN["words"]()),
+    "choices": lambda: picture(Cpu(52, lpa2=True).choices(12, 52)),
+    "trace": lambda: picture(trace_of(0xFF_FFFF_F123)),
+    "trace-of-a-hole": lambda: picture(trace_of(0x900_1000)),
+    "translation": lambda: picture(trace_of(0x4000_0000).result),
+    "space": lambda: picture(some_tables()),
     "ruler": lambda: bit_ruler(THE_PATCH),
     "ruler-of-an-ipa": lambda: bit_ruler(THE_PATCH, 0xFF_FFFF_F123),
     "ruler-lpa2": lambda: bit_ruler(WIDE, 0x8_1234_5678_9ABC),
@@ -587,6 +624,18 @@ def test_a_picture_of_a_register_wants_one() -> None:
 
 
 VALUES: dict[str, Callable[[], Any]] = {
+    "violations": BROKEN["three-limits"],
+    "violation": lambda: BROKEN["a-number-too-large"]()[0],
+    "violations-none": lambda: s2.check(14, 40, 36),
+    "choices": lambda: Cpu(48).choices(14, 40),
+    "choices-none": lambda: Cpu(32).choices(14, 40),
+    "trace": lambda: trace_of(0xFF_FFFF_F123),
+    "trace-unreadable": lambda: s2.trace(THE_PATCH, 0, 0, unreadable),
+    "trace-not-begun": lambda: s2.trace(THE_PATCH, 0, 1 << 40, unreadable),
+    "translation": lambda: trace_of(0x4000_0000).result,
+    "fault": lambda: trace_of(0x900_1000).result,
+    "builder": some_tables,
+    "builder-empty": lambda: s2.TableBuilder(THE_PATCH, 0x10_0000),
     "geometry": lambda: THE_PATCH,
     "ipa": lambda: THE_PATCH.split(0xFF_FFFF_F123),
     "host": lambda: Host(14, 36),
@@ -614,9 +663,10 @@ def test_a_value_has_every_form(name: str) -> None:
 
     assert repr(value) == forms["text/plain"]
     html = parsed(forms["text/html"])
-    assert html.find("table") is not None
+    assert html.find("table") is not None or html.find("p") is not None
     pictures = images(forms["text/html"])
-    assert bool(pictures) is not name.startswith("choice")
+    undrawn = {"choice", "violations-none", "choices-none"}
+    assert bool(pictures) is (name not in undrawn)
     for svg, image in zip(pictures, html.iter("img"), strict=True):
         assert parsed(svg).findtext(f"{SVG}desc") == image.get("alt")
 
@@ -667,7 +717,7 @@ def test_violations_and_choices_show_a_table() -> None:
     assert "levels-exceed-host" in broken
     assert "No limit is broken" in bundle(s2.check(14, 40, 36))["text/html"]
     assert "Legal shapes" in choices
-    assert "No legal shape" in bundle(s2.Cpu(44).choices(12, 56))["text/html"]
+    assert "No shape is legal" in bundle(s2.Cpu(44).choices(12, 56))["text/html"]
 
 
 def test_a_geometry_page_has_the_numbers() -> None:

@@ -21,6 +21,7 @@ from s2geom.build.cover import (
 from s2geom.build.tree import Leaves, Tree
 from s2geom.build.word_runs import IN_PLACE_BITS, WordRun
 from s2geom.core.address_form import BASE_FLOOR
+from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import LAST_LEVEL
@@ -66,7 +67,7 @@ class Step:
 
 
 @public
-class TableBuilder:
+class TableBuilder(Displayed):
     """Tables that map, change and forget ranges of IPA.
 
     The PGD is at ``base``, and each further table takes the lowest free page above it.

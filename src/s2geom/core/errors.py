@@ -33,7 +33,7 @@ def _pairs(ways: Ways | Callable[[], Ways]) -> Ways:
 
 @public
 @frozen(repr=False)
-class Violation:
+class Violation(Displayed):
     """One limit that a request breaks.
 
     Args:

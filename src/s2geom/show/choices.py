@@ -1,17 +1,98 @@
 # SPDX-License-Identifier: MIT
-"""What a policy chooses, and which of the architecture's rules that breaks."""
+"""Shapes beside each other: every legal one for a width, or what a policy chooses."""
 
 from collections.abc import Sequence
 
 from s2geom.compare.policies import PolicyChoice
 from s2geom.compare.shape_facts import heading
-from s2geom.core.errors import Violation
 from s2geom.core.geometry import Geometry
+from s2geom.core.granule import LAST_LEVEL
+from s2geom.core.units import size_text
+from s2geom.core.wording import counted
 from s2geom.show.html import table
+from s2geom.show.refusal import draw_violations, violations_html
+from s2geom.show.svg import MARGIN, SMALL, Drawing
+
+COLUMN = 116
+"""Pixels from the tables of one level to those of the next."""
+
+TABLES_WIDTH = 96
+"""Pixels of the tables of a level."""
+
+MOST_TABLES = 16
+"""As many tables as the architecture puts side by side are drawn one by one."""
+
+
+def draw_choices(choices: Sequence[Geometry]) -> Drawing | None:
+    """Draw the tables of each shape in a line of its own; None where there is none."""
+    if not choices:
+        return None
+    first = choices[0]
+    pen = Drawing(
+        f"{first.granule} pages, {first.ipa_bits}-bit IPA: "
+        f"{counted(len(choices), 'legal shape')}"
+    )
+    top = min(shape.start_level for shape in choices)
+    for level in range(top, LAST_LEVEL + 1):
+        x = MARGIN + (level - top) * COLUMN
+        pen.words(x, 58, f"level {level}", size=SMALL, ink="muted")
+    sentences = []
+    for at, shape in enumerate(choices):
+        y = 70 + at * 62
+        sentences.append(f"{_summary(shape)}.")
+        for level in range(shape.start_level, LAST_LEVEL + 1):
+            x = MARGIN + (level - top) * COLUMN
+            root = level == shape.start_level
+            tables = min(shape.concatenation, MOST_TABLES) if root else 1
+            _draw_tables(pen, x, y, level, tables)
+            if not root:
+                pen.arrow(x - COLUMN + TABLES_WIDTH, y + 12, x, y + 12)
+        pen.words(MARGIN, y + 42, _summary(shape))
+    pen.description = " ".join(sentences)
+    return pen
+
+
+def _draw_tables(pen: Drawing, x: float, y: float, level: int, tables: int) -> None:
+    wide = TABLES_WIDTH / tables
+    for at in range(tables):
+        pen.box(x + at * wide, y, wide, 24, f"level{level}")
+
+
+def _summary(shape: Geometry) -> str:
+    lpa2 = ", LPA2" if shape.lpa2 else ""
+    return (
+        f"start level {shape.start_level}, root of "
+        f"{counted(shape.concatenation, 'table')}, {size_text(shape.pgd_size)}, "
+        f"{counted(shape.levels, 'lookup')}{lpa2}"
+    )
+
+
+def choices_html(choices: Sequence[Geometry]) -> str:
+    """Return the legal shapes of a width as an HTML table, one row each."""
+    return table(
+        "Legal shapes",
+        ("start level", "tables", "PGD bytes", "PGD alignment", "lookups"),
+        (
+            (
+                shape.start_level,
+                shape.concatenation,
+                shape.pgd_size,
+                shape.pgd_alignment,
+                shape.levels,
+            )
+            for shape in choices
+        ),
+        empty="No shape is legal.",
+    )
+
+
+def draw_choice(choice: PolicyChoice) -> Drawing | None:
+    """Draw the rules that a policy's choice breaks, where there are some."""
+    return draw_violations(choice.violations)
 
 
 def choice_html(choice: PolicyChoice) -> str:
-    """Return a choice, and each rule that it breaks, as HTML tables."""
+    """Return a policy's choice, and each rule that it breaks, as HTML tables."""
     shape = choice.geometry
     made = table(
         f"What {choice.policy} chooses",
@@ -24,24 +105,3 @@ def choice_html(choice: PolicyChoice) -> str:
     if not choice.violations:
         return made
     return f"{made}\n{violations_html(choice.violations)}"
-
-
-def violations_html(violations: Sequence[Violation]) -> str:
-    """Return the limits that are broken as an HTML table."""
-    return table(
-        "What is against it" if violations else "No limit is broken",
-        ("rule", "whose limit", "message", "what to change"),
-        ((why.rule, why.limited_by, why.message, why.fix) for why in violations),
-    )
-
-
-def choices_html(choices: Sequence[Geometry]) -> str:
-    """Return the legal shapes of a width as an HTML table, one row each."""
-    return table(
-        "Legal shapes" if choices else "No legal shape",
-        ("start level", "tables", "PGD bytes", "shape"),
-        (
-            (shape.start_level, shape.concatenation, shape.pgd_size, heading(shape))
-            for shape in choices
-        ),
-    )

@@ -7,20 +7,39 @@ from s2geom.core.wording import cell_text
 from s2geom.show.svg import Drawing, safe
 
 
-def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return an HTML table: the first cell of each row is the row's header."""
-    head = "".join(f'<th scope="col">{safe(name)}</th>' for name in header)
+def table(
+    caption: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    empty: str = "",
+) -> str:
+    """Return an HTML table: the first cell of each row is the row's header.
+
+    Args:
+        caption: What the table shows.
+        header: The names of the columns.
+        rows: As many cells each as the header.
+        empty: The sentence that stands in place of a table without rows.
+    """
     body = "\n".join(
-        f'<tr><th scope="row">{safe(cell_text(first))}</th>'
-        + "".join(f"<td>{safe(cell_text(value))}</td>" for value in rest)
+        f'<tr><th scope="row">{_cell(first)}</th>'
+        + "".join(f"<td>{_cell(value)}</td>" for value in rest)
         + "</tr>"
         for first, *rest in rows
     )
+    if not body:
+        return f"<p>{safe(empty)}</p>"
+    head = "".join(f'<th scope="col">{safe(name)}</th>' for name in header)
     return (
         '<table style="border-spacing:.8em .1em;text-align:left">\n'
-        f"<caption>{safe(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}\n</tbody>\n</table>"
+        f'<caption style="text-align:left">{safe(caption)}</caption>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
     )
+
+
+def _cell(value: object) -> str:
+    return safe(cell_text(value))
 
 
 def page(pictures: Sequence[Drawing], tables: str) -> str:

@@ -13,12 +13,20 @@ from typing import Any
 
 from attrs import frozen
 
-from s2geom.show.choices import choice_html, choices_html, violations_html
+from s2geom.show.chart import config_html, draw_config, draw_host, host_html
+from s2geom.show.choices import choice_html, choices_html, draw_choice, draw_choices
 from s2geom.show.footprint import draw_footprint, footprint_html
-from s2geom.show.hosts import config_html, draw_config, draw_host, host_html
 from s2geom.show.html import page
+from s2geom.show.lookups import draw_result, draw_trace, result_html, trace_html
+from s2geom.show.refusal import (
+    draw_violation,
+    draw_violations,
+    violation_html,
+    violations_html,
+)
 from s2geom.show.register import draw_register, word_html
 from s2geom.show.ruler import draw_index, draw_ruler, index_html
+from s2geom.show.space import builder_html, draw_builder
 from s2geom.show.svg import Drawing
 from s2geom.show.tree import draw_tree, geometry_html
 
@@ -31,23 +39,29 @@ class View:
 
     Args:
         html: Makes the tables.
-        pictures: Make the pictures. The title of the first is the heading of all, and
-            the first alone is the value as SVG.
+        pictures: Make the pictures, or None where a value has nothing to draw. The
+            title of the first is the heading of all, and the first alone is the value
+            as SVG.
     """
 
     html: Callable[[Any], str]
-    pictures: tuple[Callable[[Any], Drawing], ...] = ()
+    pictures: tuple[Callable[[Any], Drawing | None], ...]
 
 
 VIEWS = {
-    "Choices": View(choices_html),
+    "Choices": View(choices_html, (draw_choices,)),
+    "Fault": View(result_html, (draw_result,)),
     "Footprint": View(footprint_html, (draw_footprint,)),
     "Geometry": View(geometry_html, (draw_ruler, draw_tree)),
     "Host": View(host_html, (draw_host,)),
     "IpaIndex": View(index_html, (draw_index,)),
     "KernelConfig": View(config_html, (draw_config,)),
-    "PolicyChoice": View(choice_html),
-    "Violations": View(violations_html),
+    "PolicyChoice": View(choice_html, (draw_choice,)),
+    "TableBuilder": View(builder_html, (draw_builder,)),
+    "Trace": View(trace_html, (draw_trace,)),
+    "Translation": View(result_html, (draw_result,)),
+    "Violation": View(violation_html, (draw_violation,)),
+    "Violations": View(violations_html, (draw_violations,)),
     "Word": View(word_html, (draw_register,)),
 }
 """What is shown of a value, by the name of its class or of one that it inherits."""
@@ -68,17 +82,15 @@ def mimebundle(
     view = next(
         VIEWS[kind.__name__] for kind in type(value).__mro__ if kind.__name__ in VIEWS
     )
-    forms: dict[str, Callable[[], str]] = {
-        "text/plain": lambda: repr(value),
-        "text/html": lambda: page(
-            [draw(value) for draw in view.pictures], view.html(value)
-        ),
-    }
-    if view.pictures:
-        forms[SVG] = lambda: view.pictures[0](value).svg()
-    wanted = forms.keys() - {SVG} if include is None else include
-    return {
-        kind: make()
-        for kind, make in forms.items()
-        if kind in wanted and kind not in (exclude or ())
-    }
+    wanted = {"text/plain", "text/html"} if include is None else {*include}
+    wanted -= {*(exclude or ())}
+    forms = {}
+    if "text/plain" in wanted:
+        forms["text/plain"] = repr(value)
+    if wanted & {"text/html", SVG}:
+        drawn = [picture for draw in view.pictures if (picture := draw(value))]
+        if "text/html" in wanted:
+            forms["text/html"] = page(drawn, view.html(value))
+        if SVG in wanted and drawn:
+            forms[SVG] = drawn[0].svg()
+    return forms

@@ -3,6 +3,7 @@
 
 from attrs import field, frozen
 
+from s2geom.core.display import Displayed
 from s2geom.core.errors import (
     InvalidArgument,
 )
@@ -55,7 +56,7 @@ def _spell(address: int | None) -> str:
 @public
 @loads_older_pickles
 @frozen
-class Fault:
+class Fault(Displayed):
     """Why a walk found nothing.
 
     Args:

@@ -3,6 +3,7 @@
 
 from attrs import field, frozen
 
+from s2geom.core.display import Displayed
 from s2geom.core.errors import MemoryReadError
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import DESCRIPTOR_SHIFT
@@ -43,7 +44,7 @@ class TraceStep:
 
 @public
 @frozen
-class Trace:
+class Trace(Displayed):
     """What `trace` returns: a walk's lookups and its result.
 
     Args:

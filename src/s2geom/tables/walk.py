@@ -7,6 +7,7 @@ dump, a debugger, a `Memory`.
 
 from attrs import field, frozen
 
+from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument, MemoryReadError
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import DESCRIPTOR_SHIFT
@@ -64,7 +65,7 @@ WRITE_WITH_DBM = Access(_WRITE | _DBM, frozenset({_WRITE, _DBM, _WRITE | _DBM}))
 @public
 @loads_older_pickles
 @frozen
-class Translation:
+class Translation(Displayed):
     """Where an IPA is.
 
     Args:

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""What of an IPA space is mapped, as a map: of a scan, and of tables being built."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from s2geom.build.builder import TableBuilder
+from s2geom.compare.shape_facts import heading
+from s2geom.core.units import size_text
+from s2geom.core.wording import counted
+from s2geom.show.html import table
+from s2geom.show.svg import MARGIN, SMALL, Drawing
+from s2geom.tables.memory import Memory
+from s2geom.tables.scan import scan
+
+Run = tuple[int, int, int]
+"""First IPA, bytes and level of a mapping."""
+
+CELLS = 64
+"""Cells of a line of the map."""
+
+MOST_LINES = 16
+
+CELL_WIDTH = 9
+
+LABEL_WIDTH = 118
+
+
+def draw_space(runs: Iterable[tuple[int, int]]) -> Drawing:
+    """Draw mapped ranges, given by first IPA and bytes and sorted, as a map.
+
+    A cell of the map is as many bytes as it takes to show all that is mapped in
+    `MOST_LINES` lines; lines in which nothing is mapped are left out.
+    """
+    stretches = _joined(runs)
+    mapped = sum(size for _, size in stretches)
+    pen = Drawing(f"{size_text(mapped)} mapped in {counted(len(stretches), 'range')}")
+    if not stretches:
+        pen.words(MARGIN, 56, "nothing is mapped")
+        pen.description = "Nothing is mapped."
+        return pen
+    cell = 1 << 12
+    while len(_lines(stretches, cell)) > MOST_LINES:
+        cell *= 2
+    covered = _coverage(stretches, cell)
+    y, previous = 48.0, None
+    for line in _lines(stretches, cell):
+        if previous is not None and line != previous + 1:
+            pen.words(MARGIN, y + 12, "\u2026", ink="muted")
+            y += 20
+        address = line * CELLS * cell
+        pen.words(MARGIN, y + 14, f"{address:#x}", size=SMALL)
+        for at in range(CELLS):
+            _draw_cell(pen, at, y, covered.get(line * CELLS + at, 0) / cell)
+        y += 20
+        previous = line
+    _legend(pen, y + 14, cell)
+    ranges = (f"{start:#x} to {start + size - 1:#x}" for start, size in stretches)
+    most = 20
+    shown = ", ".join(text for text, _ in zip(ranges, range(most), strict=False))
+    more = len(stretches) - most
+    pen.description = f"Mapped: {shown}" + (f" and {more} more." if more > 0 else ".")
+    return pen
+
+
+def _joined(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return ranges with those that touch joined."""
+    stretches: list[list[int]] = []
+    for start, size in runs:
+        if stretches and stretches[-1][1] == start:
+            stretches[-1][1] = start + size
+        else:
+            stretches.append([start, start + size])
+    return [(start, end - start) for start, end in stretches]
+
+
+def _lines(stretches: Sequence[tuple[int, int]], cell: int) -> list[int]:
+    """Return the lines of the map in which something is, at most one too many."""
+    found: list[int] = []
+    line = cell * CELLS
+    for start, size in stretches:
+        first, last = start // line, (start + size - 1) // line
+        if found and first == found[-1]:
+            first += 1
+        found += range(first, min(last, first + MOST_LINES) + 1)
+        if len(found) > MOST_LINES:
+            break
+    return found
+
+
+def _coverage(stretches: Sequence[tuple[int, int]], cell: int) -> Counter[int]:
+    """Return how many bytes of each cell are mapped."""
+    covered: Counter[int] = Counter()
+    for start, size in stretches:
+        for number in range(start // cell, (start + size - 1) // cell + 1):
+            first, last = number * cell, (number + 1) * cell
+            covered[number] += min(last, start + size) - max(first, start)
+    return covered
+
+
+def _draw_cell(pen: Drawing, at: int, y: float, share: float) -> None:
+    x = MARGIN + LABEL_WIDTH + at * CELL_WIDTH
+    _draw_share(pen, x, y, CELL_WIDTH, 18, share)
+
+
+def _draw_share(
+    pen: Drawing, x: float, y: float, wide: float, high: float, share: float
+) -> None:
+    """Draw a cell: full of a bar, hatched or blank."""
+    pen.box(x, y, wide, high, "table" if 0 < share < 1 else "blank")
+    if share == 1:
+        pen.box(x + 1, y + 1, wide - 2, high - 2, "bar", stroke=None)
+    elif share:
+        pen.hatch(x, y, wide, high)
+
+
+def _legend(pen: Drawing, y: float, cell: int) -> None:
+    at = -LABEL_WIDTH / CELL_WIDTH
+    for share, words in ((1.0, "all of it"), (0.5, "a part"), (0.0, "nothing")):
+        x = MARGIN + LABEL_WIDTH + at * CELL_WIDTH
+        _draw_share(pen, x, y, 14, 14, share)
+        pen.words(x + 20, y + 12, words)
+        at += 13
+    x = MARGIN + LABEL_WIDTH + at * CELL_WIDTH
+    pen.words(x, y + 12, f"mapped of the {size_text(cell)} of a cell")
+
+
+def space_html(runs: Iterable[Run]) -> str:
+    """Return how much is mapped at each level as an HTML table."""
+    count: Counter[int] = Counter()
+    mapped: Counter[int] = Counter()
+    for _, size, level in runs:
+        count[level] += 1
+        mapped[level] += size
+    return table(
+        "Mappings by level of their leaves",
+        ("level", "mappings", "mapped"),
+        ((level, count[level], size_text(mapped[level])) for level in sorted(count)),
+        empty="Nothing is mapped.",
+    )
+
+
+def _built(builder: TableBuilder) -> list[Run]:
+    read = Memory(builder.images()).read
+    found = scan(builder.geometry, builder.root, read, vtcr=builder.vtcr())
+    return [(mapping.ipa, mapping.size, mapping.level) for mapping in found]
+
+
+def draw_builder(builder: TableBuilder) -> Drawing:
+    """Draw what a builder's tables map."""
+    return draw_space((ipa, size) for ipa, size, _ in _built(builder))
+
+
+def builder_html(builder: TableBuilder) -> str:
+    """Return what a builder's tables weigh and map, as HTML tables."""
+    images = builder.images()
+    tables = table(
+        "Tables",
+        ("question", "answer"),
+        (
+            ("shape", heading(builder.geometry)),
+            ("root", f"{builder.root:#x}"),
+            ("tables below the root", len(images) - 1),
+            ("bytes of all tables", size_text(sum(map(len, images.values())))),
+            ("VTCR_EL2", f"{int(builder.vtcr()):#x}"),
+            ("VTTBR_EL2", f"{int(builder.vttbr()):#x}"),
+        ),
+    )
+    return f"{tables}\n{space_html(_built(builder))}"
