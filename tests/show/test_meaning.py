@@ -14,7 +14,7 @@ from s2geom.core.errors import Violation
 from s2geom.show.choices import draw_choices
 from s2geom.show.lookups import draw_result, draw_trace
 from s2geom.show.refusal import draw_violation, draw_violations
-from s2geom.show.space import CELLS, draw_builder, draw_space
+from s2geom.show.space import CELLS, draw_builder, draw_columns, draw_space
 from s2geom.show.svg import Drawing
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -208,6 +208,17 @@ def test_a_map_joins_what_touches_and_says_the_rest() -> None:
     assert "Mapped: 0x0 to 0x1fff." == joined.description
     assert many.description.endswith(" and 5 more.")
     assert "nothing is mapped" in texts(draw_space([]))
+
+
+def test_columns_are_drawn_as_a_map() -> None:
+    """What a scan found, and how much at each level."""
+    builder = tables()
+    read = s2.Memory(builder.images()).read
+    columns = s2.scan_columns(builder.geometry, builder.root, read)
+    forms = columns._repr_mimebundle_()
+
+    assert draw_builder(builder).svg() == draw_columns(columns).svg()
+    assert "<td>1</td><td>2 MiB</td>" in forms["text/html"]
 
 
 def test_a_builder_shows_its_map() -> None:

@@ -83,6 +83,12 @@ def some_tables() -> s2.TableBuilder:
     return builder
 
 
+def columns_of(builder: s2.TableBuilder) -> s2.Columns:
+    """Return what a scan of some tables finds."""
+    read = s2.Memory(builder.images()).read
+    return s2.scan_columns(builder.geometry, builder.root, read)
+
+
 def trace_of(ipa: int) -> s2.Trace:
     """Return the way of an address through some tables."""
     builder = some_tables()
@@ -635,6 +641,8 @@ VALUES: dict[str, Callable[[], Any]] = {
     "translation": lambda: trace_of(0x4000_0000).result,
     "fault": lambda: trace_of(0x900_1000).result,
     "builder": some_tables,
+    "columns": lambda: columns_of(some_tables()),
+    "columns-empty": lambda: columns_of(s2.TableBuilder(THE_PATCH, 0x10_0000)),
     "builder-empty": lambda: s2.TableBuilder(THE_PATCH, 0x10_0000),
     "geometry": lambda: THE_PATCH,
     "ipa": lambda: THE_PATCH.split(0xFF_FFFF_F123),

@@ -17,7 +17,7 @@ from s2geom.core.wording import cell_text, counted
 
 
 @frozen
-class Fact:
+class ShapeFact:
     """One property of a shape or of a level.
 
     Args:
@@ -40,42 +40,44 @@ class Fact:
 
 
 SHAPE_FACTS = (
-    Fact("levels", "levels"),
-    Fact("start_level", "start level"),
-    Fact(
+    ShapeFact("levels", "levels"),
+    ShapeFact("start_level", "start level"),
+    ShapeFact(
         "concatenation",
         "root tables",
         lambda g: f"{g.concatenation}" + " (concatenated)" * (g.concatenation > 1),
     ),
-    Fact("pgd_entries", "PGD entries"),
-    Fact(
+    ShapeFact("pgd_entries", "PGD entries"),
+    ShapeFact(
         "pgd_size",
         "PGD size",
         lambda g: f"{size_text(g.pgd_size)} ({counted(g.pgd_pages, 'page')})",
     ),
-    Fact("pgd_alignment", "PGD alignment", lambda g: size_text(g.pgd_alignment)),
-    Fact("pgd_pages", ""),
-    Fact(
+    ShapeFact("pgd_alignment", "PGD alignment", lambda g: size_text(g.pgd_alignment)),
+    ShapeFact("pgd_pages", ""),
+    ShapeFact(
         "pgdir_shift",
         "entry maps",
         lambda g: f"{size_text(g.pgdir_size)} (shift {g.pgdir_shift})",
     ),
-    Fact("min_cache_pages", "cache pages"),
-    Fact("t0sz", "T0SZ"),
-    Fact("paging_form", "paging form", lambda g: ",".join(map(str, g.paging_form))),
-    Fact("lpa2", "LPA2"),
+    ShapeFact("min_cache_pages", "cache pages"),
+    ShapeFact("t0sz", "T0SZ"),
+    ShapeFact(
+        "paging_form", "paging form", lambda g: ",".join(map(str, g.paging_form))
+    ),
+    ShapeFact("lpa2", "LPA2"),
 )
 """What people ask about a shape."""
 
 LEVEL_FACTS = (
-    Fact("number", "level"),
-    Fact("shift", ""),
-    Fact("index_bits", "index bits"),
-    Fact("entries", "entries"),
-    Fact("tables", "tables"),
-    Fact("entry_size", "entry maps", lambda level: size_text(level.entry_size)),
-    Fact("leaf", "leaf"),
-    Fact("contiguous", "contiguous", lambda level: level.contiguous or None),
+    ShapeFact("number", "level"),
+    ShapeFact("shift", ""),
+    ShapeFact("index_bits", "index bits"),
+    ShapeFact("entries", "entries"),
+    ShapeFact("tables", "tables"),
+    ShapeFact("entry_size", "entry maps", lambda level: size_text(level.entry_size)),
+    ShapeFact("leaf", "leaf"),
+    ShapeFact("contiguous", "contiguous", lambda level: level.contiguous or None),
 )
 """What people ask about a level of lookup."""
 

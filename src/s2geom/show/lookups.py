@@ -41,7 +41,7 @@ def draw_result(result: Translation | Fault) -> Drawing:
         pen.words(MARGIN, y, f"level {result.level}", bold=True)
         _draw_word(pen, MARGIN, y + 8, result.descriptor)
         middle = MARGIN + TABLE_WIDTH / 2
-        pen.arrow(middle, y + 34, middle, y + 60)
+        pen.arrow(middle, y + 34, middle, y + 54)
         y += 66
     _draw_result(pen, y, result)
     return pen

@@ -26,7 +26,12 @@ from s2geom.show.refusal import (
 )
 from s2geom.show.register import draw_register, word_html
 from s2geom.show.ruler import draw_index, draw_ruler, index_html
-from s2geom.show.space import builder_html, draw_builder
+from s2geom.show.space import (
+    builder_html,
+    columns_html,
+    draw_builder,
+    draw_columns,
+)
 from s2geom.show.svg import Drawing
 from s2geom.show.tree import draw_tree, geometry_html
 
@@ -50,6 +55,7 @@ class View:
 
 VIEWS = {
     "Choices": View(choices_html, (draw_choices,)),
+    "Columns": View(columns_html, (draw_columns,)),
     "Fault": View(result_html, (draw_result,)),
     "Footprint": View(footprint_html, (draw_footprint,)),
     "Geometry": View(geometry_html, (draw_ruler, draw_tree)),

@@ -10,6 +10,7 @@ from s2geom.core.units import size_text
 from s2geom.core.wording import counted
 from s2geom.show.html import table
 from s2geom.show.svg import MARGIN, SMALL, Drawing
+from s2geom.tables.columns import Columns
 from s2geom.tables.memory import Memory
 from s2geom.tables.scan import scan
 
@@ -138,6 +139,16 @@ def space_html(runs: Iterable[Run]) -> str:
         ((level, count[level], size_text(mapped[level])) for level in sorted(count)),
         empty="Nothing is mapped.",
     )
+
+
+def draw_columns(columns: Columns) -> Drawing:
+    """Draw what a scan found mapped."""
+    return draw_space(zip(columns.ipa, columns.size, strict=True))
+
+
+def columns_html(columns: Columns) -> str:
+    """Return how much a scan found at each level as an HTML table."""
+    return space_html(zip(columns.ipa, columns.size, columns.level, strict=True))
 
 
 def _built(builder: TableBuilder) -> list[Run]:

@@ -4,7 +4,7 @@
 A notebook shows a `Geometry` with this picture and with tables of its facts.
 """
 
-from s2geom.compare.shape_facts import SHAPE_FACTS, Fact, heading, level_table
+from s2geom.compare.shape_facts import SHAPE_FACTS, ShapeFact, heading, level_table
 from s2geom.core.geometry import Geometry, Level, geometry_of
 from s2geom.core.public import public
 from s2geom.core.units import size_text
@@ -162,7 +162,7 @@ def geometry_html(geometry: Geometry) -> str:
     return f"{levels}\n{facts}"
 
 
-def _in_words(fact: Fact, geometry: Geometry) -> str | None:
+def _in_words(fact: ShapeFact, geometry: Geometry) -> str | None:
     if not fact.label:
         return None
     return f"{fact.label}: {cell_text(fact.shown(geometry))}"

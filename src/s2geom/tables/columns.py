@@ -17,6 +17,7 @@ from typing import NamedTuple, cast, overload
 
 from attrs import define, field, frozen
 
+from s2geom.core.display import Displayed
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL
 from s2geom.core.numbers import unsigned
@@ -36,7 +37,7 @@ NAMES = ("ipa", "output_address", "size", "bits", "level")
 
 @public
 @frozen(eq=False, repr=False)
-class Columns(Sequence[Mapping]):
+class Columns(Sequence[Mapping], Displayed):
     """Mappings as columns: the same ones that `scan` yields, in the same order.
 
     Its length, its iteration and its items are those of a sequence of `Mapping`; a
