@@ -52,6 +52,7 @@ ORDER = (
     "tables",
     "build",
     "readers",
+    "in_gdb",
     "compare",
     "show",
     "strategies",
