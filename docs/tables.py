@@ -21,7 +21,7 @@ from s2geom.core.rules import Rule
 from s2geom.cpu import rules as cpu_rules
 from s2geom.kconfig import config
 from s2geom.kernel import changes, limits
-from s2geom.registers import ste, vtcr, vttbr
+from s2geom.registers import esr, ste, vtcr, vttbr
 from s2geom.tables import attributes
 
 SOURCE = Path(s2.__file__).parent
@@ -36,6 +36,7 @@ PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
         *ste.ROOT_RULES,
         *ste.STE_RULES,
     ),
+    "rules-esr": (*esr.ESR_RULES, *esr.ESR_LEVEL_RULES),
     "rules-policies": policies.POLICY_RULES,
 }
 """Rules that no kernel release changes, by the page that lists them."""
@@ -44,6 +45,7 @@ REGISTERS: dict[str, type[Word]] = {
     "fields-vtcr": s2.VTCR_EL2,
     "fields-vttbr": s2.VTTBR_EL2,
     "fields-ste": s2.STE,
+    "fields-esr": s2.ESR_EL2,
     "fields-mmfr0": s2.ID_AA64MMFR0_EL1,
     "fields-mmfr1": s2.ID_AA64MMFR1_EL1,
     "fields-mmfr2": s2.ID_AA64MMFR2_EL1,

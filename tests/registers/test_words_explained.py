@@ -4,7 +4,7 @@
 It is kept in ``kept/words.txt``, to be read beside the manual: a field's name, its bits
 and the feature that brought it, then a line for each value, or for the least and the
 greatest where a field is a number. The other fields have their defaults, except that an
-STE's tables are VMSAv8-64.
+STE's tables are VMSAv8-64 and that a syndrome is of a guest's data abort.
 """
 
 import re
@@ -22,13 +22,17 @@ WORDS: tuple[type[Word], ...] = (
     s2.VTCR_EL2,
     s2.VTTBR_EL2,
     s2.STE,
+    s2.ESR_EL2,
     s2.ID_AA64MMFR0_EL1,
     s2.ID_AA64MMFR1_EL1,
     s2.ID_AA64MMFR2_EL1,
     s2.ID_AA64MMFR3_EL1,
 )
 
-PLAIN: dict[type[Word], Word] = {s2.STE: s2.STE(s2aa64=1)}
+PLAIN: dict[type[Word], Word] = {
+    s2.STE: s2.STE(s2aa64=1),
+    s2.ESR_EL2: s2.ESR_EL2(ec=0x24, isv=1, il=1),
+}
 """What the other fields have, where their defaults would say too little."""
 
 

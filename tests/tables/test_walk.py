@@ -23,6 +23,7 @@ from s2geom import (
     Memory,
     walk,
 )
+from s2geom.registers.fault_status import FaultKind
 
 K4, K16, K64 = Granule.K4, Granule.K16, Granule.K64
 
@@ -383,7 +384,7 @@ VALID_READABLE = 0b11 | 1 << 6 | 1 << 10
         (VALID_READABLE | 1 << 51, "write", "permission"),
     ],
 )
-def test_what_a_leaf_allows(word: int, access: str, expected: str | None) -> None:
+def test_what_a_leaf_allows(word: int, access: str, expected: FaultKind | None) -> None:
     """Address size before access flag before permission, each at the leaf's level."""
     shape = Geometry(K4, 39, 1)
     memory, _ = path(shape, 0, 0x1000, word)
@@ -411,7 +412,7 @@ def test_what_a_leaf_allows(word: int, access: str, expected: str | None) -> Non
     ],
 )
 def test_what_hardware_manages(
-    ha: int, hd: int, word: int, access: str, expected: str | None
+    ha: int, hd: int, word: int, access: str, expected: FaultKind | None
 ) -> None:
     """With HA nothing faults for the access flag; with HA and HD, DBM allows writes."""
     shape = Geometry(K4, 39, 1)
@@ -563,7 +564,7 @@ STATUS = {
 
 
 @pytest.mark.parametrize("kind", STATUS)
-def test_status_codes(kind: str) -> None:
+def test_status_codes(kind: FaultKind) -> None:
     """Every kind at every level, as ESR_EL2 spells it."""
     for level, code in zip(range(-1, 4), STATUS[kind], strict=True):
         if code is None:
@@ -584,7 +585,7 @@ def test_faults_are_values() -> None:
     assert "descriptor_address=None" in repr(Fault("translation", 2, 0x1000))
     assert fault == pickle.loads(pickle.dumps(fault))  # noqa: S301
     with pytest.raises(s2.InvalidArgument, match="kind must be one of address size"):
-        Fault("bus", 2, 0)
+        Fault("bus", 2, 0)  # type: ignore[arg-type]
 
 
 def test_a_fault_has_plain_numbers() -> None:

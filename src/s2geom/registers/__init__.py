@@ -3,7 +3,8 @@
 
 `vtcr` and `vttbr` have the two registers of a CPU, `ste` the stream table entry of an
 SMMU. `shape_fields` has the fields that VTCR_EL2 and an STE share, and `root` where a
-root may be and how BADDR holds it. `nested_dump` reads the names of KVM's nested dumps.
+root may be and how BADDR holds it. `esr` reads the syndrome of a guest's fault, by the
+codes of `fault_status`. `nested_dump` reads what KVM writes about its nested tables.
 
 New here: a bit of VTCR_EL2 or VTTBR_EL2, an SMMU rule, a syndrome register.
 """

@@ -26,6 +26,7 @@ from s2geom.kernel.choose import Host
 from s2geom.kernel.fake import FakePgd
 from s2geom.kernel.limits import IPA_MINIMUM
 from s2geom.kernel.scheme import Scheme
+from s2geom.registers.esr import ESR_EL2, GuestFault
 from s2geom.registers.ste import STE
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
@@ -53,7 +54,7 @@ from s2geom.strategies.results import (
     walks,
 )
 from s2geom.strategies.shapes import geometries, levels
-from s2geom.strategies.words import register_words, stes, vtcrs, vttbrs
+from s2geom.strategies.words import guest_faults, register_words, stes, vtcrs, vttbrs
 from s2geom.tables.attributes import Attributes
 from s2geom.tables.columns import Columns
 from s2geom.tables.descriptor import Descriptor
@@ -83,10 +84,12 @@ BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
     Columns: columns,
     Descriptor: descriptors,
     FakePgd: fake_pgds,
+    ESR_EL2: lambda: register_words(ESR_EL2),
     Fault: lambda: walks().filter(lambda answer: isinstance(answer, Fault)),
     Footprint: footprints,
     Geometry: geometries,
     Granule: granules,
+    GuestFault: guest_faults,
     Host: hosts,
     ID_AA64MMFR0_EL1: lambda: register_words(ID_AA64MMFR0_EL1),
     ID_AA64MMFR1_EL1: lambda: register_words(ID_AA64MMFR1_EL1),

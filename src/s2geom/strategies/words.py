@@ -10,6 +10,13 @@ from s2geom.core.errors import InvalidArgument
 from s2geom.core.fields import Word
 from s2geom.core.geometry import Geometry
 from s2geom.cpu.sizes import PARANGE
+from s2geom.registers.esr import (
+    DATA_ABORT,
+    ESR_EL2,
+    INSTRUCTION_ABORT,
+    GuestFault,
+)
+from s2geom.registers.fault_status import fault_of
 from s2geom.registers.ste import STE
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
@@ -122,3 +129,19 @@ def stes(*, legal: bool | None = None) -> SearchStrategy[STE]:
         return right
     wrong = _mistakes(_right_stes())
     return right | wrong if legal is None else wrong.filter(lambda entry: entry.lint())
+
+
+@st.composite
+def guest_faults(draw: DrawFn) -> GuestFault:
+    """Return a strategy for what ESR_EL2, HPFAR_EL2 and FAR_EL2 tell of a guest."""
+    word = ESR_EL2(
+        dfsc=draw(st.sampled_from([n for n in range(64) if fault_of(n) is not None])),
+        ec=draw(st.sampled_from((DATA_ABORT, INSTRUCTION_ABORT))),
+        **draw(
+            st.fixed_dictionaries(
+                {name: st.integers(0, 1) for name in ("wnr", "s1ptw", "cm", "fnv")}
+            )
+        ),
+    )
+    addresses = st.none() | word_bits(64)
+    return word.stage2_fault(hpfar=draw(addresses), far=draw(addresses))

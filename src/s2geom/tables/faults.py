@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`Fault`: how a stage-2 walk fails, with the fault status code of each kind."""
+"""`Fault`: how a stage-2 walk fails."""
 
 from attrs import field, frozen
 
@@ -11,42 +11,9 @@ from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import integer_within, unsigned
 from s2geom.core.public import loads_older_pickles, public
 from s2geom.core.wording import quoted
+from s2geom.registers.fault_status import FAULT_CODES, FaultKind, status_of
 from s2geom.tables.attributes import fwb_field
 from s2geom.tables.descriptor import Descriptor
-
-# Faults
-
-TRANSLATION = "translation"
-ADDRESS_SIZE = "address size"
-ACCESS_FLAG = "access flag"
-PERMISSION = "permission"
-EXTERNAL_ABORT = "external abort"
-
-
-@frozen
-class FaultStatus:
-    """How a kind of fault is encoded in ESR_EL2.
-
-    Args:
-        at_zero: The status code at level 0; a level is added to it.
-        at_minus_one: The code at level -1, or None if it cannot happen there.
-    """
-
-    at_zero: int
-    at_minus_one: int | None
-
-
-FAULTS = {
-    ADDRESS_SIZE: FaultStatus(0b000000, 0b101001),
-    TRANSLATION: FaultStatus(0b000100, 0b101011),
-    ACCESS_FLAG: FaultStatus(0b001000, None),
-    PERMISSION: FaultStatus(0b001100, None),
-    EXTERNAL_ABORT: FaultStatus(0b010100, 0b010011),
-}
-"""Every kind of fault (Arm ARM D24, ESR_EL2.ISS; pseudocode EncodeLDFSC)."""
-
-
-# What comes back
 
 
 def _spell(address: int | None) -> str:
@@ -82,7 +49,7 @@ class Fault(Displayed):
     4
     """
 
-    kind: str
+    kind: FaultKind
     level: int
     address: int = field(repr=hex)
     descriptor_address: int | None = field(default=None, eq=False, repr=_spell)
@@ -90,12 +57,12 @@ class Fault(Displayed):
     fwb: bool | None = fwb_field()
 
     def __attrs_post_init__(self) -> None:
-        if self.kind not in FAULTS:
-            kinds = ", ".join(FAULTS)
+        if self.kind not in FAULT_CODES:
+            kinds = ", ".join(FAULT_CODES)
             raise InvalidArgument(
                 f"kind must be one of {kinds}, got {quoted(self.kind)}"
             )
-        lowest = 0 if FAULTS[self.kind].at_minus_one is None else -1
+        lowest = 0 if FAULT_CODES[self.kind].at_minus_one is None else -1
         numbers = {
             "level": integer_within("level", self.level, lowest, LAST_LEVEL),
             "address": unsigned("address", self.address),
@@ -114,7 +81,4 @@ class Fault(Displayed):
     @property
     def status(self) -> int:
         """The fault status code, bits 5:0 of ESR_EL2.ISS (DFSC and IFSC)."""
-        codes = FAULTS[self.kind]
-        if self.level == -1 and codes.at_minus_one is not None:
-            return codes.at_minus_one
-        return codes.at_zero + self.level
+        return status_of(self.kind, self.level)

@@ -15,17 +15,18 @@ from s2geom.core.numbers import unsigned
 from s2geom.core.public import loads_older_pickles, public
 from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import Cpu
-from s2geom.registers.vtcr import VTCR_EL2
-from s2geom.tables.attributes import ATTRIBUTE_FIELDS, fwb_field, fwb_or_none
-from s2geom.tables.descriptor import Descriptor, trusted_descriptor
-from s2geom.tables.faults import (
+from s2geom.registers.fault_status import (
     ACCESS_FLAG,
     ADDRESS_SIZE,
     EXTERNAL_ABORT,
     PERMISSION,
     TRANSLATION,
-    Fault,
+    FaultKind,
 )
+from s2geom.registers.vtcr import VTCR_EL2
+from s2geom.tables.attributes import ATTRIBUTE_FIELDS, fwb_field, fwb_or_none
+from s2geom.tables.descriptor import Descriptor, trusted_descriptor
+from s2geom.tables.faults import Fault
 from s2geom.tables.layout import TABLE_OR_PAGE
 from s2geom.tables.memory import Read, checked_read, exactly
 from s2geom.tables.regime import Regime, regime_of
@@ -204,7 +205,7 @@ def _from_root(
 
 def _leaf_fault(
     regime: Regime, word: int, address: int, allowed_by: Access
-) -> str | None:
+) -> FaultKind | None:
     if address >> regime.output_bits:
         return ADDRESS_SIZE
     if not (word & _ACCESSED or regime.sets_access_flag):
