@@ -13,6 +13,7 @@
 """
 
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -97,7 +98,13 @@ def arguments(config: pytest.Config) -> list[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to count what is left out."""
+    """Begin to count what is left out.
+
+    A job in a shell's background has SIGINT ignored, and so would the processes that
+    the tests interrupt.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[LEFT_OUT] = {}
 
 
