@@ -54,7 +54,7 @@ _ROOMS = {
     "kernel.macros": ("kernel_macros",),
     "kernel.scheme": ("Scheme",),
     "registers.esr": ("ESR_EL2", "GuestFault"),
-    "registers.nested_dump": ("parse_nested_name",),
+    "registers.nested_dump": ("NestedDump", "parse_nested_name"),
     "registers.ste": ("STE",),
     "registers.vtcr": ("VTCR_EL2",),
     "registers.vttbr": ("VTTBR_EL2",),
@@ -123,6 +123,7 @@ if TYPE_CHECKING:  # the same names once more, for tools that do not run the cod
     from s2geom.kernel.scheme import Scheme as Scheme
     from s2geom.registers.esr import ESR_EL2 as ESR_EL2
     from s2geom.registers.esr import GuestFault as GuestFault
+    from s2geom.registers.nested_dump import NestedDump as NestedDump
     from s2geom.registers.nested_dump import parse_nested_name as parse_nested_name
     from s2geom.registers.ste import STE as STE
     from s2geom.registers.vtcr import VTCR_EL2 as VTCR_EL2

@@ -18,9 +18,7 @@ from s2geom import (
     Geometry,
     Granule,
     InvalidArgument,
-    UnreadableInput,
     UnsupportedCombination,
-    parse_nested_name,
 )
 
 K4, K16, K64 = Granule.K4, Granule.K16, Granule.K64
@@ -772,7 +770,6 @@ def test_a_root_is_an_address(root: int) -> None:
             "geometry must be a Geometry, got 40",
             lambda: VTTBR_EL2.from_int(0).root(40),  # type: ignore[arg-type]
         ),
-        ("name must be text, got b'x'", lambda: parse_nested_name(b"x")),  # type: ignore[arg-type]
     ],
 )
 def test_wrong_types_are_named(message: str, call: Any) -> None:
@@ -781,51 +778,3 @@ def test_wrong_types_are_named(message: str, call: Any) -> None:
         call()
 
     assert message == str(caught.value)
-
-
-# Names of nested dumps
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "0x0001000040040000-0x0000000080023558-s2-enabled",
-        "0x0001000040040000-0x0000000080023558-s2-disabled",
-        "0X1000040040000-0X80023558",
-        "1000040040000-80023558-s2-enabled",
-    ],
-)
-def test_a_nested_dump_is_named_by_its_registers(name: str) -> None:
-    """VTTBR_EL2 before VTCR_EL2, as KVM writes it or a little shortened."""
-    vttbr, vtcr = parse_nested_name(name)
-
-    assert VTTBR_EL2.from_int(0x0001_0000_4004_0000) == vttbr
-    assert VTCR_EL2.from_int(0x8002_3558) == vtcr
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        "stage2_page_tables",
-        "0x1-",
-        "-0x1",
-        "0x1",
-        "0x1-0x2 ",
-        "0x1-0x2-",
-        "nested/0x1-0x2-s2-enabled",
-        "0x00000000000000001-0x2",
-        "0x1_0-0x2",
-        "0x\u0661-0x2",
-        "0x1-0x2-s2-enabled\n",
-    ],
-)
-def test_any_other_name_is_unreadable(name: str) -> None:
-    """The message shows the form, and what was given."""
-    with pytest.raises(UnreadableInput) as caught:
-        parse_nested_name(name)
-
-    assert str(caught.value) == (
-        "a nested dump is named like 0x0001000040040000-0x0000000080023558-s2-enabled, "
-        f"by VTTBR_EL2 and VTCR_EL2, got {name!r}"
-    )

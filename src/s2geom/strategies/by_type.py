@@ -27,6 +27,7 @@ from s2geom.kernel.fake import FakePgd
 from s2geom.kernel.limits import IPA_MINIMUM
 from s2geom.kernel.scheme import Scheme
 from s2geom.registers.esr import ESR_EL2, GuestFault
+from s2geom.registers.nested_dump import NestedDump
 from s2geom.registers.ste import STE
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
@@ -104,6 +105,9 @@ BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
     LevelCount: lambda: _counts().flatmap(lambda count: st.sampled_from(count.levels)),
     Mapping: scanned,
     Memory: lambda: table_images().map(lambda image: image.memory),
+    NestedDump: lambda: st.builds(
+        NestedDump, vttbrs(), vtcrs(), st.sampled_from((None, False, True))
+    ),
     Origin: lambda: kernel_configs().flatmap(
         lambda config: st.sampled_from(list(config.origins.values()))
     ),

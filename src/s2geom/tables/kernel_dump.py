@@ -20,6 +20,7 @@ from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL
 from s2geom.core.numbers import integer_within, unsigned
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
+from s2geom.registers.nested_dump import NESTED_HEADER
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.tables.layout import TABLE_OR_PAGE
 from s2geom.tables.memory import Read, read_exactly
@@ -148,10 +149,7 @@ def columns_release(flags: str | None) -> str | None:
 RUN = re.compile(
     r"0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\s+(\d{1,20}[KMGTPE])\s([0-3])(\s.*)?"
 )
-NO_RUN = re.compile(
-    r"\s*|---\[ .* \]---"
-    r"|VTCR: 0x[0-9a-f]{1,16} VTTBR: 0x[0-9a-f]{1,16} s2: (en|dis)abled"
-)
+NO_RUN = re.compile(r"\s*|---\[ .* \]---")
 WRAPPED = 1 << 64
 
 
@@ -165,7 +163,7 @@ def _size_text(size: int) -> str:
 
 def _run_of(line: str, number: int) -> tuple[KernelRun, bool] | None:
     """Return a line's run and whether it ends at 0; None for a heading or no text."""
-    if NO_RUN.fullmatch(line):
+    if NO_RUN.fullmatch(line) or NESTED_HEADER.fullmatch(line):
         return None
     found = RUN.fullmatch(line)
     if found is None:
