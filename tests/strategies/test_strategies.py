@@ -4,12 +4,13 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, find, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from strategies.drawing import drawn, smallest
 
 import s2geom as s2
 from s2geom import (
@@ -44,33 +45,6 @@ KCONFIG = {
     *((16, va_bits, pa_bits) for va_bits in (42, 48, 52) for pa_bits in (48, 52)),
 }
 """Page shift, VA and PA widths that Kconfig has offered together."""
-
-Value = TypeVar("Value")
-
-
-def smallest(
-    strategy: SearchStrategy[Value], condition: Callable[[Value], object]
-) -> Value:
-    """Return what a failing test would show."""
-    return find(
-        strategy,
-        lambda value: bool(condition(value)),
-        settings=settings(max_examples=2000, suppress_health_check=[*HealthCheck]),
-    )
-
-
-def drawn(strategy: SearchStrategy[Value], count: int = 200) -> list[Value]:
-    """Return what a run of a test would see."""
-    found = []
-
-    @settings(max_examples=count, suppress_health_check=[*HealthCheck])
-    @given(strategy)
-    def run(value: Value) -> None:
-        found.append(value)
-
-    run()
-    return found
-
 
 # What they make
 

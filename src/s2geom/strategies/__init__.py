@@ -10,6 +10,7 @@ address 0, and a failing example prints values that can be pasted.
 addresses, `words` registers, `entries` descriptors, `images` tables with what
 they map, `damage` corrupt tables, `results` what `walk` and the like return,
 `configs` the text of a ``.config``. `by_type` gives each public type its strategy.
+`suites` are whole tests of walkers and builders.
 
 New here: a strategy, in the room of its subject, and its line in `by_type`.
 """
@@ -36,6 +37,7 @@ _ROOMS = {
     ),
     "results": ("footprints", "walks"),
     "shapes": ("geometries", "levels"),
+    "suites": ("check_builder", "check_walker"),
     "words": ("register_words", "stes", "vtcrs", "vttbrs"),
 }
 _HOMES = {
@@ -69,6 +71,8 @@ if TYPE_CHECKING:  # the same names once more, for tools that do not run the cod
     from s2geom.strategies.results import walks as walks
     from s2geom.strategies.shapes import geometries as geometries
     from s2geom.strategies.shapes import levels as levels
+    from s2geom.strategies.suites import check_builder as check_builder
+    from s2geom.strategies.suites import check_walker as check_walker
     from s2geom.strategies.words import register_words as register_words
     from s2geom.strategies.words import stes as stes
     from s2geom.strategies.words import vtcrs as vtcrs

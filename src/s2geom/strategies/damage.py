@@ -8,9 +8,10 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL
+from s2geom.registers.fault_status import ACCESS_FLAG, PERMISSION
 from s2geom.strategies.images import Pasted, TableImage, table_images, whole_pages
 from s2geom.tables.descriptor import Descriptor
-from s2geom.tables.layout import BLOCK, TABLE_OR_PAGE
+from s2geom.tables.layout import BLOCK, TABLE_OR_PAGE, AddressLayout
 from s2geom.tables.memory import Memory
 from s2geom.tables.trace import trace
 from s2geom.tables.walk import Translation, walk
@@ -20,6 +21,9 @@ TRUNCATED = "truncated table"
 LOOP = "table loop"
 FAR_TABLE = "table out of range"
 FAR_OUTPUT = "output out of range"
+
+LIKELY = (*[RESERVED] * 4, LOOP, FAR_TABLE, TRUNCATED, FAR_OUTPUT)
+"""How often each is drawn: most walkers that fail take a reserved descriptor."""
 
 ENTRY_SIZE = 1 << DESCRIPTOR_SHIFT
 
@@ -86,7 +90,7 @@ class CorruptImage(Pasted):
         return images | {table: before if cut_off else before + spoiled + after}
 
     def _spoiled(self, address: int, entry: Descriptor) -> int:
-        shape, layout = self.geometry, entry.layout
+        shape, layout = self.geometry, AddressLayout.of(self.geometry)
         if self.kind == RESERVED:
             return entry.word & ~TABLE_OR_PAGE | BLOCK
         if self.kind == LOOP:
@@ -134,7 +138,7 @@ class CorruptImage(Pasted):
                 return (answer.output_address, None)[: 1 + (other != answer)]
             return (answer.output_address,)
         leaf = answer.descriptor
-        if leaf is None or not leaf.is_leaf:
+        if leaf is None or answer.kind not in {ACCESS_FLAG, PERMISSION}:
             return (None,)
         offset = ipa & (shape.level(answer.level).entry_size - 1)
         return None, (leaf.output_address or 0) | offset
@@ -155,10 +159,12 @@ def lookups(image: TableImage, ipa: int) -> dict[int, tuple[int, Descriptor]]:
 
 def damages(image: TableImage, ipa: int) -> list[tuple[str, int]]:
     """Return what can be spoiled on the walk of an address, as ``(kind, level)``."""
-    found = []
+    shape, found = image.geometry, []
     for level, (_, entry) in reversed(lookups(image, ipa).items()):
         found.append((TRUNCATED, level))
-        if level == LAST_LEVEL or not image.geometry.level(level).leaf:
+        # Whether 64K pages have blocks at level 1 is not told by the shape alone.
+        spoiled = entry.word & ~TABLE_OR_PAGE | BLOCK
+        if Descriptor.from_int(spoiled, shape, level, lpa=True).kind == "reserved":
             found.append((RESERVED, level))
         if entry.kind == "table":
             found += [(LOOP, level), (FAR_TABLE, level)]
@@ -179,9 +185,12 @@ def corrupt_images(draw: DrawFn, geometry: Geometry | None = None) -> CorruptIma
     .. versionadded:: 0.2.0
     """
     image = draw(table_images(geometry))
-    ipa, _, size, _ = draw(st.sampled_from(image.mappings))
+    number = draw(st.integers(0, 9)) % len(image.mappings)
+    ipa, _, size, _ = image.mappings[number]
     ipa = draw(st.sampled_from((ipa, ipa + size - 1, ipa + size // 2)))
-    every = damages(image, ipa)
-    reserved = [damage for damage in every if damage[0] == RESERVED]
-    kind, level = draw(st.sampled_from(every) | st.sampled_from(reserved or every))
+    levels: dict[str, list[int]] = {}
+    for kind, level in damages(image, ipa):
+        levels.setdefault(kind, []).append(level)
+    kind = draw(st.sampled_from([kind for kind in LIKELY if kind in levels]))
+    level = draw(st.sampled_from(levels[kind]))
     return CorruptImage(image, kind, ipa, level)

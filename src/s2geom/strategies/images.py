@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`TableImage`: tables in memory with what they map, and where walkers break."""
 
+from functools import lru_cache
 from typing import Any
 
 from attrs import fields, frozen
@@ -55,7 +56,7 @@ class TableImage(Pasted):
     @property
     def images(self) -> dict[int, bytes]:
         """The tables, as `TableBuilder.images` gives them."""
-        return self.builder().images()
+        return dict(_built(self))
 
     @property
     def memory(self) -> Memory:
@@ -112,7 +113,7 @@ class TableImage(Pasted):
 
     def __repr__(self) -> str:
         mappings = [
-            f"({ipa:#x}, {pa:#x}, {size:#x}, {_attributes_text(attributes)})"
+            f"({ipa:#x}, {pa:#x}, {size:#x}, {attributes_text(attributes)})"
             for ipa, pa, size, attributes in self.mappings
         ]
         comma = "," if len(mappings) == 1 else ""
@@ -122,7 +123,12 @@ class TableImage(Pasted):
         )
 
 
-def _attributes_text(attributes: Attributes) -> str:
+@lru_cache(maxsize=4)
+def _built(image: TableImage) -> dict[int, bytes]:
+    return image.builder().images()
+
+
+def attributes_text(attributes: Attributes) -> str:
     """Return the call that makes attributes, without the defaults."""
     given = [
         f"{row.name}={getattr(attributes, row.name)!r}"
@@ -153,7 +159,10 @@ def _index_bits(geometry: Geometry) -> list[int]:
 @st.composite
 def addresses_of(draw: DrawFn, image: TableImage) -> int:
     """Draw an address of an image, most often one of its `places`."""
-    kind = draw(st.sampled_from(("place", "place", "place", "mapped", "any")))
+    kinds = ("place", "place", "place", "last page", "mapped", "any")
+    kind = draw(st.sampled_from(kinds))
+    if kind == "last page":
+        return image.geometry.ipa_size - draw(st.integers(1, image.geometry.page_size))
     if kind == "mapped" and image.mappings:
         start, _, size, _ = draw(st.sampled_from(image.mappings))
         return start + draw(st.integers(0, size - 1))
@@ -240,7 +249,7 @@ def _placements(
     edges = sorted({0, min(max(0, seam - 1), last), last})
     first = draw(st.sampled_from(edges) | st.integers(0, last))
     target = draw(output_addresses(geometry, unit, count * unit))
-    before, after = (draw(st.sampled_from((0, 0, 1, 3))) * page for _ in range(2))
+    before, after = (draw(st.sampled_from((0, 0, 0, 1, 3))) * page for _ in range(2))
     values = draw(st.sampled_from(READABLE if attributes else READABLE[:1]))
     if level.number == LAST_LEVEL:
         before = after = 0

@@ -44,8 +44,9 @@ def _how_unusual(shape: Geometry) -> tuple[int, bool, int, bool, int, int]:
 def _grids(cpu: Cpu, legal: bool | None) -> tuple[Grid, ...]:
     """Return grids that are equally likely to be drawn from.
 
-    Half of the legal shapes have a concatenated root, and a quarter the most levels
-    that the page size can have. Both are rare among all shapes, and walkers fail there.
+    Half of the legal shapes have a concatenated root, a third the most levels that the
+    page size can have, and most of these begin at level -1. All are rare among the
+    legal shapes, and walkers fail there.
     """
     allowed = {
         shape
@@ -65,8 +66,9 @@ def _grids(cpu: Cpu, legal: bool | None) -> tuple[Grid, ...]:
     deepest = [
         shape for shape in allowed if shape.start_level == TOP_LEVEL[shape.granule]
     ]
-    legals = [allowed, concatenated, concatenated, deepest]
-    chosen: list[Collection[Geometry]] = [*legals, every, every, every]
+    minus_one = [shape for shape in deepest if shape.start_level == -1]
+    legals = [allowed, *[concatenated] * 3, deepest, minus_one]
+    chosen: list[Collection[Geometry]] = [*legals, *[every] * 6]
     if legal is not None:
         chosen = [*legals] if legal else [{*every} - allowed]
     return tuple(_grid(shapes) for shapes in chosen if shapes)

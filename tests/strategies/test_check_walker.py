@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: MIT
+"""`check_walker`: each bug is found, and a right walker never complained of."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import hypothesis.core
+import pytest
+from attrs import define
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from strategies.drawing import drawn
+
+import s2geom as s2
+from s2geom import Geometry, Granule
+from s2geom import strategies as s2st
+from s2geom.strategies import CorruptImage, TableImage, check_walker, suites
+
+SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
+
+settings.register_profile("seeded", derandomize=False, database=None)
+
+
+@pytest.fixture(params=SEEDS)
+def seed(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Let hypothesis begin with a seed, as its option ``--hypothesis-seed`` does."""
+    monkeypatch.setattr(hypothesis.core, "global_force_seed", request.param)
+    before = settings.get_current_profile_name()
+    settings.load_profile("seeded")
+    yield
+    settings.load_profile(before)
+
+
+@define
+class Walker:
+    """A walker of this test's own; each field is a way to get it wrong."""
+
+    root_mask: bool = False
+    address_bits: int = 52
+    block_is_page: bool = False
+    reserved_is_page: bool = False
+    drops_offset: bool = False
+    top_shift: int = 48
+    knows_lpa2: bool = True
+    maps_holes: bool = False
+    misses_last_page: bool = False
+    reads_tables: bool = False
+
+    def __call__(
+        self, shape: Geometry, root: int, ipa: int, read: Callable[[int, int], bytes]
+    ) -> int | None:
+        """Return where an IPA is, or None."""
+        page_shift, table = int(shape.granule), root
+        if self.misses_last_page and ipa + (1 << page_shift) >= 1 << shape.ipa_bits:
+            return None
+        for level in range(shape.start_level, 4):
+            shift = page_shift + (page_shift - 3) * (3 - level)
+            if level == -1:
+                shift = self.top_shift
+            index = ipa >> shift
+            if level > shape.start_level or self.root_mask:
+                index &= (1 << page_shift - 3) - 1
+            word = self.entry(table + 8 * index, page_shift, read)
+            if not word & 1 and not self.maps_holes:
+                break
+            table = self.address(word, shape)
+            if word & 2 and level < 3:
+                continue
+            if not self.reserved_is_page and not self.is_leaf(word, level, shape):
+                break
+            bits = page_shift if self.block_is_page else shift
+            table &= -(1 << bits)
+            return table if self.drops_offset else table | ipa & ~(-1 << bits)
+        return None
+
+    def entry(self, at: int, page_shift: int, read: Callable[[int, int], bytes]) -> int:
+        """Return a descriptor, read alone or with its whole table."""
+        if not self.reads_tables:
+            return int.from_bytes(read(at, 8), "little")
+        first = at >> page_shift << page_shift
+        table = read(first, 1 << page_shift)
+        return int.from_bytes(table[at - first : at - first + 8], "little")
+
+    def address(self, word: int, shape: Geometry) -> int:
+        """Return the address in a descriptor, low bits of a block included."""
+        address = word & 0xFFFF_FFFF_FFFF & -(1 << shape.granule)
+        if shape.granule == 16 and shape.ipa_bits > 48:
+            address |= (word >> 12 & 0xF) << 48
+        elif shape.lpa2 and self.knows_lpa2:
+            address |= word & 0b11 << 48 | (word >> 8 & 0b11) << 50
+        return address & (1 << self.address_bits) - 1
+
+    @staticmethod
+    def is_leaf(word: int, level: int, shape: Geometry) -> bool:
+        """Return whether a descriptor that points at no table is a leaf."""
+        if level == 3:
+            return bool(word & 2)
+        wide = shape.ipa_bits > 48 if shape.granule == 16 else shape.lpa2
+        further = {12: 0, 14: 1, 16: 1}[shape.granule]
+        return (
+            level == 2
+            or (level, shape.granule) == (1, 12)
+            or (wide and level == further)
+        )
+
+
+BUGS = {
+    "root index masked": Walker(root_mask=True),
+    "addresses of 47 bits": Walker(address_bits=47),
+    "addresses of 48 bits": Walker(address_bits=48),
+    "block taken for a page": Walker(block_is_page=True),
+    "reserved taken for a page": Walker(reserved_is_page=True),
+    "offset dropped": Walker(drops_offset=True),
+    "wrong shift at level -1": Walker(top_shift=47),
+    "bits 51:50 of LPA2 ignored": Walker(knows_lpa2=False),
+    "holes mapped": Walker(maps_holes=True),
+    "last page missed": Walker(misses_last_page=True),
+}
+
+
+@pytest.mark.usefixtures("seed")
+@pytest.mark.parametrize("bug", BUGS)
+def test_each_bug_is_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each of twelve runs of 100 examples."""
+    monkeypatch.setattr(suites, "PHASES", (Phase.generate,))
+
+    with pytest.raises(AssertionError, match=r"walk must return .*\n"):
+        check_walker(BUGS[bug])
+
+
+def cpu_walk(
+    shape: Geometry, root: int, ipa: int, read: Callable[[int, int], bytes]
+) -> int | None:
+    """Walk as the package does."""
+    answer = s2.walk(shape, root, ipa, read)
+    return answer.output_address if isinstance(answer, s2.Translation) else None
+
+
+RIGHT = [cpu_walk, Walker(), Walker(reads_tables=True)]
+
+
+@pytest.mark.usefixtures("seed")
+@pytest.mark.parametrize("walk", RIGHT, ids=["cpu", "own", "whole tables"])
+def test_a_right_walker_passes(walk: suites.Walk) -> None:
+    """With and without the access flag, entry by entry and table by table."""
+    check_walker(walk)
+
+
+def test_the_message_can_be_pasted() -> None:
+    """It is Python that asks the simplest example again."""
+    with pytest.raises(AssertionError) as caught:
+        check_walker(BUGS["root index masked"])
+
+    why, _, code = str(caught.value).partition("\n\n")
+    *lines, call = code.splitlines()
+    names: dict[str, Any] = {"walk": BUGS["root index masked"]}
+    exec("\n".join(lines), names)  # noqa: S102 - as a user would
+    image = names["image"]
+
+    assert Granule.K4 is image.geometry.granule
+    assert 1 == len(image.mappings)
+    answer = eval(call, names)  # noqa: S307
+    assert why.startswith("walk must return ")
+    assert why.endswith("got None" if answer is None else f"got {answer:#x}")
+
+
+def test_a_reserved_descriptor_is_shown_as_corrupt() -> None:
+    """The message has the image before, what was spoiled, and where."""
+    with pytest.raises(AssertionError, match="reserved descriptor") as caught:
+        check_walker(BUGS["reserved taken for a page"])
+
+    assert "image = CorruptImage(TableImage(Geometry(" in str(caught.value)
+    assert "walk must return None at 0x0, inside the reserved" in str(caught.value)
+
+
+def test_a_loop_of_tables_ends() -> None:
+    """A walker that counts no levels is stopped, and its error is the cause."""
+
+    def walk(
+        shape: Geometry, root: int, ipa: int, read: Callable[[int, int], bytes]
+    ) -> int | None:
+        at = root + 8 * (ipa >> 21)
+        while int.from_bytes(read(at, 8), "little") == at & -4096 | 3:
+            pass  # round and round
+        return cpu_walk(shape, root, ipa, read)
+
+    with pytest.raises(AssertionError, match="more than 10000 reads") as caught:
+        check_walker(walk, geometries=[Geometry(12, 32, 2)])
+
+    assert "table loop" in str(caught.value)
+    assert isinstance(caught.value.__cause__, AssertionError)
+
+
+def test_what_a_walker_raises_is_told() -> None:
+    """With its own traceback as the cause."""
+    with pytest.raises(AssertionError, match=r"got ZeroDivisionError\(") as caught:
+        check_walker(lambda *_: 1 // 0)
+
+    assert str(caught.value).startswith("walk must return ")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_an_answer_that_is_no_number_is_wrong() -> None:
+    """`walk` itself returns more than an address, so it is no walker as it is."""
+    with pytest.raises(AssertionError, match=r"got Translation\(output_address=0x"):
+        check_walker(s2.walk)  # type: ignore[arg-type]
+
+
+def test_a_walker_that_changes_its_mind_is_wrong() -> None:
+    """An answer that depends on what was asked before cannot be shown by an example."""
+    asked: list[int] = []
+
+    def walk(
+        shape: Geometry, root: int, ipa: int, read: Callable[[int, int], bytes]
+    ) -> int | None:
+        asked.append(ipa)
+        return cpu_walk(shape, root, ipa, read) if len(asked) != 50 else -1
+
+    with pytest.raises(AssertionError, match="walk does not always answer alike"):
+        check_walker(walk)
+
+
+@pytest.mark.parametrize("kind", [list, st.sampled_from])
+def test_the_shapes_can_be_chosen(kind: Callable[[list[Geometry]], Any]) -> None:
+    """As a collection or as a strategy: a walker may know one page size alone."""
+    shapes = [Geometry(12, 40, 1), Geometry(14, 40, 2)]
+    seen = set()
+
+    def walk(
+        shape: Geometry, root: int, ipa: int, read: Callable[[int, int], bytes]
+    ) -> int | None:
+        seen.add(shape)
+        return cpu_walk(shape, root, ipa, read)
+
+    check_walker(walk, geometries=kind(shapes), max_examples=20)
+
+    assert {*shapes} == seen
+
+
+# What it is made of
+
+
+@given(s2st.corrupt_images())
+def test_the_first_answer_is_the_cpus(image: CorruptImage) -> None:
+    """What is spoiled faults, and what is read as a leaf by accident may not."""
+    for ipa in image.places:
+        answers = image.output_addresses(ipa)
+
+        assert (
+            cpu_walk(image.geometry, image.root, ipa, image.memory.read) == answers[0]
+        )
+        assert {None, answers[0]} >= {answers[0]}
+        if image.kind in {"reserved descriptor", "table out of range"}:
+            assert (None,) == answers
+
+
+def test_images_are_spoiled_in_every_way() -> None:
+    """Half of them by a reserved descriptor; at every level."""
+    images = drawn(s2st.corrupt_images(), 300)
+    kinds = Counter(image.kind for image in images)
+
+    assert 5 == len(kinds)
+    assert 100 < kinds["reserved descriptor"] < 230
+    assert {-1, 0, 1, 2, 3} == {image.level for image in images}
+    assert {1, 2} == {
+        len(image.output_addresses(ipa)) for image in images for ipa in image.places
+    }
+
+
+def test_a_descriptor_that_is_not_there_cannot_be_spoiled() -> None:
+    """The walk of a block has no level 3."""
+    image = TableImage(Geometry(12, 40, 1), 0, ((0, 0, 2 << 20, s2.Attributes()),))
+
+    with pytest.raises(s2.InvalidArgument, match="can become a table loop"):
+        CorruptImage(image, "table loop", 0, 3)
