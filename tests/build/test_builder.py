@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """`TableBuilder`: what it makes of a call, word by word and step by step."""
 
+import copy
+import pickle
+import re
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from struct import pack, unpack
@@ -444,7 +448,7 @@ def test_protecting_a_part_of_a_block_splits_it_on_both_sides() -> None:
 
 def test_protecting_all_of_a_table_makes_a_new_one() -> None:
     """It is broken by one write, whatever runs it holds, and takes its old place."""
-    tables = TableBuilder(K4, BASE)
+    tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0x4000_0000, MIB)
     tables.map(MIB, 0, MIB)
     before, done = list(tables.images()), len(tables.changes())
@@ -468,7 +472,7 @@ def test_protecting_all_of_a_table_makes_a_new_one() -> None:
 
 def test_protecting_with_what_is_there_changes_nothing() -> None:
     """Not even a step, and no block is split for it."""
-    tables = TableBuilder(K4, BASE)
+    tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0, 2 * MIB)
     steps = tables.changes()
     tables.protect(4096, 8192, attributes=Attributes())
@@ -478,7 +482,7 @@ def test_protecting_with_what_is_there_changes_nothing() -> None:
 
 def test_with_lpa2_shareability_is_no_attribute() -> None:
     """VTCR_EL2.SH0 has it for all, so another ``sh`` is no change."""
-    tables = TableBuilder(Geometry(12, 40, 1, lpa2=True), BASE)
+    tables = TableBuilder(Geometry(12, 40, 1, lpa2=True), BASE, record=True)
     tables.map(0, 0, 4096, attributes=Attributes(sh=0))
     steps = tables.changes()
     tables.protect(0, 4096, attributes=Attributes(sh=2))
@@ -488,7 +492,7 @@ def test_with_lpa2_shareability_is_no_attribute() -> None:
 
 def test_splitting_makes_pages_of_a_part() -> None:
     """The rest of a block keeps the largest leaves; pages are left alone."""
-    tables = TableBuilder(K4, BASE)
+    tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0, 4 * MIB)
     tables.split(0, 128 * KIB)
 
@@ -529,7 +533,7 @@ def test_parts_of_a_block_that_was_to_be_replaced_are_not() -> None:
 
 def test_a_table_is_filled_and_seen_before_it_is_linked() -> None:
     """From the leaves up; only the last write is to what a CPU can reach."""
-    tables = TableBuilder(K4, BASE)
+    tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0x1000, 4096)
     level_3 = pack("<Q", 0x1000 | RW_NORMAL | 3) + bytes(4088)
     level_2 = pack("<Q", BASE + 0x2000 | 3) + bytes(4088)
@@ -544,7 +548,7 @@ def test_a_table_is_filled_and_seen_before_it_is_linked() -> None:
 
 def test_a_block_is_broken_before_a_table_takes_its_place() -> None:
     """Invalid, invalidated for all that it mapped, filled, linked."""
-    tables = TableBuilder(K4, BASE)
+    tables = TableBuilder(K4, BASE, record=True)
     tables.map(GIB, 0, GIB)
     done = len(tables.changes())
     tables.unmap(GIB, 2 * MIB)
@@ -563,7 +567,7 @@ def test_a_block_is_broken_before_a_table_takes_its_place() -> None:
 
 def test_a_table_that_would_be_empty_is_unlinked_and_cleared() -> None:
     """One write makes all of it unreachable; its pages are zero for their next use."""
-    tables = TableBuilder(K4, BASE)
+    tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0, 8192, blocks=False)
     done = len(tables.changes())
     tables.unmap(0, 4 * GIB)
@@ -578,7 +582,7 @@ def test_a_table_that_would_be_empty_is_unlinked_and_cleared() -> None:
 
 def test_a_table_that_keeps_something_is_not_touched_but_there() -> None:
     """Only the entry goes, and no other table."""
-    tables = TableBuilder(K4, BASE)
+    tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0, 8192, blocks=False)
     done = len(tables.changes())
     tables.unmap(4096, 4096)
@@ -591,7 +595,7 @@ def test_a_table_that_keeps_something_is_not_touched_but_there() -> None:
 
 def test_unmapping_nothing_is_no_step() -> None:
     """Holes need no maintenance."""
-    tables = TableBuilder(K4, BASE)
+    tables = TableBuilder(K4, BASE, record=True)
     tables.unmap(0, 2**40)
 
     assert () == tables.changes()
@@ -632,7 +636,7 @@ def raises(call: Callable[..., object], *arguments: object, **named: object) -> 
 
 def test_an_overlap_names_what_is_there() -> None:
     """And says what to do about it; nothing has changed."""
-    tables = TableBuilder(K4, BASE)
+    tables = TableBuilder(K4, BASE, record=True)
     tables.map(0x4020_0000, 0x9000_0000, 4 * MIB)
     images, steps = tables.images(), tables.changes()
 
@@ -728,7 +732,7 @@ def test_a_small_pgd_is_aligned_to_64_bytes_where_addresses_have_52_bits() -> No
 
 def test_without_room_nothing_changes() -> None:
     """Tables would end above what descriptors hold; what was free stays free."""
-    tables = TableBuilder(K4, 2**48 - 0x8000)
+    tables = TableBuilder(K4, 2**48 - 0x8000, record=True)
     tables.map(0, 0, 4096)
     tables.map(4 * MIB, 0, 4096)
     before = tables.images()
@@ -766,7 +770,7 @@ def test_a_shape_that_no_cpu_walks_is_not_built() -> None:
 
 def test_nt_pages_are_refused() -> None:
     """A range that is not all blocks cannot have it; nothing has changed."""
-    tables = TableBuilder(K4, BASE)
+    tables = TableBuilder(K4, BASE, record=True)
     message = raises(tables.map, 0, 0, 2 * MIB + 4096, attributes=Attributes(nt=True))
 
     assert "nt is for blocks; a page has an address bit there" == message
@@ -804,7 +808,7 @@ def test_wrong_types_of_a_mapping_are_named(
     arguments: dict[str, object], named: str
 ) -> None:
     """The same for mapping and for mapping again."""
-    tables = TableBuilder(K4, BASE)
+    tables = TableBuilder(K4, BASE, record=True)
     asked: dict[str, Any] = {"ipa": 0, "pa": 0, "size": 4096, **arguments}
     for call in (tables.map, tables.remap):
         with pytest.raises(TypeError, match=f"^{named} must be "):
@@ -837,6 +841,180 @@ def test_says_what_it_is() -> None:
         "lpa2=False): 1 images from 0x80000000>" == repr(TableBuilder(K4, BASE))
     )
     assert K4 == TableBuilder(K4, BASE).geometry
+
+
+# Many mappings at once
+
+END = ", which is mapped to 0x0..{}; unmap that first, or use remap"
+
+PLACES = (0, 1, 511, 512, 513, 1 << 18, (1 << 28) - 512, (1 << 28) - 1)
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def test_many_mappings_are_what_each_would_be(data: st.DataObject) -> None:
+    """Pages and larger ranges, on tables that are there and on new ones."""
+    geometry = data.draw(st.sampled_from([K4, Geometry(12, 40, 1, lpa2=True)]))
+    both = [TableBuilder(geometry, BASE) for _ in range(2)]
+    for tables in both:
+        tables.map(4096, 0, 4096)
+    taken = {1}
+    mappings: list[tuple[Any, ...]] = []
+    for place in data.draw(st.lists(st.sampled_from(PLACES), max_size=8, unique=True)):
+        pages = data.draw(st.sampled_from([1, 1, 2, 600]))
+        there = set(range(place, place + pages))
+        if there & taken or place + pages > 1 << 28:
+            continue
+        taken |= there
+        attributes = data.draw(st.sampled_from([(), (None,), (READ_ONLY,)]))
+        pa = data.draw(st.sampled_from([0, place, 512, (1 << 36) - 600]))
+        mappings.append((place << 12, pa << 12, pages << 12, *attributes))
+    both[0].map_all(iter(mappings))
+    for ipa, pa, size, *rest in mappings:
+        both[1].map(ipa, pa, size, attributes=rest[0] if rest else None)
+    ours, theirs = (
+        list(scan(geometry, BASE, Memory(tables.images()).read)) for tables in both
+    )
+
+    assert theirs == ours
+    assert len(both[0].images()) == len(both[1].images())
+
+
+def test_of_many_mappings_two_must_not_overlap() -> None:
+    """Nor may one overlap what is mapped; then nothing is mapped."""
+    tables = TableBuilder(K4, BASE, record=True)
+    tables.map(8 * MIB, 0, 2 * MIB)
+    tables.map(12 * MIB, 0, 4096)
+    images, steps = tables.images(), tables.changes()
+    page, block = (4096, 0, 4096), (0, 0, 2 * MIB)
+    many = (0, 4096, 4 * MIB)
+
+    for mappings, message in (
+        ([page, page], "0x1000..0x1fff and 0x1000..0x1fff overlap; map one of them"),
+        ([block, page], "0x0..0x1fffff and 0x1000..0x1fff overlap; map one of them"),
+        ([page, block], "0x0..0x1fffff and 0x1000..0x1fff overlap; map one of them"),
+        ([many, page], "0x0..0x3fffff and 0x1000..0x1fff overlap; map one of them"),
+        ([page, many], "0x0..0x3fffff and 0x1000..0x1fff overlap; map one of them"),
+        (
+            [page, (8 * MIB + 4096, 0, 4096)],
+            f"0x801000..0x801fff overlaps 0x800000..0x9fffff{END.format('0x1fffff')}",
+        ),
+        (
+            [page, (12 * MIB, 0, 4096)],
+            f"0xc00000..0xc00fff overlaps 0xc00000..0xc00fff{END.format('0xfff')}",
+        ),
+        (
+            [page, (12 * MIB - 4096, 4096, 16384)],
+            f"0xbff000..0xc02fff overlaps 0xc00000..0xc00fff{END.format('0xfff')}",
+        ),
+    ):
+        assert message == raises(tables.map_all, mappings)
+        assert (images, steps) == (tables.images(), tables.changes())
+
+
+def test_many_mappings_are_checked_like_one() -> None:
+    """Types by name, ranges by the message of `map`; none is mapped."""
+    tables = TableBuilder(K4, BASE, record=True)
+    wrong: Any
+    for wrong, message in (
+        (5, "mappings must be iterable, got 5"),
+        ([5], "a mapping must be "),
+        ([(0, 0)], "a mapping must be "),
+        ([(0, 0, 4096, None, True)], "a mapping must be "),
+        ([(0, 0.0, 4096)], "pa must be an integer"),
+        ([(0, 0, 4096, 0x7FC)], "attributes must be Attributes"),
+    ):
+        with pytest.raises(TypeError, match="^" + re.escape(message)):
+            tables.map_all(wrong)
+    with pytest.raises(TypeError, match=r"^blocks must be a bool"):
+        tables.map_all([], blocks=1)  # type: ignore[arg-type]
+    assert raises(tables.map_all, [(0, 0, 4096), (1, 0, 4096)]).startswith(
+        "ipa must be a multiple of the 4K page size, 0x1000; got 0x1, 0x1 past one"
+    )
+    assert raises(tables.map_all, [(0, 1 << 48, 4096)]).startswith("pa 0x1000000000000")
+    assert () == tables.changes()
+
+
+def test_steps_are_recorded_where_they_are_asked_for() -> None:
+    """Else the builder keeps none, and says how it would."""
+    message = raises(TableBuilder(K4, BASE).changes)
+
+    assert "TableBuilder(geometry, base, record=True)" in message
+    with pytest.raises(TypeError, match=r"^record must be a bool"):
+        TableBuilder(K4, BASE, record=1)  # type: ignore[arg-type]
+
+
+def test_steps_of_single_pages_in_one_call() -> None:
+    """One that has a table is a write of its own, after those of new tables."""
+    tables = TableBuilder(K4, BASE, record=True)
+    tables.map(0, 0, 4096)
+    done = len(tables.changes())
+    tables.map_all([(4096, 0x5000, 4096), (2 * MIB, 0x6000, 4096)])
+    level_3 = pack("<Q", 0x6000 | RW_NORMAL | 3) + bytes(4088)
+
+    assert (
+        Step("write", BASE + 0x4000, 4096, level_3),
+        Step("barrier", 0, 0),
+        Step("write", BASE + 0x2008, 8, pack("<Q", 0x5000 | RW_NORMAL | 3)),
+        Step("write", BASE + 0x3008, 8, pack("<Q", BASE + 0x4000 | 3)),
+    ) == tables.changes()[done:]
+
+
+# Builders as objects
+
+
+def pickled(tables: TableBuilder) -> Any:
+    """Return what a pickle gives back."""
+    return pickle.loads(pickle.dumps(tables))  # noqa: S301
+
+
+@pytest.mark.parametrize(
+    "duplicate",
+    [copy.copy, copy.deepcopy, pickled],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_a_copy_changes_by_itself(duplicate: Callable[[Any], Any]) -> None:
+    """It has the tables, the steps and the free places, and shares none of them."""
+    tables = TableBuilder(Geometry(16, 48, 1), BASE, lpa=True, record=True)
+    for place in range(3):
+        tables.map(place << 42, 0, 1 << 16)
+    tables.unmap(1 << 42, 1 << 16)
+    images, steps = tables.images(), tables.changes()
+    other = duplicate(tables)
+    other.map(5 << 42, 0, 1 << 42)
+    other.map(6 << 42, 0, 1 << 16)
+
+    assert (images, steps) == (tables.images(), tables.changes())
+    assert steps == other.changes()[: len(steps)]
+    assert set(images) < set(other.images())
+    tables.map(5 << 42, 0, 1 << 42)
+    tables.map(6 << 42, 0, 1 << 16)
+    assert tables.images() == other.images()
+    assert tables.vtcr() == other.vtcr()
+
+
+def test_a_pickle_of_version_0_1_0_is_refused() -> None:
+    """It held the builder's parts, which are others now: a sentence says so."""
+    stored = b"\x80\x04\x8c\x06s2geom\x8c\x0cTableBuilder\x93)\x81N}."
+    with pytest.raises(InvalidArgument, match="build its tables again"):
+        pickle.loads(stored)  # noqa: S301
+
+
+def test_memory_does_not_grow_with_changes() -> None:
+    """Ten thousand of them keep less than 5 MiB."""
+    tables = TableBuilder(K4, BASE)
+    tracemalloc.start()
+    for _ in range(500):
+        tables.map(0, 0, 4096)
+        tables.unmap(0, 4096)
+    before, _ = tracemalloc.get_traced_memory()
+    for _ in range(500):
+        tables.map(0, 0, 4096)
+        tables.unmap(0, 4096)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert after - before < 5 * MIB // 10
 
 
 # Words by the table

@@ -227,7 +227,7 @@ class Machine(RuleBasedStateMachine):
         self.geometry, self.shape, lpa = self.case
         self.page = 1 << self.shape.page_shift
         self.last = 1 << self.shape.ipa_bits
-        self.builder = TableBuilder(self.geometry, BASE, lpa)
+        self.builder = TableBuilder(self.geometry, BASE, lpa, record=True)
         self.model = Model()
         self.watcher = Watcher(self.case, BASE)
         self.done = 0

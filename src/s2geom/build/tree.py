@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: MIT
 """The engine of `TableBuilder`: tables as they lie in memory, and changes to them.
 
-*State.* The images are the only state: what is mapped is read from them again, so that
-there is nothing beside them that could disagree. No table but the PGD is ever empty.
+*State.* One dict, `Tree.state`, has the tables by their addresses; what is mapped is
+read from them. The PGD is in it by pages, so that changing it costs no more than
+changing another table. No table but the PGD is ever empty.
 
-*Changes.* There is one, `Tree.replace`: all that a range of addresses held goes, and
-runs of leaves take its place. What goes is cleared from the top: a table without
-anything left in it is unlinked at once, not emptied entry by entry. What comes is made
-from the bottom: the leaves, the tables that hold them, the links to those, up to
-the tables that are already there. Both are planned before anything is written.
+*All or nothing.* A change is a `Draft`: it writes to copies of the tables, and reads
+them before the tree's own. `Draft.publish` puts all of them into the tree by one
+`dict.update`. A draft that ends in an exception leaves the tree as it was.
 
-*Order.* Descriptors are made invalid, then the TLB is invalidated, then new tables are
-filled, and at last linked. So every change breaks before it makes, and no table is
-reachable before it is complete.
+*Order.* A draft makes descriptors invalid, invalidates the TLB, fills new tables, and
+links them last. So every change breaks before it makes, and no table can be reached
+before it is complete.
 """
 
-from collections.abc import Iterator, Sequence
-from heapq import heapify, heappop
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+from struct import pack, pack_into
+from typing import Any, TypeAlias
 
 from attrs import define, field
 
@@ -32,32 +33,26 @@ WRITE = "write"
 INVALIDATE = "invalidate"
 BARRIER = "barrier"
 
-RecordedStep = tuple[str, int, bytes | int]
+RecordedStep: TypeAlias = tuple[str, int, bytes | int]
 """A kind, where, and what: bytes to write, or how many bytes of IPA to invalidate."""
 
-Leaves = tuple[Level, WordRun]
+Leaves: TypeAlias = tuple[Level, WordRun]
 """Leaves to install: the level they stand at, and their descriptors."""
 
-Address = int
-Table = bytes | bytearray
-"""One that has not changed since it was filled stays `bytes`, and is never copied."""
+Words: TypeAlias = dict[int, dict[int, int]]
+"""Descriptors of one level: by the number of their table, then by their index in it."""
+
+Address: TypeAlias = int
+Table: TypeAlias = bytes | bytearray
+"""A published table never changes; a draft changes a copy."""
+
+NEXT, STEPS = -1, -2
+"""Keys of the state besides addresses: the first address above all tables that there
+have been, and the number of recorded steps."""
 
 
-@define(eq=False)
-class _Plan:
-    """What one change does, in the order in which it is done."""
-
-    clear: list[tuple[Address, int, int]] = field(factory=list)
-    """Tables that stay, and from which entry to which they lose everything."""
-
-    free: set[Address] = field(factory=set)
-    """Tables that nothing leads to any longer."""
-
-    fill: list[tuple[Address, bytes]] = field(factory=list)
-    """New tables."""
-
-    write: list[tuple[Address, WordRun]] = field(factory=list)
-    """Tables that stay, and descriptors for their empty entries."""
+class OverlapError(Exception):
+    """A descriptor is to be written where there is one."""
 
 
 @define(eq=False)
@@ -68,36 +63,121 @@ class Tree:
         geometry: Their shape.
         layout: Where descriptors keep addresses.
         root: Address of the PGD; the other tables are above it.
+        record: Whether to keep the steps of every change.
     """
 
     geometry: Geometry
     layout: AddressLayout
     root: Address
-    tables: dict[Address, Table] = field(init=False)
-    changes: list[RecordedStep] = field(init=False, factory=list)
-    _levels: tuple[Level, ...] = field(init=False)
-    _next: Address = field(init=False)
-    _freed: list[Address] = field(init=False, factory=list)  # a heap, below `_next`
+    record: bool
+    levels: tuple[Level, ...] = field(init=False)
+    state: dict[int, Any] = field(init=False)
+    steps: list[RecordedStep] = field(init=False, factory=list)
+    # A heap with every address below `NEXT` that has no table. It may have others too:
+    # what it has is looked up in the state before it is used.
+    free: list[Address] = field(init=False, factory=list)
+    taken: list[Address] = field(init=False, factory=list)  # off the heap, by a draft
 
     def __attrs_post_init__(self) -> None:
         size, page = self.geometry.pgd_size, self.geometry.page_size
-        self.tables = {self.root: bytes(size)}
-        self._levels = self.geometry.table_levels
-        self._next = -(-(self.root + size) // page) * page
+        self.levels = self.geometry.table_levels
+        piece = bytes(min(size, page))
+        pieces = range(self.root, self.root + size, page)
+        self.state = dict.fromkeys(pieces, piece)
+        self.state |= {NEXT: -(-(self.root + size) // page) * page, STEPS: 0}
+
+    def copy(self) -> "Tree":
+        """Return a tree that shares nothing that changes with this one."""
+        other = Tree(self.geometry, self.layout, self.root, self.record)
+        other.state, other.steps = self.state.copy(), self.steps.copy()
+        other.free = sorted(self.free + self.taken)
+        return other
+
+    def images(self) -> dict[Address, bytes]:
+        """Return the tables by address; the pieces of the PGD are one."""
+        end = self.root + self.geometry.pgd_size
+        tables = sorted((at, table) for at, table in self.state.items() if at >= 0)
+        pgd = b"".join(table for at, table in tables if self.root <= at < end)
+        others = {at: bytes(table) for at, table in tables if at >= end and table}
+        return {self.root: pgd} | others
+
+    def recorded(self) -> list[RecordedStep]:
+        """Return the steps of all changes that were published."""
+        return self.steps[: self.state[STEPS]]
+
+    def draft(self) -> "Draft":
+        """Begin a change."""
+        while self.taken:  # by a draft that was not published
+            heappush(self.free, self.taken[-1])
+            self.taken.pop()
+        return Draft(self, self.state[NEXT])
+
+
+@define(eq=False)
+class Draft:
+    """A change that nobody sees until it is published.
+
+    Args:
+        tree: What it changes.
+        next: The first address above all tables.
+    """
+
+    tree: Tree
+    next: Address
+    new: dict[int, Any] = field(init=False, factory=dict)
+    """Tables of this change by address, None for one that is freed."""
+    steps: list[RecordedStep] = field(init=False, factory=list)
+
+    def publish(self) -> None:
+        """Make the change: all of it, or nothing where an exception comes between."""
+        tree, new = self.tree, self.new
+        state = tree.state
+        if tree.record:
+            del tree.steps[state[STEPS] :]  # of a change that was not published
+            tree.steps += self.steps
+            new[STEPS] = len(tree.steps)
+        new[NEXT] = self.next
+        for address in new:  # with a place for each key, the update allocates nothing
+            state.setdefault(address)
+        state.update(new)
+        tree.taken.clear()
 
     # Reading
+
+    def _table(self, address: Address) -> Table:
+        table: Table | None = self.new.get(address)
+        return self.tree.state[address] if table is None else table
+
+    def _roots(self, start: int, end: int) -> Iterator[tuple[Address, int]]:
+        """Yield the tables of the PGD for a range, and the first IPA of each."""
+        geometry = self.tree.geometry
+        shift = geometry.pgdir_shift + geometry.stride
+        for number in range(start >> shift, (end - 1 >> shift) + 1):
+            yield self.tree.root + number * geometry.page_size, number << shift
+
+    def leaf_at(self, ipa: int) -> tuple[Level, int] | None:
+        """Return the level and the descriptor of the leaf that maps an address."""
+        [(address, base)] = self._roots(ipa, ipa + 1)
+        for level in self.tree.levels:
+            index = ipa - base >> level.shift
+            (word,) = read(self._table(address), index, index + 1)
+            if not _is_link(level, word):
+                return (level, word) if word else None
+            address, base = self._linked(word), ipa & -level.entry_size
+        raise AssertionError  # pragma: no cover - the last level has no links
 
     def runs(self, start: int, end: int) -> Iterator[tuple[LeafRun, int]]:
         """Yield the leaves that map a part of a range, and each run's first word.
 
         Leaves are whole, but a contiguous group is cut where the range ends.
         """
-        return self._runs(0, self.root, 0, start, end)
+        for address, base in self._roots(start, end):
+            yield from self._runs(0, address, base, start, end)
 
     def _runs(
         self, depth: int, address: Address, base: int, start: int, end: int
     ) -> Iterator[tuple[LeafRun, int]]:
-        level, table = self._levels[depth], self.tables[address]
+        level, table = self.tree.levels[depth], self._table(address)
         index, last = _entries(level, table, base, start, end)
         words = read(table, index, last)
         at = 0
@@ -108,29 +188,34 @@ class Tree:
                 yield from self._runs(depth + 1, self._linked(word), ipa, start, end)
             elif word:
                 count = _alike(table, words, index, at, level.shift)
-                pa = self.layout.decode(word, level.shift)
+                pa = self.tree.layout.decode(word, level.shift)
                 grouped = bool(level.contiguous and word & CONTIGUOUS_BIT)
                 yield LeafRun(level, ipa, pa, count, grouped), word
             at += count
 
     def _linked(self, word: int) -> Address:
-        return self.layout.decode(word, self.geometry.page_shift)
+        return self.tree.layout.decode(word, self.tree.geometry.page_shift)
 
-    def _find(self, level: Level, number: int, gone: set[Address]) -> Address | None:
-        """Return the table of a level with a number, unless it is or will be gone."""
-        ipa = number << level.shift + self.geometry.stride
-        address, base = self.root, 0
-        for above in self._levels[: level.number - self.geometry.start_level]:
-            index = (ipa - base) >> above.shift
-            (word,) = read(self.tables[address], index, index + 1)
+    def _find(self, depth: int, number: int) -> Address | None:
+        """Return the table of a level with a number, or None if there is none.
+
+        Raises:
+            OverlapError: A leaf is in its place.
+        """
+        geometry = self.tree.geometry
+        region = self.tree.levels[depth].shift + geometry.stride
+        [(address, base)] = self._roots(number << region, (number << region) + 1)
+        for above in self.tree.levels[:depth]:
+            index = (number << region) - base >> above.shift
+            (word,) = read(self._table(address), index, index + 1)
+            if not word:
+                return None
             if not _is_link(above, word):
-                return None
+                raise OverlapError
             address, base = self._linked(word), base + (index << above.shift)
-            if address in gone:
-                return None
         return address
 
-    # Changing
+    # Clearing
 
     def replace(self, start: int, end: int, leaves: Sequence[Leaves]) -> None:
         """Let leaves take the place of everything in a range.
@@ -138,204 +223,268 @@ class Tree:
         Args:
             start: The range's first IPA. No leaf or contiguous group reaches from the
                 range over one of its ends.
-            end: The IPA after it. An empty range replaces nothing: then there must be
-                nothing where the leaves go.
+            end: The IPA after it.
             leaves: What takes its place, within it.
 
         Raises:
-            InvalidArgument: There is no room for tables; nothing has changed then.
+            InvalidArgument: There is no room for tables.
         """
-        plan = _Plan()
-        if start < end:
-            kept = [_span(level, words) for level, words in leaves]
-            self._plan_clear(plan, 0, self.root, 0, (start, end), kept)
-        before = self._next, self._freed.copy()
-        self._freed += plan.free
-        heapify(self._freed)
-        try:
-            self._plan_fill(plan, leaves)
-        except InvalidArgument:
-            self._next, self._freed = before
-            raise
-        self._carry_out(plan, start, end)
+        kept = [
+            (level.number, words.index << level.shift, words.end << level.shift)
+            for level, words in leaves
+        ]
+        before, unlinked = len(self.steps), list[Address]()
+        for address, base in self._roots(start, end):
+            self._clear(0, address, base, (start, end), kept, unlinked)
+        empty = bytes(self.tree.geometry.page_size)
+        for address in sorted(unlinked):
+            # Nothing leads here any more. It is cleared for whoever has it next.
+            self.new[address] = None
+            heappush(self.tree.free, address)
+            self.steps.append((WRITE, address, empty))
+        if len(self.steps) > before:
+            self.steps.append((INVALIDATE, start, end - start))
+        self.fill(leaves, {})
 
-    def _plan_clear(
+    def _clear(
         self,
-        plan: _Plan,
         depth: int,
         address: Address,
         base: int,
         gone: tuple[int, int],
         kept: list[tuple[int, int, int]],
-    ) -> None:
-        level, table = self._levels[depth], self.tables[address]
+        unlinked: list[Address],
+    ) -> bool:
+        """Clear a range of a table, and of those below; return whether it is needed.
+
+        A table in which nothing is left, and nothing will be, is not changed.
+        """
+        level, table = self.tree.levels[depth], self._table(address)
         first, last = _entries(level, table, base, *gone)
-        # What is inside the range goes. The tables below the first and the last entry
-        # may reach out of it, and stay if they have something there, or will.
+        end = base + (len(table) // WORD_BYTES << level.shift)
+        needed = (
+            depth == 0
+            or table[: first * WORD_BYTES] != bytes(first * WORD_BYTES)
+            or table[last * WORD_BYTES :] != bytes(len(table) - last * WORD_BYTES)
+            or any(
+                number >= level.number and start < end and base < stop
+                for number, start, stop in kept
+            )
+        )
+        begin, stop = first, last
+        # Tables below the first and the last entry may reach out of the range.
         for index in sorted({first, last - 1}):
             (word,) = read(table, index, index + 1)
             ipa = base + (index << level.shift)
-            if _is_link(level, word) and self._stays(level, ipa, gone, kept):
-                child = self._linked(word)
-                self._plan_clear(plan, depth + 1, child, ipa, gone, kept)
-                first, last = (index + 1, last) if index == first else (first, index)
-        words = read(table, first, last)
-        used = [at for at, word in enumerate(words) if word]
-        if used:
-            plan.clear.append((address, first + used[0], first + used[-1] + 1))
-        for at in used:
-            if _is_link(level, words[at]):
-                plan.free.update(self._below(depth + 1, self._linked(words[at])))
+            inside = gone[0] <= ipa and ipa + level.entry_size <= gone[1]
+            if _is_link(level, word) and not inside:
+                below = self._linked(word)
+                if self._clear(depth + 1, below, ipa, gone, kept, unlinked):
+                    needed = True
+                    if index == first:
+                        begin = index + 1
+                    else:
+                        stop = index
+        if needed:
+            self._empty(depth, address, begin, stop, unlinked)
+        return needed
 
-    def _stays(
+    def _empty(
         self,
-        level: Level,
-        ipa: int,
-        gone: tuple[int, int],
-        kept: list[tuple[int, int, int]],
-    ) -> bool:
-        """Return whether the table that an entry links to is still needed."""
-        (start, end), after = gone, ipa + level.entry_size
-        if start <= ipa and after <= end:
-            return False
-        return (
-            any(
-                number > level.number and first < after and ipa < last
-                for number, first, last in kept
-            )
-            or (ipa < start and any(self.runs(ipa, start)))
-            or (end < after and any(self.runs(end, after)))
-        )
+        depth: int,
+        address: Address,
+        begin: int,
+        stop: int,
+        unlinked: list[Address],
+    ) -> None:
+        """Clear some entries of a table, and list the tables that they lead to."""
+        words = read(self._table(address), begin, stop)
+        used = [at for at, word in enumerate(words) if word]
+        if not used:
+            return
+        for at in used:
+            if _is_link(self.tree.levels[depth], words[at]):
+                unlinked += self._below(depth + 1, self._linked(words[at]))
+        at = (begin + used[0]) * WORD_BYTES
+        zeros = bytes((used[-1] + 1 - used[0]) * WORD_BYTES)
+        self._open(address)[at : at + len(zeros)] = zeros
+        self.steps.append((WRITE, address + at, zeros))
 
     def _below(self, depth: int, address: Address) -> Iterator[Address]:
         """Yield a table and all that it leads to."""
         yield address
-        level, table = self._levels[depth], self.tables[address]
+        level, table = self.tree.levels[depth], self._table(address)
         if level.number < LAST_LEVEL:
             for word in read(table, 0, len(table) // WORD_BYTES):
                 if _is_link(level, word):
                     yield from self._below(depth + 1, self._linked(word))
 
-    def _plan_fill(self, plan: _Plan, leaves: Sequence[Leaves]) -> None:
-        links: list[WordRun] = []
-        for level in reversed(self._levels):
-            here = [words for at, words in leaves if at.number == level.number]
-            here = sorted(here + links, key=lambda words: words.index)
-            if level.number == self.geometry.start_level:
-                plan.write += [(self.root, words) for words in here]
-            else:
-                links = self._fill_level(plan, level, here)
+    # Filling
 
-    def _fill_level(
-        self, plan: _Plan, level: Level, here: list[WordRun]
-    ) -> list[WordRun]:
-        """Plan the descriptors of one level, and return the links that they need."""
-        entries = self.geometry.granule.entries
+    def fill(self, leaves: Sequence[Leaves], words: Words) -> None:
+        """Install leaves where nothing is.
+
+        Args:
+            leaves: Runs of them.
+            words: Further descriptors of the last level.
+
+        Raises:
+            InvalidArgument: There is no room for tables.
+            OverlapError: Something is there, or two of the leaves overlap.
+        """
         links: list[WordRun] = []
-        shift = self.geometry.page_shift
-        parts: dict[int, list[WordRun]] = {}  # by table, of those not filled by one run
-        for words in here:
-            start = words.index
-            while start < words.end:
+        writes: list[RecordedStep] = []
+        before = len(self.steps)
+        for depth in reversed(range(len(self.tree.levels))):
+            number = self.tree.levels[depth].number
+            here = [run for level, run in leaves if level.number == number]
+            here = sorted(here + links, key=lambda run: run.index)
+            links, parts = self._whole_tables(depth, here)
+            words = self._part_tables(depth, parts, words, writes)
+        if len(self.steps) > before:
+            self.steps.append((BARRIER, 0, 0))
+        self.steps += writes
+
+    def _whole_tables(
+        self, depth: int, runs: Iterable[WordRun]
+    ) -> tuple[list[WordRun], dict[int, list[WordRun]]]:
+        """Make the tables that one run fills.
+
+        Returns:
+            The links to them, and the rest of the runs by the number of its table.
+        """
+        entries = self.tree.geometry.granule.entries
+        links: list[WordRun] = []
+        parts: dict[int, list[WordRun]] = {}
+        for run in runs:
+            start = run.index
+            while start < run.end:
                 number, offset = divmod(start, entries)
-                whole = 0 if offset else (words.end - start) // entries
-                end = min(start + max(whole, 1) * entries - offset, words.end)
-                part = words.part(start, end)
-                if whole:  # nothing else has been in these tables
+                whole = 0 if offset or depth == 0 else (run.end - start) // entries
+                end = min(start + max(whole, 1) * entries - offset, run.end)
+                part = run.part(start, end)
+                if whole:
                     addresses = self._take(whole)
-                    plan.fill += zip(addresses, part.tables(entries), strict=True)
-                    links += _links(self.layout, shift, number, addresses)
+                    tables = part.tables(entries)
+                    self.new.update(zip(addresses, tables, strict=True))
+                    if self.tree.record:
+                        self.steps += [
+                            (WRITE, *new) for new in zip(addresses, tables, strict=True)
+                        ]
+                    links += self._links(number, addresses)
                 else:
                     parts.setdefault(number, []).append(part)
                 start = end
-        for number, some in parts.items():
-            address = self._find(level, number, plan.free)
+        return links, parts
+
+    def _part_tables(
+        self,
+        depth: int,
+        parts: dict[int, list[WordRun]],
+        words: Words,
+        writes: list[RecordedStep],
+    ) -> Words:
+        """Write into tables that are there, or make them; return the links to new ones.
+
+        What is written into tables that a CPU may read is added to ``writes``.
+        """
+        stride, page_shift = self.tree.geometry.stride, self.tree.geometry.page_shift
+        encode = self.tree.layout.encode
+        mask = (1 << stride) - 1
+        links: Words = {}
+        for number in sorted({*parts, *words}):
+            address = self._find(depth, number)
+            is_new = address is None
             if address is None:
-                (address,) = self._take(1)
-                plan.fill.append((address, self._new_table(some)))
-                links += _links(self.layout, shift, number, [address])
+                [address] = self._take(1)
+                self.new[address] = bytearray(self.tree.geometry.page_size)
+                link = encode(address, page_shift) | TABLE_OR_PAGE
+                links.setdefault(number >> stride, {})[number & mask] = link
+            late = self._write(address, parts.get(number, ()), words.get(number, {}))
+            if is_new:
+                self.steps.append((WRITE, address, self.new[address]))
             else:
-                plan.write += [(address, part) for part in some]
+                writes += late
         return links
 
-    def _new_table(self, parts: list[WordRun]) -> bytes:
-        table = bytearray(self.geometry.page_size)
-        for words in parts:
-            self._place(table, words)
-        return bytes(table)
+    def _write(
+        self, address: Address, runs: Iterable[WordRun], words: dict[int, int]
+    ) -> list[RecordedStep]:
+        """Write descriptors into empty entries of a table, and return the steps."""
+        table = self._open(address)
+        steps: list[RecordedStep] = []
+        for run in runs:
+            at, image = run.index * WORD_BYTES % len(table), run.image()
+            if table[at : at + len(image)] != bytes(len(image)):
+                raise OverlapError
+            table[at : at + len(image)] = image
+            steps.append((WRITE, address + at, image))
+        for index, word in words.items():
+            if read(table, index, index + 1) != (0,):
+                raise OverlapError
+            pack_into("<Q", table, index * WORD_BYTES, word)
+        if self.tree.record:
+            steps += [
+                (WRITE, address + index * WORD_BYTES, pack("<Q", word))
+                for index, word in words.items()
+            ]
+        return steps
 
-    def _place(self, table: bytearray, words: WordRun) -> tuple[int, bytes]:
-        """Put descriptors into a table, and return at which byte and what."""
-        at = words.index * WORD_BYTES % len(table)
-        image = words.image()
-        table[at : at + len(image)] = image
-        return at, image
+    def _open(self, address: Address) -> bytearray:
+        """Return a table of this change, to be written."""
+        table = self._table(address)
+        if address not in self.new or isinstance(table, bytes):
+            table = self.new[address] = bytearray(table)
+        return table
 
     def _take(self, count: int) -> list[Address]:
         """Take the lowest free places for tables."""
-        page = self.geometry.page_size
-        found = [heappop(self._freed) for _ in range(min(count, len(self._freed)))]
+        tree, page = self.tree, self.tree.geometry.page_size
+        found: list[Address] = []
+        while tree.free and len(found) < count:
+            address = tree.free[0]
+            tree.taken.append(address)  # first, so that an exception loses no address
+            heappop(tree.free)
+            if self._is_free(address):
+                self.new[address] = b""  # taken, and not filled yet
+                found.append(address)
         fresh = count - len(found)
-        end, limit = self._next + fresh * page, 1 << self.layout.address_bits
+        end, limit = self.next + fresh * page, 1 << tree.layout.address_bits
         if end > limit:
             raise InvalidArgument(
                 f"no room for {fresh} more tables: they would end at {end:#x}, but "
-                f"{self.layout.address_bits}-bit addresses end at {limit:#x}; "
+                f"{tree.layout.address_bits}-bit addresses end at {limit:#x}; "
                 "use a lower base"
             )
-        found += range(self._next, end, page)
-        self._next = end
+        found += range(self.next, end, page)
+        self.next = end
         return found
 
-    def _carry_out(self, plan: _Plan, start: int, end: int) -> None:
-        log = self.changes.append
-        for address, first, last in plan.clear:
-            at, zeros = first * WORD_BYTES, bytes((last - first) * WORD_BYTES)
-            self._open(address)[at : at + len(zeros)] = zeros
-            log((WRITE, address + at, zeros))
-        empty = bytes(self.geometry.page_size)
-        for address in sorted(plan.free):
-            # Nothing leads here any more. It is cleared for whoever has it next.
-            del self.tables[address]
-            log((WRITE, address, empty))
-        if plan.clear:
-            log((INVALIDATE, start, end - start))
-        if plan.fill:
-            self.tables.update(plan.fill)
-            self.changes += [(WRITE, address, table) for address, table in plan.fill]
-            log((BARRIER, 0, 0))
-        for address, words in plan.write:
-            at, image = self._place(self._open(address), words)
-            log((WRITE, address + at, image))
+    def _is_free(self, address: Address) -> bool:
+        if address in self.new:
+            return self.new[address] is None
+        state = self.tree.state
+        return address < state[NEXT] and state.get(address) is None
 
-    def _open(self, address: Address) -> bytearray:
-        """Return a table for writing."""
-        table = self.tables[address]
-        if isinstance(table, bytes):
-            table = self.tables[address] = bytearray(table)
-        return table
-
-
-def _links(
-    layout: AddressLayout, shift: int, number: int, addresses: Sequence[Address]
-) -> Iterator[WordRun]:
-    """Yield the descriptors of new tables, as few runs of words as they can be."""
-    start = 0
-    while start < len(addresses):
-        first, count = addresses[start], len(addresses) - start
-        # Addresses ascend, so the distance of two says whether there is a gap.
-        while (
-            addresses[start + count - 1] - first >> shift >= count
-            or (addresses[start + count - 1] ^ first) >> IN_PLACE_BITS
-        ):
-            count = -(-count // 2)
-        bits = layout.encode(first, shift) | TABLE_OR_PAGE
-        yield WordRun(number + start, bits, shift, count)
-        start += count
+    def _links(self, number: int, addresses: Sequence[Address]) -> Iterator[WordRun]:
+        """Yield the descriptors of new tables, as few runs of words as they can be."""
+        layout, shift = self.tree.layout, self.tree.geometry.page_shift
+        start = 0
+        while start < len(addresses):
+            first, count = addresses[start], len(addresses) - start
+            # Addresses ascend, so the distance of two shows whether there is a gap.
+            while (
+                addresses[start + count - 1] - first >> shift >= count
+                or (addresses[start + count - 1] ^ first) >> IN_PLACE_BITS
+            ):
+                count = -(-count // 2)
+            bits = layout.encode(first, shift) | TABLE_OR_PAGE
+            yield WordRun(number + start, bits, shift, count)
+            start += count
 
 
 def _is_link(level: Level, word: int) -> bool:
-    return level.number < LAST_LEVEL and word & TABLE_OR_PAGE == TABLE_OR_PAGE
+    return word & TABLE_OR_PAGE == TABLE_OR_PAGE and level.number < LAST_LEVEL
 
 
 def _entries(
@@ -370,8 +519,3 @@ def _alike(
     while count < rest and words[at + count] == word + (count << shift):
         count += 1
     return count
-
-
-def _span(level: Level, words: WordRun) -> tuple[int, int, int]:
-    """Return the level of leaves, and the range that they map."""
-    return level.number, words.index << level.shift, words.end << level.shift

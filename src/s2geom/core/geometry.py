@@ -7,6 +7,7 @@ shape is answered by `stage2` and `Cpu.check`.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from attrs import field, frozen
@@ -269,19 +270,22 @@ class Geometry(Displayed):
         >>> Geometry(Granule.K4, 40, 1).split(0xFF_FFFF_F000).indices
         (511, 511, 511)
         """
-        ipa = integer("ipa", ipa)
-        if not 0 <= ipa < self.ipa_size:
-            raise InvalidArgument(
-                f"ipa must be inside the {self.ipa_bits}-bit IPA space, "
-                f"0..{self.ipa_size - 1:#x}, got {ipa:#x}"
-            )
-        stride, shift = self.stride, self.pgdir_shift
-        table, first = divmod(ipa >> shift, 1 << stride)
-        indices = [first]
-        while shift > self.page_shift:
-            shift -= stride
-            indices.append(ipa >> shift & ((1 << stride) - 1))
-        return IpaIndex(self, table, tuple(indices), ipa & (self.page_size - 1))
+        if type(ipa) is not int or ipa >> self.ipa_bits:
+            ipa = integer("ipa", ipa)
+            if not 0 <= ipa < self.ipa_size:
+                raise InvalidArgument(
+                    f"ipa must be inside the {self.ipa_bits}-bit IPA space, "
+                    f"0..{self.ipa_size - 1:#x}, got {ipa:#x}"
+                )
+        table_shift, shifts, full, low = _splitting(self.granule, self.start_level)
+        indices = tuple([ipa >> shift & full for shift in shifts])
+        # What was just computed is right, and checking it would take most of the time.
+        index = _new(IpaIndex)
+        _set_geometry(index, self)
+        _set_table(index, ipa >> table_shift)
+        _set_indices(index, indices)
+        _set_offset(index, ipa & low)
+        return index
 
     def join(self, index: "IpaIndex") -> int:
         """Put an IPA together again: the inverse of `split`.
@@ -411,3 +415,24 @@ class IpaIndex(Displayed):
         for index in self.indices[1:]:
             number = number << self.geometry.stride | index
         return number << self.geometry.page_shift | self.offset
+
+
+_new = object.__new__
+_set_geometry, _set_table, _set_indices, _set_offset = (
+    vars(IpaIndex)[slot].__set__ for slot in ("geometry", "table", "indices", "offset")
+)
+
+
+@cache
+def _splitting(
+    granule: Granule, start_level: int
+) -> tuple[int, tuple[int, ...], int, int]:
+    """Return what takes an IPA apart.
+
+    It is the shift of the table number, those of the indices, and the masks of an index
+    and of an offset.
+    """
+    levels = range(start_level, LAST_LEVEL + 1)
+    shifts = tuple(granule.level_shift(level) for level in levels)
+    stride = granule.stride
+    return shifts[0] + stride, shifts, (1 << stride) - 1, granule.size - 1

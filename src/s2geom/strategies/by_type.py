@@ -126,7 +126,7 @@ BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
     Scheme: schemes,
     Step: lambda: table_images().flatmap(
         lambda image: st.sampled_from(
-            image.builder().changes() or [Step("barrier", 0, 0)]
+            image.builder(record=True).changes() or [Step("barrier", 0, 0)]
         )
     ),
     TableBuilder: lambda: table_images().map(TableImage.builder),

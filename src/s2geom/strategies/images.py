@@ -46,9 +46,9 @@ class TableImage(Pasted):
     root: int
     mappings: tuple[Placement, ...]
 
-    def builder(self) -> TableBuilder:
-        """Return a new builder that has mapped it all."""
-        tables = TableBuilder(self.geometry, self.root)
+    def builder(self, *, record: bool = False) -> TableBuilder:
+        """Return a new builder that has mapped it all, and recorded it if asked to."""
+        tables = TableBuilder(self.geometry, self.root, record=record)
         for ipa, pa, size, attributes in self.mappings:
             tables.map(ipa, pa, size, attributes=attributes)
         return tables
