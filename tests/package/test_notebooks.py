@@ -155,6 +155,37 @@ def test_a_page_shows_all_that_a_notebook_has(path: Path) -> None:
             assert at > -1, piece
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_output_stops_an_export_to_latex(path: Path) -> None:
+    """Nbconvert takes SVG to another program, so no output has it as a form."""
+    kinds = {
+        kind
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        for output in cell.get("outputs", ())
+        for kind in output.get("data", ())
+    }
+
+    assert {"text/plain", "text/html"} >= kinds
+
+
+def test_a_notebook_becomes_latex() -> None:
+    """With nbconvert, and without Inkscape; the texts stand for the pictures."""
+    if find_spec("nbconvert") is None:
+        if os.environ.get("S2GEOM_ALL") == "1":
+            pytest.fail("S2GEOM_ALL=1 and this test needs nbconvert", pytrace=False)
+        pytest.skip("needs nbconvert (dependency group notebooks)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Jupyter's own affairs
+        exporter = import_module("nbconvert").LatexExporter()
+        for path in NOTEBOOKS:
+            notebook = load(path)
+            # What is Markdown goes through pandoc, which is not needed to show this.
+            notebook.cells = code(notebook)
+            latex, _ = exporter.from_notebook_node(notebook)
+
+            assert "\\documentclass" in latex
+
+
 if __name__ == "__main__":
     for each in NOTEBOOKS:
         import_module("nbformat").write(run(each), each)

@@ -42,6 +42,21 @@ def drawn(drawing: Drawing | None) -> Drawing:
     return drawing
 
 
+# Pictures as they are returned
+
+
+def test_a_picture_is_text_that_a_notebook_shows() -> None:
+    """It is a `str` of SVG, and as a cell's value it is an image with its text."""
+    picture = s2.table_tree(Geometry(14, 40, 2))
+    forms = picture._repr_mimebundle_()  # type: ignore[attr-defined]
+
+    assert isinstance(picture, str)
+    assert picture.startswith("<svg")
+    assert {"text/plain", "text/html"} == {*forms}
+    assert forms["text/plain"].startswith("<SVG: 16K pages, 40-bit IPA: levels 2 to 3")
+    assert 'alt="level 2: the root, 16 tables side by side' in forms["text/html"]
+
+
 # Refusals
 
 

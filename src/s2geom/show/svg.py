@@ -210,7 +210,7 @@ class Drawing:
             f'<text x="{_number(x)}" y="{_number(y)}"{style}>{safe(text)}</text>'
         )
 
-    def svg(self, *, titled: bool = True) -> str:
+    def svg(self, *, titled: bool = True) -> "Picture":
         """Return the picture as SVG, with its title above it unless told otherwise."""
         drawn, top = self, TITLE_HEIGHT
         if titled:
@@ -221,7 +221,7 @@ class Drawing:
         # Two pictures on one page need two names, and the same picture one.
         content = f"{self.title}\n{self.description}\n{shapes}"
         name = sha256(content.encode("utf-8", "replace")).hexdigest()[:10]
-        return (
+        return Picture(
             f'<svg xmlns="http://www.w3.org/2000/svg" class="s2geom" role="img"'
             f' viewBox="0 {top} {width} {height}" width="{width}" height="{height}"'
             f' aria-labelledby="s2t-{name} s2d-{name}" font-family="{FONT}"'
@@ -233,16 +233,35 @@ class Drawing:
         )
 
     def img(self) -> str:
-        """Return the picture without its title as HTML: an image and its text.
+        """Return the picture without its title as HTML: an image and its text."""
+        return self.svg(titled=False).img()
 
-        Notebooks that are not trusted drop SVG, and keep an image whose address is its
-        content.
+
+class Picture(str):
+    """A picture as SVG, which a notebook shows as an image.
+
+    It is the text of the SVG in everything but what a notebook draws of it.
+    """
+
+    __slots__ = ()
+
+    def img(self) -> str:
+        """Return an HTML image whose address is the picture, with a text alternative.
+
+        Notebooks that are not trusted drop SVG, and keep such an image.
         """
-        data = b64encode(self.svg(titled=False).encode("utf-8", "replace")).decode()
+        drawn = re.sub("<g><title>[^<]*</title>", "<g>", self)  # no pointer gets there
+        data = b64encode(drawn.encode("utf-8", "replace")).decode()
+        [size] = re.findall(r'width="[^"]*" height="[^"]*"', self)[:1]
         return (
-            f'<img alt="{safe(self.description or self.title)}" '
-            f'width="{_number(self.width)}" '
-            f'height="{_number(self.height - TITLE_HEIGHT)}" '
+            f'<img alt="{self._part("desc") or self._part("title")}" {size} '
             'style="max-width:100%;height:auto;display:block" '
             f'src="data:image/svg+xml;base64,{data}"/>'
         )
+
+    def _part(self, name: str) -> str:
+        """Return the text of an element that is there once, escaped as it is."""
+        return self.partition(f"<{name} ")[2].partition(">")[2].partition("</")[0]
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/plain": f"<SVG: {self._part('title')}>", "text/html": self.img()}
