@@ -195,7 +195,7 @@ def protected_vms(prog: drgn.Program) -> Iterator[Tables]:
         vm = drgn.Object.from_bytes_(prog, kind, data)
         mmu = vm.kvm.arch.mmu
         if not int(mmu.pgd_phys):
-            continue  # its tables are the host's: Linux before v6.14
+            continue  # it has none yet
         handle = int(vm.kvm.arch.pkvm.handle)
         kvm = hosts.get(handle)
         owner = "unknown process" if kvm is None else process_of(kvm)
@@ -279,10 +279,11 @@ def describe(tables: Tables) -> str:
     shape = tables.vtcr.geometry()
     fwb = {None: "FWB not known", True: "FWB", False: "no FWB"}[tables.fwb]
     vmid = "" if tables.vmid is None else f"VMID {tables.vmid}, "
+    count = shape.concatenation
     return (
         f"{tables.title}: {vmid}{shape.granule} pages, {shape.ipa_bits}-bit IPA, "
-        f"{shape.levels} levels, {shape.concatenation} root table(s) at "
-        f"{tables.root:#x}, {'LPA2, ' if shape.lpa2 else ''}{fwb}"
+        f"{shape.levels} levels, root {tables.root:#x} ({count} "
+        f"{'table' if count == 1 else 'tables'}), {'LPA2, ' if shape.lpa2 else ''}{fwb}"
     )
 
 

@@ -142,8 +142,8 @@ def test_dump(monkeypatch: pytest.MonkeyPatch) -> None:
     gdb = sourced(monkeypatch, words())
 
     assert gdb.do("dump").endswith("2 mappings, 2052 KiB\n")
-    assert gdb.do("dump", "0x40200000").endswith("1 mappings, 4 KiB\n")
-    assert gdb.do("dump", "0x40000000 0x40001000").endswith("1 mappings, 4 KiB\n")
+    assert gdb.do("dump", "0x40200000").endswith("1 mapping, 4 KiB\n")
+    assert gdb.do("dump", "0x40000000 0x40001000").endswith("1 mapping, 4 KiB\n")
 
 
 def test_a_host_that_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

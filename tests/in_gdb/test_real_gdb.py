@@ -52,7 +52,7 @@ def test_the_registers_are_read_from_the_target(qemu: Machine) -> None:
 
     assert "stage 2 is off" not in said
     assert said.count("warning: ") == 1  # gdb's own: it has no program
-    assert "4K pages, 40-bit IPA, 3 levels from level 1, 2 root table(s)" in said
+    assert "4K pages, 40-bit IPA, 3 levels from level 1, 2 root tables" in said
     assert f"root at {TABLES:#x}" in said
     assert f"VTTBR_EL2 {7 << 48 | TABLES:#x}" in said
     assert "VM = 1: stage 2 is on" in said
@@ -102,7 +102,7 @@ def test_a_dump_lists_what_is_mapped(qemu: Machine) -> None:
         assert f"{ipa:#x} to {ipa + size - 1:#x} -> {output:#x}" in said
     assert "2 mappings, 2080 KiB" in said
     assert "0x40201000 to 0x40202fff -> 0x56401000, 8 KiB, level 3: " in said
-    assert "1 mappings, 8 KiB" in said
+    assert "1 mapping, 8 KiB" in said
     assert "read-only" in said
 
 

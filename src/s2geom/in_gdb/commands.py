@@ -15,6 +15,7 @@ from attrs import frozen
 from s2geom.core.errors import S2GeomError, UnreadableInput
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
+from s2geom.core.wording import counted
 from s2geom.readers.debuggers import gdb as gdb_memory
 from s2geom.readers.page_cache import cached
 from s2geom.registers.vtcr import VTCR_EL2
@@ -125,7 +126,8 @@ def regs(gdb: Any, _: str) -> Lines:
     shape = found.geometry
     yield (
         f"{shape.granule} pages, {shape.ipa_bits}-bit IPA, {shape.levels} levels from "
-        f"level {shape.start_level}, {shape.concatenation} root table(s)"
+        f"level {shape.start_level}, "
+        f"{counted(shape.concatenation, 'root table')}"
     )
     yield f"root at {found.root:#x}"
 
@@ -179,7 +181,7 @@ def dump(gdb: Any, argument: str) -> Lines:
         ):
             count, total = count + 1, total + mapping.size
             yield _mapping_line(mapping, found.fwb)
-    yield f"{count} mappings, {size_text(total)}"
+    yield f"{counted(count, 'mapping')}, {size_text(total)}"
 
 
 def _mapping_line(mapping: Mapping, fwb: bool | None) -> str:
