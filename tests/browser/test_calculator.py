@@ -549,7 +549,7 @@ def test_it_can_be_read_in_light_and_dark(
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
 def test_no_page_scrolls_sideways(browser: Chromium, width: int) -> None:
-    """On a narrow screen the picture scrolls in its frame, and the page does not."""
+    """On a narrow screen the picture shrinks with the page."""
     browser.look(width=width, height=800, dark=False)
     for choices in (
         {"page": "4K", "ipa": 52, "kernel": "lpa2"},
