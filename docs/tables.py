@@ -35,6 +35,7 @@ PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
         *ste.SHAPE_RULES,
         *ste.ROOT_RULES,
         *ste.STE_RULES,
+        *ste.COMPANION_RULES,
     ),
     "rules-esr": (*esr.ESR_RULES, *esr.ESR_LEVEL_RULES),
     "rules-policies": policies.POLICY_RULES,

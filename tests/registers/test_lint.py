@@ -124,7 +124,10 @@ def test_a_cpu_is_asked_about_the_shape() -> None:
             for tg0 in range(3):
                 word = VTCR_EL2(t0sz=t0sz, sl0=sl0, tg0=tg0)
                 for cpu in (CPUS[3], CPUS[5], CPUS[6]):
-                    assert cpu.check(word.geometry()) == word.lint(cpu)
+                    broken = [*word.lint(cpu)]
+                    if (t0sz < 8, tg0) == (True, 0):
+                        assert "vtcr-of-aarch32" == broken.pop(0).rule
+                    assert cpu.check(word.geometry()) == tuple(broken)
 
 
 def test_without_a_cpu_only_what_no_cpu_has_is_found() -> None:
@@ -451,3 +454,92 @@ def test_a_vmid_has_8_or_16_bits(vmid_bits: int) -> None:
         VTTBR_EL2().lint(vmid_bits=vmid_bits)
 
     assert f"vmid_bits must be 8 or 16, got {vmid_bits}" == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "fix"),
+    [
+        (
+            0x8_0008_0F22,
+            "use 0x80080f22 if bit 35 is a zero too many, or else 0x880080f22",
+        ),
+        (
+            0x8_0002_3558,
+            "use 0x80023558 if bit 35 is a zero too many, or else 0x880023558",
+        ),
+        (
+            0x80_0002_3558,
+            "use 0x80023558 if bit 39 is a zero too many, or else 0x8080023558",
+        ),
+        (
+            0x802_3558,
+            "use 0x80023558 if bit 27 is a zero too few, or else 0x88023558",
+        ),
+        (0x2_3558, "use 0x80023558"),
+        (0x1_0002_3558, "use 0x180023558"),
+        (0x9_0002_3558, "use 0x980023558"),
+        (0x4_0002_3558, "use 0x480023558"),
+    ],
+)
+def test_a_bit_31_that_slipped_is_seen(word: int, fix: str) -> None:
+    """A zero typed twice or left out moves it by a digit, and both ways are told."""
+    broken = {why.rule: why for why in VTCR_EL2.from_int(word).lint()}
+
+    assert fix == broken["vtcr-res1-clear"].fix
+
+
+def test_the_vtcr_of_aarch32_is_named() -> None:
+    """Its T0SZ counts from 32 bits, so VTCR_EL2 would have 64 bits or nearly so."""
+    why = VTCR_EL2.from_int(0x8000_3540).lint()[0]
+
+    assert ("vtcr-of-aarch32", "0x80003540") == (why.rule, why.given)
+    assert why.message == (
+        "T0SZ = 0 would be an IPA of 64 bits in VTCR_EL2; the word looks like the VTCR "
+        "of AArch32, where it is an IPA of 32 bits"
+    )
+    assert "AArch32" in why.fix
+    assert "T0SZ of 12 or more" == why.limit
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        0x8002_3540,  # PS is no field of AArch32's
+        0x8000_3548,  # T0SZ = 8 would be negative without S
+        0x0000_3540,  # RES1 is clear
+        0x8000_7540,  # TG0 is no field of AArch32's
+        0x8000_3558,  # an IPA of 40 bits in both
+    ],
+)
+def test_a_word_that_aarch32_does_not_have_is_not_named(word: int) -> None:
+    """Only fields that the two registers share are set."""
+    assert "vtcr-of-aarch32" not in rules(VTCR_EL2.from_int(word).lint())
+
+
+def test_a_vttbr_is_judged_with_the_vtcr_beside_it() -> None:
+    """The shape, PS and VS are its, and it is judged itself."""
+    vttbr = VTTBR_EL2.from_int(0x0100_0000_4000_1000)
+    vtcr = VTCR_EL2.from_int(0x8002_3558)
+
+    assert ["vmid-above-8-bits", "root-misaligned"] == rules(vttbr.lint(vtcr=vtcr))
+    assert vttbr.lint(vtcr=vtcr) == vttbr.lint(vtcr=0x8002_3558)
+    assert vttbr.lint(vtcr=vtcr) == vttbr.lint(
+        geometry=vtcr.geometry(), pa_bits=40, vmid_bits=8
+    )
+
+
+def test_a_companion_that_is_wrong_is_told() -> None:
+    """A root of 4096 tables, and a word without a shape."""
+    vttbr = VTTBR_EL2.from_int(0x0001_0000_4000_0000)
+
+    assert ["ipa-too-large-for-start-level"] == rules(vttbr.lint(vtcr=0x8002_3519))
+    assert ["tg0-reserved"] == rules(vttbr.lint(vtcr=VTCR_EL2(t0sz=24, tg0=3)))
+    assert ["start-level-needs-pa"] == rules(
+        vttbr.lint(Cpu(40), vtcr=VTCR_EL2(t0sz=24, sl0=2))
+    )
+
+
+def test_a_shape_is_given_once() -> None:
+    """A geometry and a VTCR_EL2 might contradict each other."""
+    with pytest.raises(InvalidArgument, match=r"^give geometry or vtcr"):
+        VTTBR_EL2().lint(geometry=Geometry(K4, 40, 1), vtcr=0x8002_3558)

@@ -459,7 +459,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
             ),
             "use S2T0SZ of at least 24",
             {"s2t0sz": 23, "s2ps": 0},
-            {"oas": 36},
+            {"oas": 36, "aarch32": True},
         ),
         (
             "s2sl0-needs-oas",
@@ -742,3 +742,83 @@ def test_a_sentence_depends_on_the_whole_entry(
 ) -> None:
     """The same bits mean something else in another format."""
     assert expected in STE(**fields).explain()
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"s2t0sz": 40, "s2sl0": 0}, "s2t0sz-above-maximum"),
+        ({"s2t0sz": 24, "s2sl0": 1, "s2ds": 1}, "s2ds-not-implemented"),
+        ({"s2t0sz": 24, "s2sl0": 1, "s2vmid": 256}, "s2vmid-above-8-bits"),
+    ],
+)
+def test_an_smmu_of_which_something_is_known_is_the_plainest(
+    fields: dict[str, int], rule: str
+) -> None:
+    """Nothing said: what no SMMU accepts. One feature given: no other feature."""
+    entry = STE(s2aa64=1, **fields)
+
+    assert () == entry.lint()
+    assert rule in [broken.rule for broken in entry.lint(oas=48)]
+    assert () == entry.lint(oas=48, stt=True, ds=True, vmid_bits=16)
+
+
+def test_the_plainest_smmu_has_no_aarch32_tables() -> None:
+    """They would give it 40 bits of IPA whatever its output size is."""
+    entry = STE(s2aa64=1, s2t0sz=26, s2sl0=1)
+
+    assert ["s2t0sz-below-minimum"] == [why.rule for why in entry.lint(oas=36)]
+    assert () == entry.lint(oas=36, aarch32=True)
+
+
+SHARED = Geometry(12, 40, 1)
+
+
+def test_an_entry_agrees_with_the_vtcr_of_the_same_tables() -> None:
+    """The word may be given as a register or as a number."""
+    entry = STE.for_geometry(SHARED, 0x4000_0000)
+    vtcr = VTCR_EL2.for_geometry(SHARED)
+
+    assert () == entry.lint(vtcr=vtcr)
+    assert () == entry.lint(vtcr=int(vtcr))
+
+
+@pytest.mark.parametrize(
+    ("other", "has"),
+    [
+        (Geometry(12, 41, 1), "4K pages, 41 bits of IPA, start level 1"),
+        (Geometry(14, 40, 2), "16K pages, 40 bits of IPA, start level 2"),
+        (Geometry(12, 40, 0), "4K pages, 40 bits of IPA, start level 0"),
+        (Geometry(12, 40, 1, True), "4K pages, 40 bits of IPA, start level 1, LPA2"),
+    ],
+)
+def test_an_entry_that_describes_other_tables_is_found(
+    other: Geometry, has: str
+) -> None:
+    """Page size, width, start level and LPA2 must be those of the CPU."""
+    entry = STE.for_geometry(SHARED, 0x4000_0000)
+    [broken] = entry.lint(vtcr=VTCR_EL2.for_geometry(other))
+
+    assert ("ste-shape-is-not-vtcrs", "architecture") == (
+        broken.rule,
+        broken.limited_by,
+    )
+    assert broken.message == (
+        "the STE and VTCR_EL2 do not describe the same tables: the STE has 4K pages, "
+        f"40 bits of IPA, start level 1, VTCR_EL2 has {has}"
+    )
+    assert has == broken.limit
+    assert broken.fix
+
+
+def test_a_vtcr_that_is_wrong_is_judged_too() -> None:
+    """Its own faults come first; without a shape there is nothing to compare."""
+    entry = STE.for_geometry(SHARED, 0x4000_0000)
+    no_shape = VTCR_EL2(t0sz=24, tg0=3)
+
+    assert ["tg0-reserved"] == [why.rule for why in entry.lint(vtcr=no_shape)]
+    assert ["s2aa64-clear"] == [
+        why.rule for why in STE().lint(vtcr=VTCR_EL2.for_geometry(SHARED))
+    ]
+    with pytest.raises(TypeError, match=r"^vtcr must be an integer"):
+        entry.lint(vtcr="0x80023558")  # type: ignore[arg-type]

@@ -13,7 +13,12 @@ from typing import Any, ClassVar, cast
 from attrs import define, field, frozen
 
 from s2geom.core.address_form import WIDE, AddressForm, address_form
-from s2geom.core.errors import UnreadableInput, UnsupportedCombination, Violations
+from s2geom.core.errors import (
+    UnreadableInput,
+    UnsupportedCombination,
+    Violation,
+    Violations,
+)
 from s2geom.core.fields import Reading, Word, bit, bits, rest
 from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.granule import Granule
@@ -41,6 +46,7 @@ from s2geom.registers.shape_fields import (
     vmid_bits_of,
     walks_are,
 )
+from s2geom.registers.vtcr import VTCR_EL2, vtcr_of
 
 ENTRY_BYTES = 64
 FIRST_BIT = 128
@@ -385,28 +391,36 @@ class STE(Word):
     def lint(
         self,
         *,
-        oas: int = 52,
-        granules: Iterable[Granule] = frozenset(Granule),
-        ds: bool = True,
-        stt: bool = True,
-        aarch32: bool = True,
-        vmid_bits: int = 16,
+        oas: int | None = None,
+        granules: Iterable[Granule] | None = None,
+        ds: bool | None = None,
+        stt: bool | None = None,
+        aarch32: bool | None = None,
+        vmid_bits: int | None = None,
+        vtcr: VTCR_EL2 | int | None = None,
     ) -> Violations:
         """Return everything that is wrong with the entry; empty if nothing is.
 
-        What is asked of is an SMMUv3.1 or later. By default it can do anything, so
-        that only what no SMMU accepts is found. Hardware updates (IDR0.HTTU), stalls
-        and endianness are not judged.
+        The SMMU is an SMMUv3.1 or later. Where nothing is said about it, only what no
+        SMMU accepts is found. As soon as one of its features is given, the others are
+        those of the plainest SMMU. Hardware updates (IDR0.HTTU), stalls and endianness
+        are not judged.
 
         Args:
             oas: Output address size in bits, SMMU_IDR5.OAS: 32, 36, 40, 42, 44, 48, 52
-                or 56.
-            granules: Page sizes that it has, SMMU_IDR5.GRAN4K, GRAN16K and GRAN64K.
-            ds: Whether 4K and 16K pages may have 52-bit addresses, SMMU_IDR5.DS.
-            stt: Whether it has small translation tables, SMMU_IDR3.STT.
+                or 56; 52 unless it is given.
+            granules: Page sizes that it has, SMMU_IDR5.GRAN4K, GRAN16K and GRAN64K; all
+                unless they are given.
+            ds: Whether 4K and 16K pages may have 52-bit addresses, SMMU_IDR5.DS; plain
+                is False.
+            stt: Whether it has small translation tables, SMMU_IDR3.STT; plain is False.
             aarch32: Whether it has AArch32 tables (SMMU_IDR0.TTF), which give it at
-                least 40 bits of IPA.
-            vmid_bits: 8, or 16 with SMMU_IDR0.VMID16.
+                least 40 bits of IPA; plain is False.
+            vmid_bits: 8, or 16 with SMMU_IDR0.VMID16; plain is 8.
+            vtcr: The VTCR_EL2 of a CPU that uses the same tables, or its number: the
+                two must describe one shape.
+
+                .. versionadded:: 0.2.0
 
         Raises:
             InvalidArgument: ``oas`` is no size, or ``vmid_bits`` not 8 or 16.
@@ -418,20 +432,31 @@ class STE(Word):
         >>> [broken.rule for broken in entry.lint(oas=40)]
         ['s2sl0-needs-oas']
         """
+        features = (oas, granules, ds, stt, aarch32, vmid_bits)
+        rich = all(feature is None for feature in features)
         smmu = Cpu(
-            address_bits("oas", oas),
-            granules=granules,
-            lpa2=flag("ds", ds),
-            ttst=flag("stt", stt),
-            aarch32_el1=flag("aarch32", aarch32),
+            52 if oas is None else address_bits("oas", oas),
+            granules=frozenset(Granule) if granules is None else granules,
+            lpa2=rich if ds is None else flag("ds", ds),
+            ttst=rich if stt is None else flag("stt", stt),
+            aarch32_el1=rich if aarch32 is None else flag("aarch32", aarch32),
         )
+        if vmid_bits is None:
+            vmid_bits = 16 if rich else 8
         case = _EntryOnSmmu(self, smmu, vmid_bits_of(vmid_bits))
-        found = violations((*STE_SHAPELESS_RULES, *STE_RULES), case)
-        if not case.has_shape:
-            return found
-        base = _EntryBase(self.s2ttb, case.shape, self.pa_bits, smmu)
-        shape_or_root = violations(SHAPE_RULES, case) + violations(ROOT_RULES, base)
-        return Violations(found + shape_or_root)
+        broken = [*violations((*STE_SHAPELESS_RULES, *STE_RULES), case)]
+        if case.has_shape:
+            base = _EntryBase(self.s2ttb, case.shape, self.pa_bits, smmu)
+            broken += violations(SHAPE_RULES, case) + violations(ROOT_RULES, base)
+        if vtcr is not None:
+            broken += _beside(self, vtcr_of(vtcr))
+        return Violations(broken)
+
+
+def _beside(entry: STE, vtcr: VTCR_EL2) -> tuple[Violation, ...]:
+    """Return what is wrong with VTCR_EL2, and where an entry does not agree with it."""
+    pair = _EntryAndVtcr(entry, vtcr)
+    return vtcr.lint() + violations(COMPANION_RULES, pair)
 
 
 S2TTB_MASK = 0xFF_FFFF_FFFF_FFF0
@@ -508,6 +533,59 @@ class _EntryOnSmmu:
 def _refused(*cpu_rules: str) -> Callable[[_EntryOnSmmu], bool]:
     """Return what asks whether the architecture refuses an entry's shape by a rule."""
     return lambda case: not case.refused.isdisjoint(cpu_rules)
+
+
+@frozen
+class _EntryAndVtcr:
+    """An entry, and the VTCR_EL2 of a CPU that uses the same tables."""
+
+    entry: STE
+    vtcr: VTCR_EL2
+
+    @property
+    def shapes(self) -> tuple[Geometry, Geometry] | None:
+        """The shapes of the two, or None where one of them names none."""
+        here = self.entry.walk.geometry if self.entry.s2aa64 else None
+        there = self.vtcr.named_shape
+        return None if here is None or there is None else (here, there)
+
+    @property
+    def differs(self) -> bool:
+        return self.shapes is not None and self.shapes[0] != self.shapes[1]
+
+    @property
+    def in_words(self) -> tuple[str, ...]:
+        return tuple(map(_in_words, self.shapes or ()))
+
+
+def _in_words(shape: Geometry) -> str:
+    lpa2 = ", LPA2" if shape.lpa2 else ""
+    return (
+        f"{shape.granule} pages, {counted(shape.ipa_bits, 'bit')} of IPA, start level "
+        f"{shape.start_level}{lpa2}"
+    )
+
+
+COMPANION_RULES: tuple[Rule[_EntryAndVtcr], ...] = (
+    Rule(
+        id="ste-shape-is-not-vtcrs",
+        states="an entry and a VTCR_EL2 that share tables describe one shape",
+        limited_by="architecture",
+        breaks=lambda pair: pair.differs,
+        given=lambda pair: pair.in_words[0],
+        limit=lambda pair: pair.in_words[1],
+        says=lambda pair: (
+            "the STE and VTCR_EL2 do not describe the same tables: the STE has {}, "
+            "VTCR_EL2 has {}".format(*pair.in_words)
+        ),
+        fix=lambda _: (
+            "give the SMMU the page size, width and start level of VTCR_EL2, or tables "
+            "of its own"
+        ),
+        source=f"{STE_SOURCE}; Arm ARM D24, VTCR_EL2",
+    ),
+)
+"""Where an entry does not agree with the VTCR_EL2 beside it."""
 
 
 STE_SHAPELESS_RULES: tuple[Rule[_EntryOnSmmu], ...] = (

@@ -15,9 +15,10 @@ from s2geom.core.errors import UnsupportedCombination, Violations
 from s2geom.core.fields import Word, bit, bits, rest
 from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.granule import Granule
-from s2geom.core.numbers import flag
+from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
 from s2geom.core.rules import NONE_BROKEN, Rule, violations
+from s2geom.core.wording import bits as bits_text
 from s2geom.cpu.cpu import Cpu, cpu_of
 from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, PARANGE, address_bits
 from s2geom.registers.shape_fields import (
@@ -343,6 +344,14 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
             raise UnsupportedCombination(broken)
         return shape
 
+    @property
+    def named_shape(self) -> Geometry | None:
+        """The shape that the word describes, or None where it names none.
+
+        .. versionadded:: 0.2.0
+        """
+        return None if violations(VTCR_SHAPELESS_RULES, self) else self.walk.geometry
+
     def lint(self, cpu: Cpu | None = None) -> Violations:
         """Return everything that is wrong with the word; empty if nothing is.
 
@@ -361,6 +370,20 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
         """
         found = violations((*VTCR_SHAPELESS_RULES, *VTCR_RULES), self)
         return Violations(found + _shape_violations(self, cpu))
+
+
+def vtcr_of(value: object) -> VTCR_EL2:
+    """Return VTCR_EL2, from itself or from its number.
+
+    Raises:
+        InvalidArgument: The number is not 0 to 2^64 - 1.
+        TypeError: It is neither.
+    """
+    return (
+        value
+        if isinstance(value, VTCR_EL2)
+        else VTCR_EL2.from_int(unsigned("vtcr", value))
+    )
 
 
 def _shape_violations(word: VTCR_EL2, cpu: Cpu | None) -> Violations:
@@ -384,6 +407,31 @@ def _is_sign_extended(word: VTCR_EL2) -> bool:
 
 def _as_meant(word: VTCR_EL2) -> str:
     return f"{int(word) & ~UPPER_HALF:#x}"
+
+
+AARCH32_FIELDS = 0x9E00_3FCF
+"""What AArch32's VTCR has: RES1, HWU62 to HWU59, SH0, ORGN0, IRGN0, SL0 and T0SZ; S,
+bit 4, is clear where T0SZ is not negative."""
+
+
+def _is_of_aarch32(word: VTCR_EL2) -> bool:
+    return word.t0sz < 8 and bool(word.res1) and not int(word) & ~AARCH32_FIELDS
+
+
+def _sets_res1(word: VTCR_EL2) -> str:
+    """Return the word with RES1, and what was meant where a digit slipped."""
+    number = int(word)
+    plain = f"use {number | 1 << 31:#x}"
+    top = number.bit_length() - 1
+    # A zero too many or too few moves bit 31 by a whole digit, and nothing else.
+    if top > 31 and not (top - 31) % 4 and number >> 32 == 1 << top - 32:
+        digit = "many"
+    elif top == 27:
+        digit = "few"
+    else:
+        return plain
+    meant = number & ~(1 << top) | 1 << 31
+    return f"use {meant:#x} if bit {top} is a zero too {digit}, or else {plain[4:]}"
 
 
 VTCR_SHAPELESS_RULES: tuple[Rule[VTCR_EL2], ...] = (
@@ -432,8 +480,26 @@ VTCR_RULES: tuple[Rule[VTCR_EL2], ...] = (
         given=lambda word: word.res1,
         limit=lambda _: 1,
         says=lambda _: "bit 31 of VTCR_EL2 is RES1, but it is 0",
-        fix=lambda word: f"use {int(word) | 1 << 31:#x}",
+        fix=_sets_res1,
         source="Arm ARM D24, VTCR_EL2, bit 31",
+    ),
+    Rule(
+        id="vtcr-of-aarch32",
+        states="T0SZ has six bits; AArch32's VTCR has a signed one of four",
+        limited_by="architecture",
+        breaks=_is_of_aarch32,
+        given=lambda word: f"{int(word):#x}",
+        limit=lambda _: f"T0SZ of {64 - IPA_MAXIMUM} or more",
+        says=lambda word: (
+            f"T0SZ = {word.t0sz} would be an IPA of {bits_text(64 - word.t0sz)} in "
+            "VTCR_EL2; the word looks like the VTCR of AArch32, where it is an IPA of "
+            f"{bits_text(32 - word.t0sz)}"
+        ),
+        fix=lambda _: (
+            "read VTCR_EL2, the register of AArch64; the VTCR of AArch32 is not "
+            "modelled"
+        ),
+        source="Arm ARM G8.2, VTCR.T0SZ",
     ),
     Rule(
         id="vtcr-res0-set",

@@ -3,7 +3,7 @@
 
 from attrs import frozen
 
-from s2geom.core.errors import UnsupportedCombination, Violations
+from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violations
 from s2geom.core.fields import Word, bit, bits, rest
 from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.numbers import flag, unsigned
@@ -13,6 +13,7 @@ from s2geom.cpu.cpu import Cpu, cpu_of
 from s2geom.cpu.sizes import address_bits
 from s2geom.registers.root import Base, RootWords, root_rules
 from s2geom.registers.shape_fields import vmid_bits_of
+from s2geom.registers.vtcr import VTCR_EL2, vtcr_of
 
 
 @frozen
@@ -185,6 +186,7 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         geometry: Geometry | None = None,
         pa_bits: int = 48,
         vmid_bits: int = 16,
+        vtcr: VTCR_EL2 | int | None = None,
     ) -> Violations:
         """Return everything that is wrong with the word; empty if nothing is.
 
@@ -193,9 +195,14 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
             geometry: The shape of the tables; None leaves the base unjudged.
             pa_bits: VTCR_EL2.PS, as a size in bits: `VTCR_EL2.pa_bits`.
             vmid_bits: 8, or 16 with VTCR_EL2.VS: `VTCR_EL2.vmid_bits`.
+            vtcr: The VTCR_EL2 beside it, or its number: it has the shape, PS and VS,
+                which need not be given then, and it is judged too.
+
+                .. versionadded:: 0.2.0
 
         Raises:
-            InvalidArgument: ``pa_bits`` is no size of PS, or ``vmid_bits`` not 8 or 16.
+            InvalidArgument: ``pa_bits`` is no size of PS, ``vmid_bits`` not 8 or 16, or
+                both ``geometry`` and ``vtcr`` are given.
             TypeError: A value has the wrong type.
 
         Source: Arm ARM D24, VTTBR_EL2.
@@ -205,6 +212,17 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         a root at 0x40001000 is not a multiple of 0x2000 bytes, the size of its 2 \
 concatenated tables; the nearest that fit are 0x40000000 and 0x40002000
         """
+        if vtcr is not None:
+            if geometry is not None:
+                raise InvalidArgument("give geometry or vtcr: a VTCR_EL2 names a shape")
+            control = vtcr_of(vtcr)
+            broken = self.lint(
+                cpu,
+                geometry=control.named_shape,
+                pa_bits=control.pa_bits,
+                vmid_bits=control.vmid_bits,
+            )
+            return Violations(control.lint(cpu) + broken)
         machine, size = cpu_of(cpu), address_bits("pa_bits", pa_bits)
         found = violations(VTTBR_RULES, _Vttbr(self, vmid_bits_of(vmid_bits)))
         if geometry is None:
