@@ -17,7 +17,7 @@ from typing import Any
 import s2geom as s2
 from s2geom.compare.shape_facts import geometry_facts, heading
 from s2geom.core.units import size_text
-from s2geom.kernel.limits import KCONFIG_VA_BITS, PA_BITS
+from s2geom.kernel.limits import KCONFIG_VA_BITS, KERNEL_PA_BITS
 
 IPA_BITS = range(32, 53)
 
@@ -86,12 +86,12 @@ def calculator_data() -> dict[str, Any]:
     found = [
         answer(s2.Host(granule, va_bits, pa_bits), ipa_bits, scheme, cpu)
         for (granule, va_bits), pa_bits, ipa_bits, scheme, (_, cpu) in product(
-            hosts, PA_BITS, IPA_BITS, s2.Scheme, CPUS.values()
+            hosts, KERNEL_PA_BITS, IPA_BITS, s2.Scheme, CPUS.values()
         )
     ]
     return {
         "hosts": [[str(granule), str(va_bits)] for granule, va_bits in hosts],
-        "kernel_pa": [str(bits) for bits in PA_BITS],
+        "kernel_pa": [str(bits) for bits in KERNEL_PA_BITS],
         "ipa": [str(bits) for bits in IPA_BITS],
         "kernels": [
             [scheme.value, f"{scheme.releases} ({scheme.value})"]

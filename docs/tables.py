@@ -78,7 +78,7 @@ class Rules:
         pages = {
             "rules-kvm": table(
                 ("rule", "what it states, and where", "limited by", "kernels"),
-                ([*self._row(row.rule), _kernels(row)] for row in limits.RULES),
+                ([*self._row(row), _kernels(row)] for row in limits.LIMITS),
             )
         }
         for name, rules in PLAIN_RULES.items():
@@ -88,7 +88,7 @@ class Rules:
             )
         return pages
 
-    def _row(self, rule: Rule[Any]) -> list[str]:
+    def _row(self, rule: Rule[Any] | limits.KvmLimit) -> list[str]:
         # Two tables may know a limit by the same id, but a page has it once.
         anchor = "" if rule.id in self._anchored else f'<span id="{rule.id}"></span>'
         self._anchored.add(rule.id)
@@ -96,12 +96,19 @@ class Rules:
         return [f"{anchor}`{rule.id}`", states, rule.limited_by]
 
 
-def _kernels(row: limits.KvmRule) -> str:
-    names = "all"
-    if row.schemes != frozenset(s2.Scheme):
-        among = (scheme for scheme in s2.Scheme if scheme in row.schemes)
-        names = ", ".join(f"`{scheme.name}`, {scheme.releases}" for scheme in among)
-    return f"{names}; with a CPU" if row.needs_cpu else names
+def _kernels(row: limits.KvmLimit) -> str:
+    until = row.restated or row.until
+    names = f"from {_releases(row.since)}"
+    if row.since is changes.FAKE_LEVELS:
+        names = "all" if until is None else ""
+    names += f" until {_releases(until)}" if until else ""
+    names += ", asked by release alone" if row.of_releases else ""
+    return names.strip() + ("; with a CPU" if row.needs_cpu else "")
+
+
+def _releases(change: changes.Change) -> str:
+    stable = [f"v{'.'.join(map(str, first))}" for first in change.stable]
+    return ", ".join([change.first, *stable])
 
 
 # Fields
@@ -169,32 +176,27 @@ def config_options() -> str:
     )
 
 
-def _otherwise(fact: config.Fact) -> str:
+def _otherwise(fact: config.ConfigFact) -> str:
     if fact.default is not None:
         return fact.shown(fact.default)
     return f"from {fact.derived_from}" if fact.derived_from else "an error"
 
 
 def config_limits() -> str:
-    """Return the limits on a guest's width, with the releases that apply them."""
+    """Return the limits that KVM_CREATE_VM applies, with the releases that do."""
     return table(
         ("limit", "from", "until", "source"),
         (
             [
                 f"{limit.states}{', with a CPU' if limit.needs_cpu else ''}",
-                _since(limit.since),
-                _since(limit.until) if limit.until else "today",
-                limit.since.source,
+                _releases(limit.since),
+                _releases(limit.until) if limit.until else "today",
+                limit.source,
             ]
-            for limit in changes.LIMITS
+            for limit in limits.LIMITS
+            if limit.refuses_vm
         ),
     )
-
-
-def _since(change: changes.Change) -> str:
-    first = [f"v{change.mainline[0]}.{change.mainline[1]}"]
-    first += [f"v{'.'.join(map(str, stable))}" for stable in change.stable]
-    return ", ".join(first)
 
 
 # Schemes, policies, commands

@@ -20,7 +20,7 @@ import pytest
 
 from s2geom import Scheme, UnsupportedCombination, stage2
 from s2geom.kernel import choose as kvm
-from s2geom.kernel import fake
+from s2geom.kernel import fake, question
 
 ROUNDS = 15
 
@@ -96,7 +96,9 @@ def ours(
 def forget() -> None:
     """Make the next pass a first one."""
     kvm._ANSWERS.clear()  # noqa: SLF001
-    kvm._geometry.cache_clear()  # noqa: SLF001
+    question._PLACES.clear()  # noqa: SLF001
+    question._TREES.clear()  # noqa: SLF001
+    question._geometry.cache_clear()  # noqa: SLF001
     fake.fake_pgd_below.cache_clear()
 
 

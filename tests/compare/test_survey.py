@@ -137,7 +137,7 @@ def test_all_reasons_are_told() -> None:
         cpus=[Cpu(40)],
     )
 
-    assert str(row["reason"]).count("; also: ") == 2
+    assert str(row["reason"]).count("; also: ") == 3
     assert "virtual-address limit" in str(row["reason"])
     assert "PARange" in str(row["reason"])
 
@@ -324,9 +324,9 @@ def test_a_survey_of_refusals_alone_is_a_data_frame_too() -> None:
         (
             Scheme.STATIC,
             Scheme.DYNAMIC,
-            (12, 49, 48),
+            (16, 49, 48),
             "now refused",
-            "4 levels from level 0, 2 tables, 8 KiB",
+            "3 levels from level 1, 1 table, 1 KiB",
             "CONFIG_ARM64_PA_BITS",
         ),
         (

@@ -228,7 +228,10 @@ def test_each_question_refuses_each_wrong_type(
                 "that of a release"
             ),
         ),
-        ("scheme", None, "scheme must be a Scheme, got None"),
+        ("release", 6, "release must be text such as '6.1', got 6"),
+        ("release", [], "release must be text such as '6.1', got []"),
+        ("protected", 1, "protected must be a bool, got 1 (int)"),
+        ("protected", None, "protected must be a bool, got None (NoneType)"),
         ("scheme", [], "scheme must be a Scheme, got []"),
         ("scheme", Scheme, "scheme must be a Scheme, got <enum 'Scheme'>"),
         ("cpu", 48, "cpu must be a Cpu or None, got 48"),
@@ -414,14 +417,14 @@ def test_a_question_is_worked_out_once(
     def worked_out(*question: object) -> None:
         raise AssertionError(question)
 
-    monkeypatch.setattr(kvm, "_answer", worked_out)
+    monkeypatch.setattr(kvm, "_new_answer", worked_out)
 
     assert shape is stage2(kind(14), kind(40), kind(36), pa_bits=kind(48))
     with pytest.raises(UnsupportedCombination) as caught:
         stage2(kind(14), kind(41), kind(36), pa_bits=kind(48))
     assert broken == caught.value.violations
     with pytest.raises(AssertionError):
-        stage2(14, 39, 36)
+        stage2(14, 39, 47)
 
 
 def test_a_flood_of_cpus_keeps_the_memory_bounded(

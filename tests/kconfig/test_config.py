@@ -906,7 +906,7 @@ def sizes(
 ) -> tuple[int, ...]:
     """Return the widths that a release with KVM accepts."""
     host = Host(page_shift, va_bits, pa_bits)
-    return KernelConfig(host, release, kvm=True).ipa_sizes(cpu).widths
+    return KernelConfig(host, release, kvm=True).ipa_sizes(cpu).accepted
 
 
 @pytest.mark.parametrize(("page_shift", "va_bits"), KCONFIG_HOSTS)

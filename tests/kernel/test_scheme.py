@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from s2geom import InvalidArgument, Scheme, UnsupportedCombination
-from s2geom.kernel.scheme import parse_release
+from s2geom.kernel.releases import parse_release
 
 HISTORY = [
     ("FAKE_PGD", "fake-pgd", "v3.18", "v4.6"),

@@ -93,15 +93,16 @@ def refusals_of_the_era(
 ) -> frozenset[str]:
     """Return who refuses, where the kernel alone is asked."""
     host = host_levels(page_shift, va_bits)
-    prealloc, start, entries = fake_shape(page_shift, ipa_bits, va_bits)
-    asked = 32 <= ipa_bits <= 52  # the macros of the fake levels have this domain
+    # The macros of the fake levels have 32..52 bits, and are asked at the nearest.
+    nearest = min(max(32, ipa_bits), 52)
+    prealloc, start, entries = fake_shape(page_shift, nearest, va_bits)
     always = {"ipa-below-minimum": ipa_bits < 32, "ipa-above-maximum": ipa_bits > 52}
     eras = {
         "FAKE_PGD": {
             "fake-16k": page_shift == 14,
-            "fake-prealloc-level": asked and prealloc not in (0, 1, 2),
-            "fake-root-too-large": asked and entries * 8 > 16 * 2**page_shift,
-            "fake-root-too-small": asked and (start < 0 or entries < 2),
+            "fake-prealloc-level": prealloc not in (0, 1, 2),
+            "fake-root-too-large": 2**ipa_bits > 16 * span(page_shift, host),
+            "fake-root-too-small": start < 0 or entries < 2,
         },
         "STATIC": {"levels-exceed-host": stage2_levels(page_shift, ipa_bits) > host},
         "DYNAMIC": {
@@ -127,11 +128,7 @@ def refusals_of_the_cpu(
     if (
         scheme.name == "LPA2"
         and ipa_bits > 48
-        and granule
-        not in {
-            Granule.K64,
-            *cpu.lpa2,
-        }
+        and granule not in {Granule.K64, *cpu.lpa2_both_stages}
     ):
         broken.add("ipa-needs-lpa2")
     if ipa_bits > cpu.pa_bits:
@@ -139,6 +136,36 @@ def refusals_of_the_cpu(
     if granule not in cpu.granules:
         broken.add("granule-not-at-stage-2")
     return frozenset(broken)
+
+
+def refusals_of_the_architecture(
+    page_shift: int, ipa_bits: int, va_bits: int, scheme: Scheme, cpu: Cpu | None
+) -> frozenset[str]:
+    """Return what no CPU translates, or this one does not, in KVM's shape of a width.
+
+    A start level goes without saying where the width itself is refused.
+    """
+    if not 32 <= ipa_bits <= 52:
+        return frozenset()
+    granule = Granule(page_shift)
+    with_lpa2 = scheme.name == "LPA2" and (
+        cpu is None or granule in cpu.lpa2_both_stages
+    )
+    if ipa_bits > 48 and page_shift != 16 and not with_lpa2:
+        return frozenset({"ipa-above-48-without-lpa2"})
+    _, start, _ = fake_shape(page_shift, ipa_bits, va_bits)
+    levels = host_levels(page_shift, va_bits)
+    too_wide = 2**ipa_bits > 16 * span(page_shift, levels)
+    if (
+        scheme.name == "FAKE_PGD"
+        and cpu is not None
+        and not too_wide
+        and ipa_bits
+        <= cpu.pa_bits
+        < {(12, 0): 44, (14, 1): 42, (16, 1): 44}.get((page_shift, start), 0)
+    ):
+        return frozenset({"start-level-needs-pa"})
+    return frozenset()
 
 
 @cache
@@ -156,11 +183,14 @@ def shape_of(
     return page_shift, ipa_bits, start, lpa2
 
 
-def lpa2_of(page_shift: int, scheme: Scheme, cpu: Cpu | None) -> bool:
-    """Return whether the descriptors are LPA2's: since v6.8, where the CPU has it."""
+def lpa2_of(page_shift: int, ipa_bits: int, scheme: Scheme, cpu: Cpu | None) -> bool:
+    """Return whether the descriptors are LPA2's: since v6.8, where the CPU has it.
+
+    Without a CPU they are where the width needs it.
+    """
     if scheme.name != "LPA2" or page_shift == 16:
         return False
-    return cpu is None or page_shift in cpu.lpa2
+    return ipa_bits > 48 if cpu is None else page_shift in cpu.lpa2_both_stages
 
 
 @pytest.mark.parametrize("scheme", list(Scheme), ids=lambda scheme: scheme.name)
@@ -178,10 +208,16 @@ def test_every_configuration(page_shift: int, scheme: Scheme) -> None:
             page_shift, ipa_bits, va_bits, pa_bits=pa_bits, scheme=scheme, cpu=cpu
         )
 
-        assert by_era | by_cpu == {violation.rule for violation in answer}
+        by_arch = refusals_of_the_architecture(
+            page_shift, ipa_bits, va_bits, scheme, cpu
+        )
+        found = [violation.rule for violation in answer]
+
+        assert by_era | by_cpu | by_arch == set(found)
+        assert len(found) == len(set(found))
         if answer:
             continue
-        lpa2 = lpa2_of(page_shift, scheme, cpu)
+        lpa2 = lpa2_of(page_shift, ipa_bits, scheme, cpu)
         shape = stage2(
             page_shift, ipa_bits, va_bits, pa_bits=pa_bits, scheme=scheme, cpu=cpu
         )

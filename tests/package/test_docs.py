@@ -159,7 +159,7 @@ def rule_ids() -> Iterator[str]:
         for call in ast.walk(tree):
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
                 continue
-            if call.func.id in {"Rule", "Violation"}:
+            if call.func.id in {"Rule", "KvmLimit", "Violation"}:
                 for keyword in call.keywords:
                     if keyword.arg in {"id", "rule"} and isinstance(
                         keyword.value, ast.Constant

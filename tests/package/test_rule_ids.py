@@ -7,14 +7,15 @@ from importlib import import_module
 
 import s2geom
 from s2geom.core.rules import Rule
+from s2geom.kernel.limits import KvmLimit
 
 NOT_IMPORTED = ("s2geom.__main__", "s2geom.in_gdb.")
 """Modules that run something when they are imported."""
 
 
-def rows(value: object) -> Iterator[Rule[object]]:
+def rows(value: object) -> Iterator[Rule[object] | KvmLimit]:
     """Yield every rule that a module's value is made of."""
-    if isinstance(value, Rule):
+    if isinstance(value, Rule | KvmLimit):
         yield value
     elif isinstance(value, Mapping):
         yield from rows(tuple(value.values()))

@@ -11,8 +11,8 @@ from s2geom.core.errors import UnreadableInput
 from s2geom.core.units import size_text
 from s2geom.cpu.cpu import Cpu
 from s2geom.kconfig.config import IpaSizes, KernelConfig
-from s2geom.kernel.changes import reasons_for_none
-from s2geom.kernel.scheme import Scheme, parse_release
+from s2geom.kernel.limits import KVM_PHYS_SHIFT
+from s2geom.kernel.scheme import Scheme
 
 
 def config(args: Namespace) -> Report:
@@ -49,12 +49,7 @@ def config(args: Namespace) -> Report:
         report.say("no guest: " + _why_none(kernel, release, cpu))
         return report
     report.say(_widths_text(sizes))
-    shapes = [
-        kernel.host.stage2(width, scheme=scheme, cpu=cpu)
-        for width in sizes.widths
-        # An early release of the scheme accepts what its last one refuses.
-        if not kernel.host.check(width, scheme=scheme, cpu=cpu)
-    ]
+    shapes = [kernel.stage2(width, cpu, release=release) for width in sizes.widths]
     report.data["shapes"] = [geometry_data(shape) for shape in shapes]
     report.table(
         ("IPA bits", "levels", "start level", "root tables", "PGD size", "alignment"),
@@ -95,5 +90,5 @@ def _widths_text(sizes: IpaSizes) -> str:
 def _why_none(kernel: KernelConfig, release: str, cpu: Cpu | None) -> str:
     if not kernel.kvm:
         return "KVM is off in this configuration"
-    reasons = reasons_for_none(kernel.host, parse_release(release), cpu)
-    return f"in Linux {release}, " + "; ".join(reasons)
+    broken = kernel.check(KVM_PHYS_SHIFT, cpu, release=release)
+    return f"in Linux {release}, " + "; ".join(each.summary for each in broken)

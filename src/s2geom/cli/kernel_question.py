@@ -13,8 +13,8 @@ from s2geom.cli.report import Report
 from s2geom.core.errors import Violation
 from s2geom.core.geometry import Geometry
 from s2geom.cpu.cpu import Cpu
-from s2geom.kernel.changes import KVM_PHYS_SHIFT
 from s2geom.kernel.choose import Host
+from s2geom.kernel.limits import KVM_PHYS_SHIFT
 from s2geom.kernel.scheme import Scheme
 
 VA_BITS = 48

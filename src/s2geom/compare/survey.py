@@ -20,8 +20,9 @@ from s2geom.core.units import size_text
 from s2geom.core.wording import counted, quoted
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM
-from s2geom.kernel.choose import Answer, stage2
+from s2geom.kernel.choose import stage2
 from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS
+from s2geom.kernel.question import Answer
 from s2geom.kernel.scheme import Scheme
 
 Plain = str | int | bool | None
@@ -247,7 +248,7 @@ def diff(
     >>> [row] = diff(Scheme.STATIC, Scheme.LPA2, granules=[14], ipa_bits=[41],
     ...              va_bits=[36])
     >>> row["change"], row["after"]
-    ('now supported', '3 levels from level 1, 1 table, 256 B, LPA2')
+    ('now supported', '3 levels from level 1, 1 table, 256 B')
     """
     rows = []
     for question in _questions(granules, ipa_bits, va_bits, pa_bits, (before,), cpus):

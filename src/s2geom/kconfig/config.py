@@ -14,17 +14,25 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from attrs import field, frozen
 
 from s2geom.core.display import Displayed
-from s2geom.core.errors import InvalidArgument, UnreadableInput, UnsupportedCombination
-from s2geom.core.granule import Granule
-from s2geom.core.numbers import flag
-from s2geom.core.public import public
+from s2geom.core.errors import (
+    InvalidArgument,
+    UnreadableInput,
+    UnsupportedCombination,
+    Violation,
+    Violations,
+)
+from s2geom.core.geometry import Geometry
+from s2geom.core.granule import Granule, granule_of
+from s2geom.core.numbers import flag, integer_within
+from s2geom.core.public import loads_older_pickles, public
 from s2geom.core.wording import counted, quoted
-from s2geom.cpu.cpu import Cpu, optional_cpu
+from s2geom.cpu.cpu import Cpu
+from s2geom.cpu.sizes import IPA_MAXIMUM
 from s2geom.kconfig.text import (
     MOST_BYTES,
     File,
@@ -36,14 +44,16 @@ from s2geom.kconfig.text import (
     shortened,
     shown,
 )
-from s2geom.kernel.changes import LPA2_GUESTS, WIDTH_PER_VM, widths_of
+from s2geom.kernel.changes import FAKE_LEVELS
 from s2geom.kernel.choose import Host
-from s2geom.kernel.limits import KCONFIG_VA_BITS
-from s2geom.kernel.scheme import Scheme, parse_release
+from s2geom.kernel.limits import KCONFIG_VA_BITS, VA_MAXIMUM, VA_MINIMUM
+from s2geom.kernel.question import Question, question
+from s2geom.kernel.releases import VENDOR_CODE, parse_release
+from s2geom.kernel.scheme import Kernel, Scheme, kernel_of
 
 
 @frozen
-class Row:
+class OptionRow:
     """An option that gives a fact.
 
     Args:
@@ -56,7 +66,7 @@ class Row:
 
 
 @frozen
-class Fact:
+class ConfigFact:
     """A fact about the kernel.
 
     Args:
@@ -71,26 +81,26 @@ class Fact:
 
     name: str
     words: str
-    rows: tuple[Row, ...]
-    last_resort: tuple[Row, ...] = ()
+    rows: tuple[OptionRow, ...]
+    last_resort: tuple[OptionRow, ...] = ()
     default: int | None = None
     derived_from: str = ""
     shown: Callable[[int], str] = str
 
 
-def _number(option: str, *values: int) -> Row:
-    return Row(option, {"n": None} | {str(value): value for value in values})
+def _number(option: str, *values: int) -> OptionRow:
+    return OptionRow(option, {"n": None} | {str(value): value for value in values})
 
 
-def _chosen(option: str, value: int) -> Row:
-    return Row(option, {"y": value, "n": None})
+def _chosen(option: str, value: int) -> OptionRow:
+    return OptionRow(option, {"y": value, "n": None})
 
 
 def _bits(value: int) -> str:
     return f"{value} bits"
 
 
-PAGE_SHIFT = Fact(
+PAGE_SHIFT_FACT = ConfigFact(
     "page_shift",
     "page size",
     rows=(
@@ -106,10 +116,11 @@ PAGE_SHIFT = Fact(
         _chosen("CONFIG_PAGE_SIZE_16KB", 14),
         _chosen("CONFIG_PAGE_SIZE_64KB", 16),
     ),
+    derived_from="what the caller gave",
     shown=lambda value: str(Granule(value)),
 )
 
-VA_BITS = Fact(
+VA_BITS_FACT = ConfigFact(
     "va_bits",
     "VA width",
     rows=(
@@ -123,10 +134,11 @@ VA_BITS = Fact(
         # v5.0-v5.3: 52 bits for user space, while the kernel's own stay 48.
         _chosen("CONFIG_ARM64_USER_VA_BITS_52", 48),
     ),
+    derived_from="what the caller gave",
     shown=_bits,
 )
 
-PA_BITS = Fact(
+PA_BITS_FACT = ConfigFact(
     "pa_bits",
     "PA width",
     rows=(
@@ -140,7 +152,7 @@ PA_BITS = Fact(
     shown=_bits,
 )
 
-PGTABLE_LEVELS = Fact(
+LEVELS_FACT = ConfigFact(
     "pgtable_levels",
     "level count",
     rows=(
@@ -150,20 +162,22 @@ PGTABLE_LEVELS = Fact(
     derived_from="page size and VA width",
 )
 
-KVM = Fact(
+KVM_FACT = ConfigFact(
     "kvm",
     "KVM",
     rows=(
-        Row("CONFIG_KVM", {"y": True, "n": False}),
+        OptionRow("CONFIG_KVM", {"y": True, "n": False}),
         _chosen("CONFIG_KVM_ARM_HOST", value=True),  # up to v5.7, selected by KVM
-        Row("CONFIG_VIRTUALIZATION", {"y": None, "n": False}),  # KVM depends on it
+        OptionRow(
+            "CONFIG_VIRTUALIZATION", {"y": None, "n": False}
+        ),  # KVM depends on it
     ),
     default=False,
     derived_from="the absence of CONFIG_KVM",
     shown=lambda value: "on" if value else "off",
 )
 
-FACTS = (PAGE_SHIFT, VA_BITS, PA_BITS, PGTABLE_LEVELS, KVM)
+FACTS = (PAGE_SHIFT_FACT, VA_BITS_FACT, PA_BITS_FACT, LEVELS_FACT, KVM_FACT)
 """What is read from a configuration beside the release."""
 
 
@@ -175,7 +189,7 @@ class _Found:
     setting: Setting | None
 
 
-def _read(fact: Fact, file: File, default: int | None = None) -> _Found:
+def _read(fact: ConfigFact, file: File, default: int | None = None) -> _Found:
     """Return a fact as the file gives it.
 
     Args:
@@ -211,7 +225,22 @@ def _read(fact: Fact, file: File, default: int | None = None) -> _Found:
     return found
 
 
-def _given(rows: Iterable[Row], file: File) -> list[_Found]:
+def _read_or_given(fact: ConfigFact, file: File, hand: int | None) -> _Found:
+    """Return a fact as the file has it, or as the caller does where no option has it.
+
+    Raises:
+        UnreadableInput: Both have it and differ, or as `_read` says.
+    """
+    found = _read(fact, file, hand)
+    if hand is not None and found.value != hand:
+        raise UnreadableInput(
+            f"{found.setting} contradicts the {fact.words} that was given: "
+            f"{fact.shown(found.value)} against {fact.shown(hand)}"
+        )
+    return found
+
+
+def _given(rows: Iterable[OptionRow], file: File) -> list[_Found]:
     """Return what each row says, where it says something."""
     found = []
     for row in rows:
@@ -226,7 +255,7 @@ def _given(rows: Iterable[Row], file: File) -> list[_Found]:
     return found
 
 
-def _accepted(row: Row) -> str:
+def _accepted(row: OptionRow) -> str:
     if "y" in row.means:
         return "y or not set; arm64 has it built in or not at all"
     return _either([value for value in row.means if value != "n"])
@@ -237,7 +266,7 @@ def _either(words: Iterable[object]) -> str:
     return f"{', '.join(some)} or {last}"
 
 
-def _denial(fact: Fact, value: int, file: File) -> Setting | None:
+def _denial(fact: ConfigFact, value: int, file: File) -> Setting | None:
     """Return an option that is said not to be set, where a value needs one that is."""
     asked = [
         file.settings[row.option]
@@ -248,7 +277,14 @@ def _denial(fact: Fact, value: int, file: File) -> Setting | None:
     return None if on or not asked else asked[0]
 
 
-def _missing(fact: Fact, file: File) -> str:
+def _missing(fact: ConfigFact, file: File) -> str:
+    release = _release(file.header)
+    if release is not None and parse_release(release)[:2] < FAKE_LEVELS.mainline:
+        return (
+            f"Linux {release} (line {file.header and file.header.line}) is older than "
+            f"{FAKE_LEVELS.first}, the oldest kernel whose configuration is read here: "
+            f"its {fact.words} has no option"
+        )
     options = _either([row.option for row in fact.rows + fact.last_resort])
     lines = counted(file.lines, "line")
     return (
@@ -321,13 +357,13 @@ class Origin:
         if value is None:
             shown = "unknown"
         elif isinstance(value, bool):
-            shown = KVM.shown(value)
+            shown = KVM_FACT.shown(value)
         else:
             shown = str(value)
         return f"{shown} ({self.words})"
 
 
-def _origin(fact: Fact, found: _Found) -> Origin:
+def _origin(fact: ConfigFact, found: _Found) -> Origin:
     setting = found.setting
     if setting is None:
         return Origin(found.value, None, None, f"derived from {fact.derived_from}")
@@ -362,25 +398,49 @@ def _release(header: Setting | None) -> str | None:
     return header.value
 
 
+def _widths_or_none(value: tuple[int, ...] | None) -> tuple[int, ...]:
+    # None stays until the widths are known, in __attrs_post_init__.
+    return cast(tuple[int, ...], value)
+
+
 @public
+@loads_older_pickles
 @frozen
 class IpaSizes:
-    """The guest IPA widths that a kernel release accepts.
+    """The IPA widths of a kernel's guests.
 
     Args:
-        widths: The widths in bits, ascending; empty where there is no guest at all.
-        needs_parange: Whether the CPU's PARange would narrow the answer.
-        needs_lpa2: Whether the CPU's LPA2 would narrow it too.
+        widths: The widths in bits that a guest can run with, ascending; empty where
+            there is no guest at all.
+        needs_parange: Whether the CPU's PARange decides how far the widths go. Before
+            v4.20 they go nowhere: every guest has 40 bits.
+        needs_lpa2: Whether the CPU's LPA2 decides too.
+        accepted: The widths that KVM_CREATE_VM accepts, ascending. A kernel may accept
+            what no CPU translates, or give 40 bits to a CPU with fewer. None means as
+            ``widths``.
+
+            .. versionadded:: 0.2.0
+        premises: What the answer assumes, a clause each.
+
+            .. versionadded:: 0.2.0
 
     >>> kernel = KernelConfig(Host(page_shift=14, va_bits=36), "5.4", kvm=True)
-    >>> kernel.ipa_sizes()
-    IpaSizes(widths=(32, 33, 34, 35, 36, 37, 38, 39, 40), needs_parange=True, \
-needs_lpa2=False)
+    >>> sizes = kernel.ipa_sizes()
+    >>> sizes.widths, sizes.needs_parange
+    ((32, 33, 34, 35, 36, 37, 38, 39, 40), True)
+    >>> kernel.ipa_sizes(Cpu(36)).accepted[-2:]
+    (36, 40)
     """
 
     widths: tuple[int, ...]
     needs_parange: bool
     needs_lpa2: bool
+    accepted: tuple[int, ...] = field(default=None, converter=_widths_or_none)
+    premises: tuple[str, ...] = field(default=(), eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.accepted is None:
+            object.__setattr__(self, "accepted", self.widths)
 
 
 # The configuration
@@ -402,6 +462,29 @@ def _checked_release(value: str | None) -> str | None:
     return value
 
 
+KVM_NOT_BUILT = Violation(
+    rule="kvm-not-built",
+    message="KVM is not built into this kernel: CONFIG_KVM is off",
+    limited_by="host kernel",
+    given="off",
+    limit="on",
+    fix="use a kernel with CONFIG_KVM=y",
+    source="Linux v3.18 to today, arch/arm64/kvm/Kconfig",
+)
+
+
+def _vendor_code(release: str | None, file: File) -> Origin | None:
+    """Return the option that shows a vendor's code under an older number."""
+    branch = None if release is None else parse_release(release)[:2]
+    for row in VENDOR_CODE:
+        setting = file.settings.get(row.option)
+        if branch == row.branch and setting and setting.value == "y":
+            code = ".".join(map(str, row.code[:2]))
+            words = f"shown by {setting.text}, line {setting.line}"
+            return Origin(code, setting.option, setting.line, words)
+    return None
+
+
 def _pairs(
     origins: Mapping[str, Origin] | Iterable[tuple[str, Origin]],
 ) -> tuple[tuple[str, Origin], ...]:
@@ -409,6 +492,7 @@ def _pairs(
 
 
 @public
+@loads_older_pickles
 @frozen(repr=False)
 class KernelConfig(Displayed):
     r"""What a kernel's configuration says about stage 2.
@@ -419,6 +503,10 @@ class KernelConfig(Displayed):
             None where there is no header line, as in a distribution's own files.
         kvm: Whether KVM is built in.
         origins: Where each fact was found, by name.
+        premises: What was assumed beside the file, a clause each. What the release
+            assumes is added.
+
+            .. versionadded:: 0.2.0
 
     Raises:
         InvalidArgument: ``release`` does not begin with a release number.
@@ -442,57 +530,106 @@ class KernelConfig(Displayed):
     _origins: tuple[tuple[str, Origin], ...] = field(
         default=(), alias="origins", converter=_pairs
     )
+    premises: tuple[str, ...] = field(default=(), eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.release is not None and self.scheme is not None:
+            more = self._kernel(self.release).premises
+            premises = dict.fromkeys((*self.premises, *more))
+            object.__setattr__(self, "premises", tuple(premises))
 
     @classmethod
-    def from_text(cls, text: str | bytes) -> "KernelConfig":
+    def from_text(
+        cls,
+        text: str | bytes,
+        *,
+        page_shift: int | None = None,
+        va_bits: int | None = None,
+    ) -> "KernelConfig":
         """Read a configuration.
 
-        Page size and VA width are required. Where no option gives the PA width it is
-        48 bits, where none gives KVM it is off, and without a header line there is no
+        Page size and VA width are required. A defconfig leaves them out where they are
+        the default; then they can be given. Where no option gives the PA width it is 48
+        bits, where none gives KVM it is off, and without a header line there is no
         release; `origins` says so.
 
         Args:
             text: The content of a ``.config``, as text or as bytes, which may be
                 gzip's. At most 16 MiB, unpacked.
+            page_shift: log2 of the page size, where no option says it; one that says
+                another is an error.
+
+                .. versionadded:: 0.2.0
+            va_bits: Width of the kernel's virtual addresses in bits, likewise.
+
+                .. versionadded:: 0.2.0
 
         Raises:
             UnreadableInput: It is no arm64 configuration, is damaged or cut short, or
-                contradicts itself, or a required fact is missing.
-            TypeError: It is neither text nor bytes.
+                contradicts itself or what was given, or a required fact is missing.
+            InvalidArgument: A given value is outside its range.
+            TypeError: It is neither text nor bytes, or a given value is no integer.
 
         Source: Linux v3.18 to today, arch/arm64/Kconfig; scripts/kconfig/confdata.c.
         """
         file = parsed(decoded(text))
         refuse_foreign(file)
-        page, va, pa = (_read(fact, file) for fact in (PAGE_SHIFT, VA_BITS, PA_BITS))
+        if page_shift is not None:
+            page_shift = int(granule_of(page_shift))
+        if va_bits is not None:
+            va_bits = integer_within("va_bits", va_bits, VA_MINIMUM, VA_MAXIMUM)
+        page = _read_or_given(PAGE_SHIFT_FACT, file, page_shift)
+        va = _read_or_given(VA_BITS_FACT, file, va_bits)
+        pa = _read(PA_BITS_FACT, file)
         _refuse_impossible(file, page, va)
         host = Host(page.value, va.value, pa.value)
-        levels = _read(PGTABLE_LEVELS, file, host.pgtable_levels)
+        levels = _read(LEVELS_FACT, file, host.pgtable_levels)
         if levels.value != host.pgtable_levels:
             raise UnreadableInput(
                 f"{levels.setting} contradicts {page.setting} and {va.setting}: these "
                 f"need {host.pgtable_levels} levels"
             )
-        kvm = _read(KVM, file)
+        kvm = _read(KVM_FACT, file)
         refuse_cut(file)
         release = _release(file.header)
         found = zip(FACTS, (page, va, pa, levels, kvm), strict=True)
         origins = {"release": _release_origin(release, file.header)} | {
             fact.name: _origin(fact, each) for fact, each in found
         }
-        return cls(host, release, bool(kvm.value), origins)
+        vendor = _vendor_code(release, file)
+        if vendor is not None:
+            origins["code"] = vendor
+        premises = tuple(
+            f"{fact.words} {fact.shown(found.value)} was given, not read"
+            for fact, found in ((PAGE_SHIFT_FACT, page), (VA_BITS_FACT, va))
+            if found.setting is None
+        )
+        return cls(host, release, bool(kvm.value), origins, premises)
 
     @classmethod
-    def from_path(cls, path: str | os.PathLike[str]) -> "KernelConfig":
+    def from_path(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        page_shift: int | None = None,
+        va_bits: int | None = None,
+    ) -> "KernelConfig":
         """Read a configuration from a file, plain or gzip.
 
         Args:
             path: Such as ``"/boot/config-6.1.0-18-arm64"`` or ``"/proc/config.gz"``.
+            page_shift: As for `from_text`.
+
+                .. versionadded:: 0.2.0
+            va_bits: As for `from_text`.
+
+                .. versionadded:: 0.2.0
 
         Raises:
             UnreadableInput: The file cannot be read, or `from_text` cannot read what
                 is in it.
-            TypeError: It is no path.
+            InvalidArgument: A given value is outside its range.
+            TypeError: It is no path, or a given value is no integer.
         """
         if not isinstance(path, str | os.PathLike):
             raise TypeError(f"path must be text or a path, got {quoted(path)}")
@@ -504,78 +641,210 @@ class KernelConfig(Displayed):
             why = getattr(error, "strerror", None) or error
             raise UnreadableInput(f"cannot read {shown(str(file))}: {why}") from error
         try:
-            return cls.from_text(content)
+            return cls.from_text(content, page_shift=page_shift, va_bits=va_bits)
         except UnreadableInput as error:
             raise UnreadableInput(f"{shown(str(file))}: {error}") from error
 
     @property
     def scheme(self) -> Scheme | None:
-        """How the release chooses the shape; None without one, or before v3.18."""
+        """How the release chooses the shape; None without one, or before v3.18.
+
+        Where an option shows that a vendor's code is newer than its number, it is the
+        scheme of the code.
+        """
         if self.release is None:
             return None
         try:
-            return Scheme.for_release(self.release)
+            return self._kernel(self.release).scheme
         except UnsupportedCombination:
             return None
 
-    @property
-    def origins(self) -> Mapping[str, Origin]:
-        """Where each fact was found, by name.
-
-        The names are ``release``, ``page_shift``, ``va_bits``, ``pa_bits``,
-        ``pgtable_levels`` and ``kvm``. Empty where no file was read.
-        """
-        return MappingProxyType(dict(self._origins))
-
-    def ipa_sizes(
-        self, cpu: Cpu | None = None, *, release: str | None = None
-    ) -> IpaSizes:
-        """Return the guest IPA widths that this kernel accepts.
-
-        It is the rule of the very release, where a `Scheme` is that of its last one:
-        v5.10 to v5.14 take 49 to 52 bits of 4K and 16K pages, though nothing can
-        translate them. A guest of 40 bits is accepted even where the CPU has fewer,
-        with a warning, from v4.7 until v5.12.
-
-        Args:
-            cpu: What bounds the answer by PARange, granules and LPA2; None asks for
-                the widest CPU.
-            release: The release, where the configuration does not name it or names
-                another, such as ``"6.1"``.
-
-        Returns:
-            The widths; none where KVM is off or cannot run.
+    def _kernel(self, release: str | None) -> Kernel:
+        """Return the kernel of a release, or of the configuration's own.
 
         Raises:
             UnreadableInput: There is no release, neither in the file nor given.
             UnsupportedCombination: The release is older than v3.18.
-            InvalidArgument: ``release`` does not begin with a release number.
-            TypeError: A value has the wrong type.
-
-        Source: Linux, arch/arm64/kvm/reset.c; the commits of each limit are in
-        `releases`.
-
-        >>> kernel = KernelConfig(Host(page_shift=12, va_bits=48), "6.12", kvm=True)
-        >>> kernel.ipa_sizes(Cpu(44)).widths[-1]
-        44
         """
-        cpu = optional_cpu(cpu)
         name = self.release if release is None else release
         if name is None:
             raise UnreadableInput(
                 "the configuration has no header line with the release, and which IPA "
                 'sizes KVM accepts depends on it; give it: ipa_sizes(release="6.1")'
             )
-        Scheme.for_release(name)  # refuses what is older than the first
-        version = parse_release(name)
-        widths = widths_of(self.host, version, cpu) if self.kvm else ()
+        vendor = dict(self._origins).get("code")
+        return kernel_of(name, *([vendor.option] if vendor and vendor.option else []))
+
+    def _question(
+        self, ipa_bits: int, cpu: Cpu | None, release: str | None, protected: bool
+    ) -> Question:
+        host = self.host
+        return question(
+            host.page_shift,
+            ipa_bits,
+            host.va_bits,
+            pa_bits=host.pa_bits,
+            kernel=self._kernel(release),
+            protected=protected,
+            cpu=cpu,
+        )
+
+    @property
+    def origins(self) -> Mapping[str, Origin]:
+        """Where each fact was found, by name.
+
+        The names are ``release``, ``page_shift``, ``va_bits``, ``pa_bits``,
+        ``pgtable_levels`` and ``kvm``, and ``code`` where an option shows that a
+        vendor's code is newer than its release. Empty where no file was read.
+        """
+        return MappingProxyType(dict(self._origins))
+
+    def stage2(
+        self,
+        ipa_bits: int,
+        cpu: Cpu | None = None,
+        *,
+        release: str | None = None,
+        protected: bool = False,
+    ) -> Geometry:
+        """Return the shape of stage 2 that this kernel's KVM uses.
+
+        Args:
+            ipa_bits: Width of the guest's addresses in bits.
+            cpu: What bounds the answer by PARange, page sizes and LPA2; None asks
+                whether some CPU gives the width.
+            release: The release, where the configuration does not name it or names
+                another, such as ``"6.1"``.
+            protected: Whether the host runs with kvm-arm.mode=protected; see `stage2`.
+
+        Raises:
+            UnsupportedCombination: KVM is off, or the kernel, the architecture or the
+                CPU refuses.
+            UnreadableInput: There is no release, neither in the file nor given.
+            InvalidArgument: A value is outside its range.
+            TypeError: A value has the wrong type.
+
+        .. versionadded:: 0.2.0
+
+        >>> kernel = KernelConfig(Host(page_shift=14, va_bits=36), "5.4", kvm=True)
+        >>> kernel.stage2(40).concatenation
+        16
+        """
+        asked = self._question(ipa_bits, cpu, release, protected)
+        answer = asked.answer()
+        if isinstance(answer, Geometry) and self.kvm:
+            return answer
+        widest = asked.widest() if self.kvm else None
+        broken = () if isinstance(answer, Geometry) else answer
+        raise UnsupportedCombination(self._not_built() + tuple(broken), widest)
+
+    def check(
+        self,
+        ipa_bits: int,
+        cpu: Cpu | None = None,
+        *,
+        release: str | None = None,
+        protected: bool = False,
+    ) -> Violations:
+        """Return every limit that an IPA width breaks under this kernel.
+
+        The arguments are those of `stage2`.
+
+        Returns:
+            The violations; ``kvm-not-built`` first where KVM is off.
+
+        Raises:
+            UnreadableInput: There is no release, neither in the file nor given.
+            InvalidArgument: A value is outside its range.
+            TypeError: A value has the wrong type.
+
+        .. versionadded:: 0.2.0
+        """
+        try:
+            asked = self._question(ipa_bits, cpu, release, protected)
+        except UnsupportedCombination as refusal:  # older than the oldest scheme
+            return Violations(self._not_built() + tuple(refusal.violations))
+        return Violations(self._not_built() + tuple(asked.violations()))
+
+    def max_ipa_bits(
+        self,
+        cpu: Cpu | None = None,
+        *,
+        release: str | None = None,
+        protected: bool = False,
+    ) -> int | None:
+        """Return the widest IPA that a guest of this kernel can have.
+
+        The arguments are those of `stage2`.
+
+        Returns:
+            32..52 bits, or None when no width fits or KVM is off.
+
+        Raises:
+            UnsupportedCombination: The release is older than v3.18.
+            UnreadableInput: There is no release, neither in the file nor given.
+            InvalidArgument: A value is outside its range.
+            TypeError: A value has the wrong type.
+
+        .. versionadded:: 0.2.0
+        """
+        asked = self._question(IPA_MAXIMUM, cpu, release, protected)
+        return asked.widest() if self.kvm else None
+
+    def _not_built(self) -> tuple[Violation, ...]:
+        return () if self.kvm else (KVM_NOT_BUILT,)
+
+    def ipa_sizes(
+        self,
+        cpu: Cpu | None = None,
+        *,
+        release: str | None = None,
+        protected: bool = False,
+    ) -> IpaSizes:
+        """Return the guest IPA widths of this kernel.
+
+        They are those of the very release, where a `Scheme` has the limits of its last
+        one. v5.10 to v5.14 accept 49 to 52 bits of 4K and 16K pages, though nothing can
+        translate them, and from v4.7 until v5.12 a guest of 40 bits is accepted even
+        where the CPU has fewer.
+
+        Args:
+            cpu: What bounds the answer by PARange, page sizes and LPA2; None asks for
+                what some CPU gives.
+            release: The release, where the configuration does not name it or names
+                another, such as ``"6.1"``.
+            protected: Whether the host runs with kvm-arm.mode=protected: then KVM
+                accepts any width, and every guest has the widest.
+
+                .. versionadded:: 0.2.0
+
+        Returns:
+            The widths that a guest can run with, and those that KVM_CREATE_VM accepts;
+            none where KVM is off or cannot run.
+
+        Raises:
+            UnreadableInput: There is no release, neither in the file nor given.
+            UnsupportedCombination: The release is older than v3.18.
+            InvalidArgument: ``release`` does not begin with a release number, or
+                ``protected`` is given without ``cpu``.
+            TypeError: A value has the wrong type.
+
+        Source: Linux, arch/arm64/kvm/reset.c; the commits of each limit are in the
+        ``source`` of what `check` returns.
+
+        >>> kernel = KernelConfig(Host(page_shift=12, va_bits=48), "6.12", kvm=True)
+        >>> kernel.ipa_sizes(Cpu(44)).widths[-1]
+        44
+        """
+        asked = self._question(IPA_MAXIMUM, cpu, release, protected)
+        widths = asked.supported() if self.kvm else ()
         is_open = bool(widths) and cpu is None
         return IpaSizes(
             widths,
-            needs_parange=is_open and WIDTH_PER_VM.is_in(version),
-            needs_lpa2=is_open
-            and LPA2_GUESTS.is_in(version)
-            and self.host.granule is not Granule.K64,
+            needs_parange=is_open and not asked.kernel.has_one_width,
+            needs_lpa2=is_open and asked.may_have_lpa2,
+            accepted=asked.accepted() if self.kvm else (),
+            premises=tuple(dict.fromkeys((*self.premises, *asked.premises))),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,147 +1,79 @@
 # SPDX-License-Identifier: MIT
-"""What KVM/arm64 chooses, and what it refuses.
+"""`stage2`, `check` and `Host`: the shape that KVM/arm64 chooses, or why it refuses.
 
-`stage2` gives the shape that a kernel uses and `check` says why it would not. Whose
-limits those are stands in `kvm_rules`; here they are asked, and answers remembered.
+They are the public face of `question`, and remember its answers.
 """
 
-from functools import lru_cache
-
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from s2geom.core.display import Displayed
-from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violations
+from s2geom.core.errors import UnsupportedCombination, Violations
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
-from s2geom.core.numbers import integer, integer_within
+from s2geom.core.numbers import integer_within
 from s2geom.core.public import public
-from s2geom.core.rules import NONE_BROKEN, violations
-from s2geom.cpu.cpu import Cpu, optional_cpu
+from s2geom.core.rules import NONE_BROKEN
+from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM
-from s2geom.kernel.limits import (
-    IPA_MINIMUM,
-    KCONFIG_VA_BITS,
-    PA_BITS,
-    RULES,
-    VA_MAXIMUM,
-    VA_MINIMUM,
-    KvmCase,
-    KvmRule,
-)
-from s2geom.kernel.scheme import Scheme, scheme_of
+from s2geom.kernel.limits import KCONFIG_VA_BITS, VA_MAXIMUM, VA_MINIMUM
+from s2geom.kernel.question import Question, kernel_pa_bits, question
+from s2geom.kernel.scheme import Scheme
+from s2geom.kernel.ways import WIDTHS
 
 
-def _asked_of(scheme: Scheme, *, with_cpu: bool) -> tuple[KvmRule, ...]:
-    return tuple(
-        row
-        for row in RULES
-        if scheme in row.schemes and (with_cpu or not row.needs_cpu)
-    )
+@define(eq=False)
+class Refusal:
+    """The answer no; why, and what would pass, is worked out when it is wanted."""
+
+    asked: Question
+    ipa_bits: int
+    _violations: Violations | None = None
+    _widest: int | None = -1
+
+    @property
+    def violations(self) -> Violations:
+        """Every limit that is broken."""
+        if self._violations is None:
+            self._violations = self.asked.at(self.ipa_bits).refusal()
+        return self._violations
+
+    def raised(self) -> UnsupportedCombination:
+        """Return the exception that says so."""
+        if self._widest == -1:
+            self._widest = self.asked.widest()
+        return UnsupportedCombination(self.violations, self._widest)
 
 
-_ROWS = {
-    (scheme, with_cpu): _asked_of(scheme, with_cpu=with_cpu)
-    for scheme in Scheme
-    for with_cpu in (False, True)
-}
-_RULES = {key: tuple(row.rule for row in rows) for key, rows in _ROWS.items()}
-
-
-def _case(
-    page_shift: int,
-    ipa_bits: int,
-    va_bits: int,
-    pa_bits: int,
-    scheme: Scheme,
-    cpu: Cpu | None,
-) -> KvmCase:
-    """Check the arguments of a question."""
-    granule = granule_of(page_shift)
-    ipa_bits = integer("ipa_bits", ipa_bits)
-    if ipa_bits < 0:
-        raise InvalidArgument(f"ipa_bits must not be negative, got {ipa_bits}")
-    va_bits = integer_within("va_bits", va_bits, VA_MINIMUM, VA_MAXIMUM)
-    scheme, cpu = scheme_of(scheme), optional_cpu(cpu)
-    pa_bits = kernel_pa_bits(pa_bits)
-    return KvmCase(
-        granule,
-        ipa_bits,
-        va_bits,
-        pa_bits,
-        scheme,
-        cpu,
-        granule.levels_for(va_bits),
-        granule.stage2_levels_for(ipa_bits),
-    )
-
-
-def _page_shift(value: int) -> int:
-    return int(granule_of(value))
-
-
-def _va_bits(value: int) -> int:
-    return integer_within("va_bits", value, VA_MINIMUM, VA_MAXIMUM)
-
-
-def kernel_pa_bits(value: int) -> int:
-    """Return CONFIG_ARM64_PA_BITS, which is 48 or 52.
-
-    Raises:
-        InvalidArgument: It is another number.
-        TypeError: It is no integer.
-    """
-    number = integer("pa_bits", value)
-    if number not in PA_BITS:
-        raise InvalidArgument(f"pa_bits must be 48 or 52, got {number}")
-    return number
-
-
-def _shape(case: KvmCase) -> Geometry:
-    """Return the shape of a case that no rule refuses."""
-    if case.scheme is Scheme.FAKE_PGD:
-        return case.fake.geometry
-    levels = max(case.levels, _MINIMUM_LEVELS[case.scheme])
-    lpa2 = (
-        case.scheme is Scheme.LPA2
-        and case.granule is not Granule.K64
-        and (case.cpu is None or case.granule in case.cpu.lpa2)
-    )
-    return _geometry(case.granule, case.ipa_bits, LAST_LEVEL + 1 - levels, lpa2)
-
-
-_MINIMUM_LEVELS = {scheme: scheme.minimum_levels for scheme in Scheme}
-
-# Many hosts and schemes share a shape, so one value serves them all.
-_geometry = lru_cache(maxsize=None)(Geometry)
-
-
-Answer = Geometry | Violations
-
-_ANSWERS: dict[tuple[int, int, int, int, Scheme, Cpu | None], Answer] = {}
-"""Every answer inside the domain so far, shapes and refusals alike: it is finite."""
+_ANSWERS: dict[
+    tuple[int, int, int, int, Scheme | None, str | None, Cpu | None],
+    Geometry | Refusal,
+] = {}
+"""Answers inside the domain so far. The keys are arguments as they were given: ``| 0``
+raises TypeError for a float, which equals an int as a key."""
 
 _MOST_ANSWERS = 1 << 16
-"""Far more than there are configurations: only a flood of CPUs starts anew."""
+"""Far more than there are configurations: only a flood of CPUs fills it."""
 
 
-def _answer(
-    page_shift: int,
-    ipa_bits: int,
-    va_bits: int,
-    pa_bits: int,
-    scheme: Scheme,
-    cpu: Cpu | None,
-) -> Answer:
-    """Work out an answer, and remember it by plain integers."""
-    case = _case(page_shift, ipa_bits, va_bits, pa_bits, scheme, cpu)
-    answer = violations(_RULES[scheme, cpu is not None], case) or _shape(case)
-    # Widths of the domain alone: as a key, True is 1, but it is no width.
-    if case.is_in_domain:
-        if len(_ANSWERS) >= _MOST_ANSWERS:
-            _ANSWERS.clear()
-        key = (case.granule, case.ipa_bits, case.va_bits, case.pa_bits, scheme, cpu)
-        _ANSWERS[key] = answer
-    return answer
+def _new_answer(
+    asked: Question, scheme: Scheme | None, release: str | None
+) -> Geometry | Refusal:
+    """Work out an answer, and remember it."""
+    if not asked.is_in_domain or asked.protected:
+        answer = asked.answer()
+        if isinstance(answer, Geometry):
+            return answer
+        return Refusal(asked, asked.ipa_bits, answer)
+    if len(_ANSWERS) + len(WIDTHS) > _MOST_ANSWERS:
+        _ANSWERS.clear()
+    # All widths together, as most callers ask for several. Widths of the domain alone:
+    # as a key, True is 1, but it is no width.
+    shapes = asked.shapes()
+    page_shift, va_bits, pa_bits = int(asked.granule), asked.va_bits, asked.pa_bits
+    for width in WIDTHS:
+        key = page_shift, width, va_bits, pa_bits, scheme, release, asked.cpu
+        _ANSWERS[key] = shapes.get(width) or Refusal(asked, width)
+    return shapes.get(asked.ipa_bits) or Refusal(asked, asked.ipa_bits)
 
 
 @public
@@ -151,43 +83,85 @@ def stage2(
     va_bits: int = 48,
     *,
     pa_bits: int = 48,
-    scheme: Scheme = Scheme.STATIC,
+    scheme: Scheme | None = None,
+    release: str | None = None,
+    protected: bool = False,
     cpu: Cpu | None = None,
 ) -> Geometry:
     """Return the shape of stage 2 that KVM uses.
+
+    A shape that is returned is one that a guest can run with: the kernel, the
+    architecture and the CPU allow it. Without a CPU, one is assumed that has the page
+    size and a large enough PARange, and that has LPA2 only where the width needs it. A
+    release whose third number is 0 and which goes on with a number, as Debian's
+    ``"5.10.0-32-arm64"``, is assumed to have every stable back-port of its branch; one
+    that is newer than the newest that was read, to decide as that one; and EL8's 4.18
+    to have v4.20's code.
 
     Args:
         page_shift: log2 of the host's page size: 12, 14 or 16.
         ipa_bits: Width of the guest's addresses in bits; KVM has 32..52.
         va_bits: Width of the host's virtual addresses in bits, 25..52.
         pa_bits: The host's CONFIG_ARM64_PA_BITS: 48 or 52.
-        scheme: How the kernel chooses; see `Scheme.for_release`.
-        cpu: What bounds the answer by PARange, granules and LPA2; None asks for the
-            kernel's own rules alone, as on a CPU that can do anything.
+        scheme: A formula, with the limits of its last release; None for `STATIC`'s
+            where no release is given either.
+        release: A kernel by its release, such as ``"6.12"`` or ``"5.10.0-32-arm64"``,
+            with its own limits, stable back-ports included. Before v4.20 every guest
+            has 40 bits.
+
+            .. versionadded:: 0.2.0
+        protected: Whether the host runs with kvm-arm.mode=protected. The shape then has
+            KVM's limit, whatever width was asked for. It needs ``cpu``, and without
+            scheme and release means `LPA2`.
+
+            .. versionadded:: 0.2.0
+        cpu: What bounds the answer by PARange, page sizes and LPA2; None asks whether
+            some CPU gives the width.
 
     Raises:
-        UnsupportedCombination: The kernel or the CPU refuses; it carries every
-            violation.
-        InvalidArgument: A value is outside its range.
+        UnsupportedCombination: The kernel, the architecture or the CPU refuses. It
+            carries every violation, and the widest IPA that passes.
+        InvalidArgument: A value is outside its range, or both a scheme and a release
+            are given.
         TypeError: A value has the wrong type.
 
-    Source: Linux, arch/arm64/include/asm/stage2_pgtable.h, of the scheme's releases.
+    Source: Linux, arch/arm64/include/asm/stage2_pgtable.h and arch/arm64/kvm/reset.c;
+    the commits of each limit are in its ``source``.
 
     >>> stage2(page_shift=14, ipa_bits=40, va_bits=36)
     Geometry(granule=Granule.K16, ipa_bits=40, start_level=2, lpa2=False)
+    >>> stage2(12, 48, release="6.12").levels
+    4
     """
-    try:
-        # A float equals an int as a key, but has no "|": 14.0 is refused after 14 too.
-        answer = _ANSWERS[
-            page_shift | 0, ipa_bits | 0, va_bits | 0, pa_bits | 0, scheme, cpu
-        ]
-    except (KeyError, TypeError):  # not asked before, or no width at all
-        answer = None
-    if answer is None:  # outside the handler: a mistake has no other cause to show
-        answer = _answer(page_shift, ipa_bits, va_bits, pa_bits, scheme, cpu)
+    answer: Geometry | Refusal | None = None
+    if protected is False:
+        try:
+            answer = _ANSWERS[
+                page_shift | 0,
+                ipa_bits | 0,
+                va_bits | 0,
+                pa_bits | 0,
+                scheme,
+                release,
+                cpu,
+            ]
+        except (KeyError, TypeError):  # not asked before, or of a wrong type
+            answer = None
+    if answer is None:
+        asked = question(
+            page_shift,
+            ipa_bits,
+            va_bits,
+            pa_bits=pa_bits,
+            scheme=scheme,
+            release=release,
+            protected=protected,
+            cpu=cpu,
+        )
+        answer = _new_answer(asked, scheme, release)
     if isinstance(answer, Geometry):
         return answer
-    raise UnsupportedCombination(answer)
+    raise answer.raised()
 
 
 @public
@@ -197,28 +171,83 @@ def check(
     va_bits: int = 48,
     *,
     pa_bits: int = 48,
-    scheme: Scheme = Scheme.STATIC,
+    scheme: Scheme | None = None,
+    release: str | None = None,
+    protected: bool = False,
     cpu: Cpu | None = None,
 ) -> Violations:
     """Return every limit that a configuration breaks; empty means supported.
+
+    The arguments, and what is assumed, are those of `stage2`. What a release is too old
+    for is a violation too.
 
     Args:
         page_shift: log2 of the host's page size: 12, 14 or 16.
         ipa_bits: Width of the guest's addresses in bits; KVM has 32..52.
         va_bits: Width of the host's virtual addresses in bits, 25..52.
         pa_bits: The host's CONFIG_ARM64_PA_BITS: 48 or 52.
-        scheme: How the kernel chooses; see `Scheme.for_release`.
-        cpu: What bounds the answer by PARange, granules and LPA2, or None.
+        scheme: A formula, with the limits of its last release; None for `STATIC`'s
+            where no release is given either.
+        release: A kernel by its release, with its own limits.
+
+            .. versionadded:: 0.2.0
+        protected: Whether the host runs with kvm-arm.mode=protected.
+
+            .. versionadded:: 0.2.0
+        cpu: What bounds the answer by PARange, page sizes and LPA2, or None.
+
+    Returns:
+        KVM's own limits in the order of their table, then those of the architecture in
+        the order of the CPU's checks.
 
     Raises:
-        InvalidArgument: A value is outside its range.
+        InvalidArgument: A value is outside its range, or both a scheme and a release
+            are given.
         TypeError: A value has the wrong type.
 
     >>> [violation.rule for violation in check(14, 41, 36)]
     ['levels-exceed-host']
+    >>> check(12, 42, release="4.15.0-112-generic")[0].limit
+    40
     """
-    answer = _answer(page_shift, ipa_bits, va_bits, pa_bits, scheme, cpu)
-    return answer if isinstance(answer, Violations) else NONE_BROKEN
+    answer: Geometry | Refusal | None = None
+    if protected is False:
+        try:
+            answer = _ANSWERS[
+                page_shift | 0,
+                ipa_bits | 0,
+                va_bits | 0,
+                pa_bits | 0,
+                scheme,
+                release,
+                cpu,
+            ]
+        except (KeyError, TypeError):  # not asked before, or of a wrong type
+            answer = None
+    if answer is None:
+        try:
+            asked = question(
+                page_shift,
+                ipa_bits,
+                va_bits,
+                pa_bits=pa_bits,
+                scheme=scheme,
+                release=release,
+                protected=protected,
+                cpu=cpu,
+            )
+        except UnsupportedCombination as refusal:  # older than the oldest scheme
+            return refusal.violations
+        answer = _new_answer(asked, scheme, release)
+    return answer.violations if isinstance(answer, Refusal) else NONE_BROKEN
+
+
+def _page_shift(value: int) -> int:
+    return int(granule_of(value))
+
+
+def _va_bits(value: int) -> int:
+    return integer_within("va_bits", value, VA_MINIMUM, VA_MAXIMUM)
 
 
 @public
@@ -273,7 +302,13 @@ class Host(Displayed):
         )
 
     def stage2(
-        self, ipa_bits: int, *, scheme: Scheme = Scheme.STATIC, cpu: Cpu | None = None
+        self,
+        ipa_bits: int,
+        *,
+        scheme: Scheme | None = None,
+        release: str | None = None,
+        protected: bool = False,
+        cpu: Cpu | None = None,
     ) -> Geometry:
         """Return the shape of stage 2 that KVM uses on this host; see `stage2`."""
         return stage2(
@@ -282,11 +317,19 @@ class Host(Displayed):
             self.va_bits,
             pa_bits=self.pa_bits,
             scheme=scheme,
+            release=release,
+            protected=protected,
             cpu=cpu,
         )
 
     def check(
-        self, ipa_bits: int, *, scheme: Scheme = Scheme.STATIC, cpu: Cpu | None = None
+        self,
+        ipa_bits: int,
+        *,
+        scheme: Scheme | None = None,
+        release: str | None = None,
+        protected: bool = False,
+        cpu: Cpu | None = None,
     ) -> Violations:
         """Return every limit that an IPA width breaks on this host; see `check`."""
         return check(
@@ -295,33 +338,50 @@ class Host(Displayed):
             self.va_bits,
             pa_bits=self.pa_bits,
             scheme=scheme,
+            release=release,
+            protected=protected,
             cpu=cpu,
         )
 
     def max_ipa_bits(
-        self, scheme: Scheme = Scheme.STATIC, cpu: Cpu | None = None
+        self,
+        scheme: Scheme | None = None,
+        cpu: Cpu | None = None,
+        *,
+        release: str | None = None,
+        protected: bool = False,
     ) -> int | None:
-        """Return the widest IPA that KVM supports on this host, in closed form.
+        """Return the widest IPA that a guest can have on this host, in closed form.
 
         Args:
-            scheme: How the kernel chooses.
+            scheme: A formula, with the limits of its last release.
             cpu: What bounds the answer, or None for a CPU that can do anything.
+            release: A kernel by its release, in place of a scheme.
+
+                .. versionadded:: 0.2.0
+            protected: Whether the host runs with kvm-arm.mode=protected.
+
+                .. versionadded:: 0.2.0
 
         Returns:
             32..52 bits, or None when no width from 32 bits on fits.
 
         Raises:
+            UnsupportedCombination: The release is older than v3.18.
+            InvalidArgument: Both a scheme and a release are given, or the release is
+                none.
             TypeError: A value has the wrong type.
         """
-        case = _case(
-            self.page_shift, IPA_MAXIMUM, self.va_bits, self.pa_bits, scheme, cpu
-        )
-        rows = _ROWS[scheme, cpu is not None]
-        widest = min(row.ceiling(case) for row in rows if row.ceiling)
-        # Where the lowest ceiling is refused, it is by a limit that is no ceiling,
-        # and such a limit refuses every narrower IPA too.
-        fits = widest >= IPA_MINIMUM and not self.check(widest, scheme=scheme, cpu=cpu)
-        return widest if fits else None
+        return question(
+            self.page_shift,
+            IPA_MAXIMUM,
+            self.va_bits,
+            pa_bits=self.pa_bits,
+            scheme=scheme,
+            release=release,
+            protected=protected,
+            cpu=cpu,
+        ).widest()
 
     def to_dict(self) -> dict[str, int]:
         """Return the three facts as plain JSON types."""

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """`Scheme`: the five ways in which KVM/arm64 has chosen the shape of stage 2.
 
-Each is a row of data with the releases that had it and where it comes from. A scheme
-models its *last* release; what a single release or a stable back-port did otherwise is
-`KernelConfig`'s knowledge.
+Each is a row of data: the commit that brought it, what it does, and its fewest levels.
+A scheme has the limits of its last release. `Kernel` is a scheme or one release, as the
+table of limits is asked about it.
 """
 
-import re
 from enum import Enum
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -15,14 +16,17 @@ from attrs import frozen
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
-
-Release = tuple[int, int]
-"""A kernel release: 6.1 is ``(6, 1)``."""
-
-
-def release_name(release: Release) -> str:
-    """Return the usual spelling: ``v6.1``."""
-    return f"v{release[0]}.{release[1]}"
+from s2geom.kernel.changes import (
+    FAKE_LEVELS,
+    HOST_IRRELEVANT,
+    LATEST_STABLE,
+    LPA2_GUESTS,
+    STATIC_LEVELS,
+    WIDTH_PER_VM,
+    Change,
+    Version,
+)
+from s2geom.kernel.releases import NEWEST_READ, code_of, parse_release
 
 
 @public
@@ -56,13 +60,13 @@ class Scheme(Enum):
     @property
     def first_release(self) -> str:
         """The first kernel release that had it."""
-        return release_name(_FACTS[self].first)
+        return _FACTS[self].since.first
 
     @property
     def last_release(self) -> str | None:
         """The last kernel release that had it; None while it is in use."""
-        last = _FACTS[self].last
-        return None if last is None else release_name(last)
+        following = _successor(self)
+        return None if following is None else _FACTS[following].since.before
 
     @property
     def releases(self) -> str:
@@ -76,8 +80,8 @@ class Scheme(Enum):
 
     @property
     def source(self) -> str:
-        """The commits that brought it, by subject."""
-        return _FACTS[self].source
+        """The commit that brought it, by subject."""
+        return _FACTS[self].since.source
 
     @property
     def minimum_levels(self) -> int:
@@ -88,6 +92,9 @@ class Scheme(Enum):
     def for_release(cls, release: str) -> "Scheme":
         """Return the scheme of a kernel release.
 
+        A vendor's release has the scheme of its code, where that is known to differ
+        from its number: ``"4.18.0-305.el8.aarch64"`` has v4.20's.
+
         Args:
             release: What ``uname -r`` prints, or its beginning: ``"6.1"``, ``"v4.7"``,
                 ``"5.10.0-30-arm64"``.
@@ -97,11 +104,7 @@ class Scheme(Enum):
             UnsupportedCombination: The release is older than v3.18.
             TypeError: It is no text.
         """
-        number = parse_release(release)[:2]
-        for scheme in reversed(cls):
-            if _FACTS[scheme].first <= number:
-                return scheme
-        raise UnsupportedCombination((_too_old(release),))
+        return kernel_of(release).scheme
 
     def __repr__(self) -> str:
         return f"Scheme.{self.name}"
@@ -121,78 +124,127 @@ def scheme_of(value: object) -> Scheme:
     raise TypeError(message)
 
 
-@frozen(eq=False, repr=False)  # a row is itself; an import pays for each method
+@frozen(eq=False, repr=False)  # compared by identity: each method costs import time
 class _Facts:
-    first: Release
-    last: Release | None
+    since: Change
     minimum_levels: int
     summary: str
-    source: str
 
 
 _FACTS = {
     Scheme.FAKE_PGD: _Facts(
-        first=(3, 18),
-        last=(4, 6),
+        FAKE_LEVELS,
         minimum_levels=1,
         summary="the host's level count, with one fake level in software where the "
         "hardware has fewer",
-        source="Linux v3.18, arm64: KVM: Implement 48 VA support for KVM EL2 and "
-        "Stage-2 (38f791a4e499)",
     ),
     Scheme.STATIC: _Facts(
-        first=(4, 7),
-        last=(4, 19),
+        STATIC_LEVELS,
         minimum_levels=1,
         summary="the hardware's own levels for IPA bits less four, fixed at build "
         "time, never more than the host's",
-        source="Linux v4.7, kvm: arm64: Get rid of fake page table levels "
-        "(da04fa04dc91)",
     ),
     Scheme.DYNAMIC: _Facts(
-        first=(4, 20),
-        last=(5, 9),
+        WIDTH_PER_VM,
         minimum_levels=2,
         summary="chosen for each VM, at least two levels, bounded by the CPU and by "
         "the host kernel's physical and virtual addresses",
-        source="Linux v4.20, kvm: arm64: Allow tuning the physical address size for "
-        "VM (233a7cb23531)",
     ),
     Scheme.INDEPENDENT: _Facts(
-        first=(5, 10),
-        last=(6, 7),
+        HOST_IRRELEVANT,
         minimum_levels=2,
         summary="bounded by the CPU alone, whatever the host kernel's own tables; 4K "
         "and 16K end at 48 bits",
-        source="Linux v5.10, KVM: arm64: Don't constrain maximum IPA size based on "
-        "host configuration (c9b69a0cf0b4)",
     ),
     Scheme.LPA2: _Facts(
-        first=(6, 8),
-        last=None,
+        LPA2_GUESTS,
         minimum_levels=2,
         summary="as before, and up to 52 bits for 4K and 16K where the CPU has LPA2",
-        source="Linux v6.8, KVM: arm64: Use LPA2 page-tables for stage2 and hyp "
-        "stage1 (bd412e2a310c)",
     ),
 }
 
-_RELEASE = re.compile(r"v?(\d{1,3})\.(\d{1,5})(?:\.(\d{1,5}))?(?!\d)", re.ASCII)
+
+def _successor(scheme: Scheme) -> Scheme | None:
+    return dict(pairwise(Scheme)).get(scheme)
 
 
-def parse_release(release: str) -> tuple[int, int, int]:
-    """Return the three numbers of a kernel release; a missing third one is 0.
+# A kernel, named by its scheme or by its release
+
+
+@frozen(eq=False)  # `kernel_of` gives one for each release
+class Kernel:
+    """A kernel, as the table of limits is asked about it.
+
+    Args:
+        scheme: How it chooses the shape.
+        version: The upstream release whose code it has.
+        release: The release as it was given; None where a scheme was.
+        premises: What had to be assumed about its code.
+    """
+
+    scheme: Scheme
+    version: Version
+    release: str | None = None
+    premises: tuple[str, ...] = ()
+
+    @property
+    def has_one_width(self) -> bool:
+        """Whether every guest has 40 bits: releases before v4.20, but no scheme."""
+        return self.release is not None and not WIDTH_PER_VM.is_in(self.version)
+
+
+def _of_scheme(scheme: Scheme) -> Kernel:
+    following = _successor(scheme)
+    if following is None:
+        return Kernel(scheme, (*NEWEST_READ, LATEST_STABLE))
+    major, minor = _FACTS[following].since.mainline
+    return Kernel(scheme, (major, minor - 1, 0))
+
+
+_OF_SCHEME = {scheme: _of_scheme(scheme) for scheme in Scheme}
+
+
+def kernel_of(release: str, *options: str) -> Kernel:
+    """Return the kernel of a release.
+
+    Args:
+        release: What ``uname -r`` prints, or its beginning.
+        options: Options of Kconfig that are set, for vendors' code.
 
     Raises:
         InvalidArgument: The text does not begin with a release number.
+        UnsupportedCombination: The release is older than v3.18.
         TypeError: It is no text.
     """
-    if not isinstance(release, str):
-        raise TypeError(f"release must be text such as '6.1', got {quoted(release)}")
-    found = _RELEASE.match(release)
-    if found is None:
-        raise InvalidArgument(f"release must begin like '6.1', got {quoted(release)}")
-    return int(found[1]), int(found[2]), int(found[3] or 0)
+    parse_release(release)  # a value that is no text may not be hashable
+    return _kernel_of(release, *options)
+
+
+@lru_cache(maxsize=1024)
+def _kernel_of(release: str, *options: str) -> Kernel:
+    version, premises = code_of(release, *options)
+    for scheme in reversed(Scheme):
+        if _FACTS[scheme].since.is_in(version):
+            return Kernel(scheme, version, release, premises)
+    raise UnsupportedCombination((_too_old(release),))
+
+
+def kernel_of_call(scheme: Scheme | None, release: str | None) -> Kernel:
+    """Return the kernel that the arguments of a call name; by default `STATIC`'s.
+
+    Raises:
+        InvalidArgument: Both are given, or the release is none.
+        UnsupportedCombination: The release is older than v3.18.
+        TypeError: A value has the wrong type.
+    """
+    if release is None:
+        return _OF_SCHEME[Scheme.STATIC if scheme is None else scheme_of(scheme)]
+    if scheme is not None:
+        raise InvalidArgument(
+            f"scheme and release exclude each other, got {quoted(scheme)} and "
+            f"{quoted(release)}: a scheme is a formula, a release is one kernel"
+        )
+    return kernel_of(release)
 
 
 def _too_old(release: str) -> Violation:

@@ -12,8 +12,13 @@ from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM, PARANGE
 from s2geom.kernel.choose import Host, check
 from s2geom.kernel.fake import FakePgd, fake_pgd
-from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS, VA_MAXIMUM, VA_MINIMUM
-from s2geom.kernel.limits import PA_BITS as KERNEL_PA_BITS
+from s2geom.kernel.limits import (
+    IPA_MINIMUM,
+    KCONFIG_VA_BITS,
+    KERNEL_PA_BITS,
+    VA_MAXIMUM,
+    VA_MINIMUM,
+)
 from s2geom.kernel.scheme import Scheme
 from s2geom.strategies.shapes import geometries
 
