@@ -14,6 +14,11 @@ class Ran(NamedTuple):
     err: str
 
     @property
+    def answer(self) -> list[str]:
+        """The lines of the text before the premises."""
+        return self.out.partition("\n\npremise: ")[0].splitlines()
+
+    @property
     def json(self) -> Any:
         """The output, read as JSON."""
         return json.loads(self.out)

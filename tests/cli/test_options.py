@@ -41,7 +41,7 @@ from cli.running import Run
         ("decode nested some-file", "a nested dump is named like"),
         (
             "decode vtcr 80023558 --vtcr 80028558",
-            "--vtcr goes with a vttbr, and not with vtcr",
+            "--vtcr has no effect on decode vtcr",
         ),
     ],
 )
@@ -87,3 +87,11 @@ def test_a_file_may_be_named_like_an_option(
     Path("--map=--").write_text("0, 4K, CODE, a\n")
 
     assert 0 == run("footprint --page-size 4K --ipa 40 -- --map=--").status
+
+
+def test_a_usage_error_is_as_long_as_a_screen(run: Run) -> None:
+    """However long the argument is that it repeats."""
+    ran = run("show --page-size 4K --ipa 40", "x" * 5000)
+
+    assert (2, "") == (ran.status, ran.out)
+    assert len(ran.err) < 1500

@@ -53,6 +53,10 @@ def escaped(text: str) -> str:
 # Standard output and standard error
 
 
+AT_ONCE = 256
+"""Lines that are written together: a call for each would take longer than the rest."""
+
+
 class OutputLost(Exception):
     """Standard output takes no more; the message is empty where its reader has gone."""
 
@@ -67,9 +71,17 @@ def write(lines: Iterable[str]) -> None:
         raise OutputLost("cannot write the answer: standard output is closed")
     if isinstance(sys.stdout, TextIOWrapper):  # a name may have any character
         sys.stdout.reconfigure(errors="backslashreplace")
-    for line in lines:
-        _put(sys.stdout, escaped(line) + "\n")
-    _put(sys.stdout, "", flush=True)
+    waiting: list[str] = []
+    try:
+        for line in lines:
+            waiting.append(escaped(line) + "\n")
+            if len(waiting) == AT_ONCE:
+                _put(sys.stdout, "".join(waiting))
+                waiting.clear()
+    except S2GeomError:
+        _put(sys.stdout, "".join(waiting), flush=True)
+        raise
+    _put(sys.stdout, "".join(waiting), flush=True)
 
 
 def write_bytes(data: bytes | bytearray) -> None:

@@ -26,22 +26,25 @@ from s2geom.cli.options import (
     PA,
     PAGE_SIZE,
     SCHEME,
+    TTST,
     VA,
     VTCR,
     Option,
     address,
     flag,
+    granules,
     load_address,
     number,
     option,
     optional,
     telling,
+    width,
     word,
 )
 from s2geom.cli.report import Report
 from s2geom.core.units import parse_size
 
-KINDS = ("vtcr", "vttbr", "ste", "mmfr0", "mmfr1", "mmfr2", "mmfr3", "nested")
+KINDS = ("vtcr", "vttbr", "ste", "esr", "mmfr0", "mmfr1", "mmfr2", "mmfr3", "nested")
 """What can be decoded."""
 
 
@@ -242,10 +245,22 @@ COMMANDS = (
                 "words", nargs="+", metavar="WORD", help="hexadecimal; STE takes two"
             ),
             VTCR,
-            *CPU,
+            word("--hpfar", "the HPFAR_EL2 that goes with an esr"),
+            word("--far", "the FAR_EL2 that goes with an esr"),
+            width("--pa", "the CPU's PARange; for a ste, the SMMU's OAS"),
+            flag("--lpa2", "the CPU has LPA2 (needs --pa); for a ste, IDR5.DS"),
+            TTST,
+            flag("--aarch32", "EL1 can be AArch32; for a ste, IDR0.TTF has AArch32"),
+            flag("--stt", "for a ste: the SMMU has small tables, IDR3.STT"),
+            flag("--vmid16", "for a ste: VMIDs have 16 bits, IDR0.VMID16"),
+            option(
+                "--granules",
+                read=granules,
+                metavar="SIZES",
+                help="for a ste: the SMMU's page sizes, such as 4K,64K (default all)",
+            ),
         ),
         "decode_command.decode",
-        (LPA2_NEEDS_PA,),
     ),
     Command(
         "build",
@@ -339,6 +354,10 @@ COMMANDS = (
 # The parser
 
 
+MOST_SHOWN = 500
+"""Characters of what is said of a usage error."""
+
+
 class UsageError(Exception):
     """The arguments are no question.
 
@@ -367,6 +386,8 @@ class _Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> Any:
+        if len(message) > MOST_SHOWN:  # argparse repeats arguments as they are
+            message = message[:MOST_SHOWN] + "..."
         raise UsageError(self.format_usage(), f"{self.prog}: error: {message}")
 
 

@@ -6,6 +6,7 @@ has a default, and says so as a premise.
 """
 
 from argparse import Namespace
+from collections.abc import Mapping
 
 from attrs import frozen
 
@@ -31,6 +32,15 @@ def cpu_of(args: Namespace) -> Cpu | None:
         ttst=getattr(args, "ttst", False),
         aarch32_el1=getattr(args, "aarch32", False),
     )
+
+
+def missing_features(whose: str, features: Mapping[str, bool]) -> list[str]:
+    """Return a premise for each feature that no option gives a CPU or an SMMU."""
+    return [
+        f"the {whose} has no {name}, as no option says so"
+        for name, given in features.items()
+        if not given
+    ]
 
 
 def host_of(args: Namespace) -> Host:

@@ -89,6 +89,15 @@ def load_address(text: str) -> LoadAddress:
     return LoadAddress(parse_size(address), file or None)
 
 
+def granules(text: str) -> frozenset[Granule]:
+    """Return page sizes with commas between them.
+
+    Raises:
+        InvalidArgument: One is no page size.
+    """
+    return frozenset(map(Granule.parse, text.split(",")))
+
+
 def telling(read: Callable[[str], Any]) -> Callable[[str], Any]:
     """Return a reader whose own sentence is told: argparse hides a ValueError's."""
 
@@ -192,12 +201,15 @@ KERNEL = option(
 )
 JSON = flag("--json", "print JSON")
 
+TTST = flag("--ttst", "the CPU has FEAT_TTST")
+AARCH32 = flag("--aarch32", "EL1 can be AArch32")
+
 CPU = (PA, LPA2)
 ANY_CPU = (
     width("--pa", "the CPU's physical address size (PARange)", required=True),
     LPA2,
-    flag("--ttst", "the CPU has FEAT_TTST"),
-    flag("--aarch32", "EL1 can be AArch32"),
+    TTST,
+    AARCH32,
 )
 """The CPU of a question that is about nothing but the architecture."""
 

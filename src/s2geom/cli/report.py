@@ -21,7 +21,7 @@ from s2geom.core.wording import cell_text
 SUPPORTED = 0
 NOT_SUPPORTED = 1
 
-AT_ONCE = 1000
+FIRST_ROWS = 1000
 """Rows of a table that are held to find how wide its columns are."""
 
 
@@ -114,7 +114,7 @@ class Report:
             return
         [name] = streams
         items = data.pop(name)
-        first = list(islice(items, AT_ONCE))  # an error among these leaves no text
+        first = list(islice(items, FIRST_ROWS))  # an error among these leaves no text
         *head, _ = json.dumps(data, indent=2).splitlines()
         yield from head[:-1]
         yield f"{head[-1]},"
@@ -145,7 +145,7 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator
     rows = iter(rows)
     widths, numeric = [0] * len(header), [False] * len(header)
     lines: list[Sequence[object]] = [tuple(header)]
-    body = list(islice(rows, AT_ONCE))
+    body = list(islice(rows, FIRST_ROWS))
     if body:
         numeric = [
             all(isinstance(value, int | None) for value in column)
@@ -164,4 +164,4 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator
                 f"{cell:>{width}}" if right else f"{cell:<{width}}"
                 for cell, width, right in zip(row, widths, numeric, strict=True)
             ).rstrip()
-        lines, body = [], list(islice(rows, AT_ONCE))
+        lines, body = [], list(islice(rows, FIRST_ROWS))

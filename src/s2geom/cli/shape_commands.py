@@ -5,7 +5,13 @@ from argparse import Namespace
 from collections import defaultdict
 from typing import Any
 
-from s2geom.cli.kernel_question import VA_BITS, cpu_of, question_of, scheme_text
+from s2geom.cli.kernel_question import (
+    VA_BITS,
+    cpu_of,
+    missing_features,
+    question_of,
+    scheme_text,
+)
 from s2geom.cli.report import NOT_SUPPORTED, Report
 from s2geom.compare.policies import POLICIES, PolicyChoice, compare_policies
 from s2geom.compare.shape_facts import geometry_data, geometry_facts, level_table
@@ -158,7 +164,6 @@ def _cpu_question(args: Namespace) -> tuple[Report, Cpu, str]:
         + ", ".join((f"a CPU with {args.pa} PA bits", *there))
         + "; whatever the scheme"
     )
-    missing = [name for name, given in features.items() if not given]
     report = Report(
         {
             "scheme": None,
@@ -171,7 +176,7 @@ def _cpu_question(args: Namespace) -> tuple[Report, Cpu, str]:
                 "aarch32_el1": cpu.aarch32_el1,
             },
         },
-        [f"the CPU has no {name}, as no option says so" for name in missing],
+        missing_features("CPU", features),
     )
     return report, cpu, title
 
