@@ -94,16 +94,16 @@ def calculator_data() -> dict[str, Any]:
         "kernel_pa": [str(bits) for bits in KERNEL_PA_BITS],
         "ipa": [str(bits) for bits in IPA_BITS],
         "kernels": [
-            [scheme.value, f"{scheme.releases} ({scheme.value})"]
+            [scheme.value, f"{scheme.releases} ({scheme.value})", f"s2.{scheme!r}"]
             for scheme in s2.Scheme
         ],
-        "cpus": [[name, label] for name, (label, _) in CPUS.items()],
+        "cpus": [[name, label, _python(cpu)] for name, (label, cpu) in CPUS.items()],
         "start": {
-            "page": "16K",
-            "va": "36",
+            "page": "4K",
+            "va": "48",
             "kernel_pa": str(KERNEL_PA_MEANT),
             "ipa": "40",
-            "kernel": s2.Scheme.STATIC.value,
+            "kernel": s2.Scheme.LPA2.value,
             "cpu": "any",
         },
         "sentences": sentences.values(),
@@ -113,6 +113,13 @@ def calculator_data() -> dict[str, Any]:
         "answers": answers.values(),
         "found": found,
     }
+
+
+def _python(cpu: s2.Cpu | None) -> str:
+    """Return what makes a CPU of the calculator in Python."""
+    if cpu is None:
+        return "None"
+    return f"s2.Cpu({cpu.pa_bits}{', lpa2=True' if cpu.lpa2 else ''})"
 
 
 def _caption(at: int, among: int) -> str:

@@ -53,7 +53,75 @@
       element("div", { class: "field" }, element("label", { for: id }, field.label), field.select)
     );
   }
-  root.replaceChildren(form, verdict, answer);
+
+  /* A word that somebody has: it chooses the page size and the width that it says. */
+  const word = element("input", {
+    id: "s2calc-word", name: "word", placeholder: "0x80023558", spellcheck: "false",
+    autocomplete: "off", "aria-describedby": "s2calc-word-said",
+  });
+  const word_said = element("p", { id: "s2calc-word-said", "aria-live": "polite" });
+  word.addEventListener("input", () => {
+    word_said.textContent = take(word.value.trim().replaceAll("_", ""));
+  });
+  form.append(
+    element("div", { class: "field" },
+      element("label", { for: "s2calc-word" }, "VTCR_EL2, to take page size and IPA from"),
+      word)
+  );
+
+  function take(text) {
+    if (text === "") return "";
+    if (!/^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text) || BigInt(text) >> 64n)
+      return "A VTCR_EL2 is a number of at most 64 bits, such as 0x80023558.";
+    const bits_of = (low, count) => Number((BigInt(text) >> BigInt(low)) & ((1n << BigInt(count)) - 1n));
+    const page = ["4K", "64K", "16K"][bits_of(14, 2)];
+    const ipa = String(64 - bits_of(0, 6));
+    if (page === undefined) return "TG0 = 3 is reserved: it names no page size.";
+    if (!data.ipa.includes(ipa)) return "T0SZ says " + ipa + " bits of IPA: KVM has 32 to 52.";
+    Object.assign(choice, { page, ipa });
+    update();
+    name_soon();
+    return page + " pages, " + ipa + "-bit IPA. The word of the chosen kernel is below: " +
+      "compare the two.";
+  }
+
+  /* What is on the page, for a mail or a session. */
+  const copies = element("div", { class: "copies" });
+  for (const [label, text] of [["Copy as text", as_text], ["Copy as Python", as_python]]) {
+    const button = element("button", { type: "button" }, label);
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(text());
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = label; }, 1500);
+    });
+    copies.append(button);
+  }
+  root.replaceChildren(form, word_said, verdict, copies, answer);
+
+  function as_text() {
+    const [, , tables] = found();
+    const lines = Object.entries(fields).map(
+      ([, field]) => field.label + ": " + field.select.selectedOptions[0].textContent
+    );
+    const said = [...verdict.children].map((each) => each.textContent);
+    const rows = tables.flatMap((number) =>
+      ["", data.tables[number][0], ...data.tables[number][1].map((line) => data.rows[line].join(": "))]
+    );
+    return [...lines, "", ...said, ...rows, ""].join("\n");
+  }
+
+  function as_python() {
+    const python = (list, value) => list.find(([name]) => name === value)[2];
+    const shift = { "4K": 12, "16K": 14, "64K": 16 }[choice.page];
+    return [
+      "import s2geom as s2",
+      `host = s2.Host(page_shift=${shift}, va_bits=${choice.va}, pa_bits=${choice.kernel_pa})`,
+      `scheme, cpu = ${python(data.kernels, choice.kernel)}, ${python(data.cpus, choice.cpu)}`,
+      `print(host.check(${choice.ipa}, scheme=scheme, cpu=cpu))`,
+      `print(host.stage2(${choice.ipa}, scheme=scheme, cpu=cpu))`,
+      "",
+    ].join("\n");
+  }
 
   /* What is not on offer, be it a VA width of another page size or a slip in a link,
      becomes the nearest width that is, or else the choice of the start. */
