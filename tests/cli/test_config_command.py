@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What `s2geom config` says of a kernel's configuration."""
 
+import gzip
+import io
 from pathlib import Path
 
 import pytest
@@ -41,7 +43,7 @@ def test_config_without_kvm_is_not_supported(run: Run) -> None:
     ran = run("config", DEBIAN_RT)
 
     assert 1 == ran.status
-    assert "no guest: KVM is off in this configuration" == ran.out.splitlines()[-1]
+    assert "no guest: KVM is off in this configuration" == ran.answer[-1]
 
 
 def test_config_of_one_width_says_so(run: Run, tmp_path: Path) -> None:
@@ -67,7 +69,7 @@ def test_config_of_a_kernel_without_16k_kvm(run: Run, tmp_path: Path) -> None:
     ran = run("config", str(path))
 
     assert 1 == ran.status
-    assert ran.out.splitlines()[-1] == (
+    assert ran.answer[-1] == (
         "no guest: in Linux 4.6.0, a 16K host has no KVM as long as it fakes "
         "page-table levels"
     )
@@ -115,7 +117,7 @@ def test_config_says_which_limit_leaves_no_guest(
     ran = run(f"config --kernel {release} {options}", str(path))
 
     assert 1 == ran.status
-    assert f"no guest: in Linux {release}, {said}" == ran.out.splitlines()[-1]
+    assert f"no guest: in Linux {release}, {said}" == ran.answer[-1]
 
 
 def test_config_leaves_out_widths_that_no_guest_can_run_with(
@@ -146,3 +148,96 @@ def test_config_needs_a_release(run: Run, tmp_path: Path) -> None:
     assert "release         6.1 (given by --kernel; the file says none)" in (
         run("config --kernel 6.1", str(path)).out.splitlines()
     )
+
+
+# One width
+
+
+def test_config_of_one_width_gives_its_shape(run: Run) -> None:
+    """Yes, and what it looks like."""
+    ran = run("config --ipa 40 --pa 48", DEBIAN_16K)
+    data = run("config --ipa 40 --pa 48 --json", DEBIAN_16K).json
+
+    assert 0 == ran.status
+    assert "a guest can have an IPA of 40 bits" in ran.answer
+    assert (True, 40) == (data["supported"], data["geometry"]["ipa_bits"])
+    assert "shapes" not in data
+
+
+def test_config_of_one_width_names_the_owner_of_the_bound(run: Run) -> None:
+    """No, whose limit it is, and which widths there are."""
+    ran = run("config --ipa 44 --pa 40", DEBIAN_16K)
+
+    assert 1 == ran.status
+    assert "  limit   cpu: 40, given 44" == ran.answer[1]
+    assert "guest IPA: 32 to 40 bits" in ran.answer
+    assert "kvm-not-built" in run("config --ipa 40", DEBIAN_RT).out
+
+
+def test_config_says_what_is_accepted_and_cannot_be_used(
+    run: Run, tmp_path: Path
+) -> None:
+    """v5.10 takes 52 bits, which no CPU translates."""
+    (tmp_path / "config").write_text(WHOLE.replace("6.1.0", "5.10.0"))
+    ran = run("config", str(tmp_path / "config"))
+
+    assert (
+        "KVM_CREATE_VM accepts 32 to 52 bits, but a guest cannot use the others"
+        in ran.answer
+    )
+
+
+# Files of other kinds
+
+WHOLE = """\
+# Linux/arm64 6.1.0 Kernel Configuration
+CONFIG_ARM64_4K_PAGES=y
+CONFIG_ARM64_VA_BITS=48
+CONFIG_KVM=y
+"""
+
+
+def test_config_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packed as /proc/config.gz, or with a byte order mark."""
+    for data in (gzip.compress(WHOLE.encode()), b"\xef\xbb\xbf" + WHOLE.encode()):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        ran = run("config -")
+
+        assert 0 == ran.status
+        assert "Linux 6.1.0; scheme independent (Linux v5.10-v6.7)" == ran.answer[0]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"nothing")))
+
+    assert "s2geom: error: standard input: " in run("config -").err
+
+
+def test_config_of_what_savedefconfig_leaves(run: Run, tmp_path: Path) -> None:
+    """Page size and VA width are left out where they are the default."""
+    path = tmp_path / "defconfig"
+    path.write_text("CONFIG_ARM64=y\nCONFIG_KVM=y\n")
+    without = run(f"config {path} --kernel 6.1")
+    given = run(f"config {path} --kernel 6.1 --page-size 4K --va 48 --json")
+
+    assert (2, "") == (without.status, without.out)
+    assert "or give it by hand: --page-size, --va" in without.err
+    assert {"page_shift": 12, "va_bits": 48, "pa_bits": 48} == given.json["config"][
+        "host"
+    ]
+    assert any("was given" in premise for premise in given.json["premises"])
+
+
+def test_config_of_a_protected_host(run: Run) -> None:
+    """Every guest is as wide as KVM's limit."""
+    data = run("config --protected --pa 44 --json", DEBIAN_16K).json
+
+    assert [44] == data["ipa_sizes"]["widths"]
+    assert list(range(32, 53)) == data["ipa_sizes"]["accepted"]
+
+
+def test_config_of_vendor_code(run: Run, tmp_path: Path) -> None:
+    """A release number is not always its code."""
+    path = tmp_path / "config"
+    path.write_text(
+        WHOLE.replace("6.1.0", "4.18.0") + "CONFIG_ARM64_USER_VA_BITS_52=y\n"
+    )
+
+    assert "guest IPA: 32 to 48 bits" in run(f"config {path}").out

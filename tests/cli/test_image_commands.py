@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cli.running import Run
 
-SHAPE = "--page-size 4K --ipa 40 --kernel 4.19"
+SHAPE = "--page-size 4K --ipa 40 --scheme static"
 LOAD = "--load 0x80000000"
 VTCR = "--vtcr 0x80023558"
 
@@ -176,6 +176,15 @@ def test_walk_and_dump_say_where_a_shape_without_vtcr_comes_from(
         assert premise in by_shape["premises"]
         assert premise not in by_word["premises"]
         assert f"premise: {premise}" in run(*command, SHAPE).out.splitlines()
+
+
+def test_a_shape_without_a_kernel_is_that_of_the_newest(run: Run, image: str) -> None:
+    """With the plainest format, which is what a kernel on a CPU without LPA2 wrote."""
+    ran = run("dump", image, LOAD, "--page-size 4K --ipa 40 --json")
+
+    assert "7.3" == ran.json["release"]
+    assert 0x8_8000_0000 == ran.json["mappings"][1]["output_address"]
+    assert any("newest known, Linux 7.3" in premise for premise in ran.json["premises"])
 
 
 def test_a_device_is_no_image(run: Run) -> None:

@@ -95,3 +95,15 @@ def test_a_usage_error_is_as_long_as_a_screen(run: Run) -> None:
 
     assert (2, "") == (ran.status, ran.out)
     assert len(ran.err) < 1500
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["- --load 0 --compare -", "--load 0=- --load 4K=-", "--load 0=- --compare -"],
+)
+def test_standard_input_is_one_file(run: Run, words: str) -> None:
+    """The second reader would find nothing."""
+    ran = run(f"dump {words} --vtcr 0x80023558 --root 0")
+
+    assert (2, "") == (ran.status, ran.out)
+    assert "only one file can be -, standard input" in ran.err

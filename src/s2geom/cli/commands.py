@@ -13,6 +13,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from s2geom.cli.channels import STANDARD_INPUT
 from s2geom.cli.options import (
     ANY_CPU,
     CPU,
@@ -25,6 +26,7 @@ from s2geom.cli.options import (
     MAP,
     PA,
     PAGE_SIZE,
+    PROTECTED,
     SCHEME,
     TTST,
     VA,
@@ -112,7 +114,11 @@ class Command:
 
 ONE_KERNEL = Clash(SCHEME, KERNEL, "a release has its own limits")
 LPA2_NEEDS_PA = Clash(LPA2, PA, "it is a fact about a CPU", missing=True)
-OF_A_HOST = (ONE_KERNEL, LPA2_NEEDS_PA)
+OF_A_HOST = (
+    ONE_KERNEL,
+    LPA2_NEEDS_PA,
+    Clash(PROTECTED, PA, "every guest is as wide as the CPU allows", missing=True),
+)
 
 RAM_BASE = address("--ram-base", "where the memory begins: 1G, 0x4000_0000")
 RAM = address("--ram", "how much there is: 64G", metavar="SIZE")
@@ -161,12 +167,13 @@ IMAGE = (
     SCHEME,
     KERNEL,
     *CPU,
+    PROTECTED,
 )
 OF_AN_IMAGE = (
     *OF_A_HOST,
     *(
         Clash(each, VTCR, "the word has the shape itself")
-        for each in (SCHEME, KERNEL, VA, HOST_PA)
+        for each in (SCHEME, KERNEL, VA, HOST_PA, PROTECTED)
     ),
     Clash(ROOT, VTTBR, "the word has the root itself"),
     Clash(FWB, HCR, "the word has FWB itself"),
@@ -184,12 +191,19 @@ COMMANDS = (
         "config",
         "what a kernel .config allows: guest IPA sizes and their shapes",
         (
-            option("path", help=".config, /boot/config-* or /proc/config.gz"),
-            option("--kernel", metavar="RELEASE", help="release, where it has none"),
+            option(
+                "path",
+                help=".config, /boot/config-* or /proc/config.gz; - is standard input",
+            ),
+            evolve(KERNEL, settings=KERNEL.settings | {"help": "release of the file"}),
+            optional(IPA),
+            optional(PAGE_SIZE),
+            VA,
             *CPU,
+            PROTECTED,
         ),
         "config_command.config",
-        (LPA2_NEEDS_PA,),
+        OF_A_HOST,
     ),
     Command(
         "split",
@@ -507,7 +521,15 @@ def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
         fault = clash.fault(args)
         if fault is not None:
             args.parser.error(fault)
+    if _inputs(args).count(STANDARD_INPUT) > 1:
+        args.parser.error("only one file can be -, standard input")
     return command, args
+
+
+def _inputs(args: argparse.Namespace) -> list[str | None]:
+    """Return the files that are read."""
+    pieces = [load.file for load in getattr(args, "load", None) or ()]
+    return pieces + [getattr(args, name, None) for name in FILES - {"out"}]
 
 
 def _options_first(top: argparse.ArgumentParser, arguments: list[str]) -> list[str]:

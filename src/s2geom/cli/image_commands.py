@@ -12,15 +12,19 @@ from typing import Any
 from attrs import frozen
 
 from s2geom.cli.channels import image_path, name_of, progress_bar, read_text
-from s2geom.cli.kernel_question import cpu_of, question_of
+from s2geom.cli.kernel_question import cpu_of, kernel_text, question_of
 from s2geom.cli.options import LoadAddress
 from s2geom.cli.report import NOT_SUPPORTED, Report
-from s2geom.core.errors import InvalidArgument, MemoryReadError, UnreadableInput
+from s2geom.core.errors import (
+    InvalidArgument,
+    MemoryReadError,
+    UnreadableInput,
+    UnsupportedCombination,
+)
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
 from s2geom.core.wording import counted
 from s2geom.in_gdb.commands import HCR_FWB, HCR_VM, SCRIPT
-from s2geom.kernel.scheme import Scheme
 from s2geom.readers.formats import open_image
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
@@ -96,11 +100,15 @@ def _geometry(args: Namespace, vtcr: VTCR_EL2 | None, report: Report) -> Geometr
         return geometry
     if args.page_size is None or args.ipa is None:
         raise InvalidArgument("give the shape: --vtcr, or --page-size and --ipa")
-    question = question_of(args, Scheme.LPA2)
-    report.data["scheme"] = question.scheme.value
-    report.premises.extend(question.premises)
-    report.premises.append(f"the shape is that of {question.kernel}")
-    return question.stage2(args.ipa)
+    asked, premises = question_of(args, args.ipa, newest=True)
+    report.data["scheme"] = asked.kernel.scheme.value
+    report.data["release"] = asked.kernel.release
+    report.premises.extend(premises)
+    report.premises.append(f"the shape is that of {kernel_text(asked.kernel)}")
+    shape = asked.answer()
+    if not isinstance(shape, Geometry):
+        raise UnsupportedCombination(shape)
+    return shape
 
 
 def _memory(args: Namespace, report: Report) -> tuple[Read, int | None]:

@@ -8,18 +8,20 @@ has a default, and says so as a premise.
 from argparse import Namespace
 from collections.abc import Mapping
 
-from attrs import frozen
-
 from s2geom.cli.report import Report
-from s2geom.core.errors import Violation
 from s2geom.core.geometry import Geometry
+from s2geom.core.granule import Granule
 from s2geom.cpu.cpu import Cpu
 from s2geom.kernel.choose import Host
 from s2geom.kernel.limits import KVM_PHYS_SHIFT
-from s2geom.kernel.scheme import Scheme
+from s2geom.kernel.question import Question, question
+from s2geom.kernel.releases import NEWEST_READ
+from s2geom.kernel.scheme import Kernel, Scheme
 
 VA_BITS = 48
 HOST_PA_BITS = 48
+NEWEST = ".".join(map(str, NEWEST_READ))
+"""The release that is asked about a guest of today, where none is named."""
 
 
 def cpu_of(args: Namespace) -> Cpu | None:
@@ -57,92 +59,82 @@ def scheme_text(scheme: Scheme) -> str:
     return f"scheme {scheme.value} (Linux {scheme.releases})"
 
 
-@frozen
-class KernelQuestion:
-    """A host, a CPU, and the kernel that is asked about them.
-
-    Args:
-        host: The host.
-        cpu: The CPU, or None.
-        scheme: How the kernel chooses.
-        premises: What is taken for granted.
-    """
-
-    host: Host
-    cpu: Cpu | None
-    scheme: Scheme
-    premises: tuple[str, ...]
-
-    @property
-    def kernel(self) -> str:
-        """The kernel, in words."""
-        return scheme_text(self.scheme)
-
-    def check(self, ipa_bits: int) -> tuple[Violation, ...]:
-        """Return the limits that a width breaks."""
-        return self.host.check(ipa_bits, scheme=self.scheme, cpu=self.cpu)
-
-    def stage2(self, ipa_bits: int) -> Geometry:
-        """Return the shape of a width.
-
-        Raises:
-            UnsupportedCombination: It is refused.
-        """
-        return self.host.stage2(ipa_bits, scheme=self.scheme, cpu=self.cpu)
-
-    def widest(self) -> int | None:
-        """Return the widest IPA in bits, or None where no width fits."""
-        return self.host.max_ipa_bits(self.scheme, self.cpu)
-
-    def answer(self, ipa_bits: int) -> tuple[Report, Geometry | None]:
-        """Return a report that begins with the question, and the shape.
-
-        Where there is none, the report begins with the reasons, and the shape is None.
-        """
-        report = Report(
-            {
-                "supported": True,
-                "scheme": self.scheme.value,
-                "host": self.host.to_dict(),
-                "ipa_bits": ipa_bits,
-            },
-            list(self.premises),
-        )
-        broken = self.check(ipa_bits)
-        if broken:
-            report.refuse(broken)
-        report.say(
-            f"{self.host.granule} pages, {ipa_bits}-bit IPA, {self.host.va_bits}-bit "
-            f"host VA; {self.kernel}"
-        )
-        return report, None if broken else self.stage2(ipa_bits)
+def kernel_text(kernel: Kernel) -> str:
+    """Return a kernel as it was named: a release with its scheme, or a scheme."""
+    if kernel.release is None:
+        return scheme_text(kernel.scheme)
+    return f"Linux {kernel.release} (scheme {kernel.scheme.value})"
 
 
-def question_of(args: Namespace, default: Scheme) -> KernelQuestion:
-    """Return what the options ask.
+def question_of(
+    args: Namespace, ipa_bits: int, *, newest: bool
+) -> tuple[Question, list[str]]:
+    """Return what the options ask about a width, and the premises of any answer.
 
     Args:
         args: Arguments with the options of a host.
-        default: The scheme where none is named: STATIC, as in the library, or the
-            newest where a guest of today is meant.
+        ipa_bits: Width of the guest's addresses in bits.
+        newest: Whether the newest release is asked where no kernel is named, as a guest
+            of today is meant; else it is the scheme `STATIC`, as in the library.
+
+    Raises:
+        UnsupportedCombination: The release is older than v3.18.
     """
-    premises = []
-    scheme = args.scheme
-    if args.kernel is not None:
-        scheme = Scheme.for_release(args.kernel)
-    elif scheme is None:
-        scheme = default
-        premises.append(_default_premise(scheme))
-    return KernelQuestion(host_of(args), cpu_of(args), scheme, tuple(premises))
-
-
-def _default_premise(scheme: Scheme) -> str:
-    if scheme is Scheme.STATIC:
-        return (
-            f"no kernel was named, so this is how {scheme.releases} would do it, "
-            f"which had {KVM_PHYS_SHIFT} bits alone; name yours: --kernel 6.12"
-        )
-    return (
-        f"no kernel was named, so this is the newest, {scheme_text(scheme)}; name "
-        "yours: --kernel 6.12"
+    scheme, release, premises = args.scheme, args.kernel, []
+    if scheme is None and release is None:
+        if newest:
+            release = NEWEST
+            premises.append(
+                f"no kernel was named, so this is the newest known, Linux {NEWEST}; "
+                "name yours: --kernel 6.12"
+            )
+        else:
+            scheme = Scheme.STATIC
+            premises.append(
+                f"no kernel was named, so this is how {scheme.releases} would do it, "
+                f"which had {KVM_PHYS_SHIFT} bits alone; name yours: --kernel 6.12"
+            )
+    host = host_of(args)
+    asked = question(
+        host.page_shift,
+        ipa_bits,
+        host.va_bits,
+        pa_bits=host.pa_bits,
+        scheme=scheme,
+        release=release,
+        protected=args.protected,
+        cpu=cpu_of(args),
     )
+    premises += asked.premises
+    has_lpa2_guests = asked.kernel.scheme is Scheme.LPA2
+    if asked.cpu is not None and has_lpa2_guests and host.granule is not Granule.K64:
+        premises += missing_features("CPU", {"LPA2": args.lpa2})
+    return asked, premises
+
+
+def answer(asked: Question, premises: list[str]) -> tuple[Report, Geometry | None]:
+    """Return a report that begins with the question, and the shape.
+
+    Where there is none, the report begins with the reasons, and the shape is None.
+    """
+    kernel = asked.kernel
+    host = Host(asked.granule, asked.va_bits, asked.pa_bits)
+    report = Report(
+        {
+            "supported": True,
+            "scheme": kernel.scheme.value,
+            "release": kernel.release,
+            "host": host.to_dict(),
+            "ipa_bits": asked.ipa_bits,
+        },
+        premises,
+    )
+    shape = asked.answer()
+    if not isinstance(shape, Geometry):
+        report.refuse(shape)
+    mode = ", protected" if asked.protected else ""
+    report.say(
+        f"{asked.granule} pages, {asked.ipa_bits}-bit IPA, {asked.va_bits}-bit host "
+        f"VA{mode}; {kernel_text(kernel)}"
+    )
+    return report, shape if isinstance(shape, Geometry) else None

@@ -10,7 +10,7 @@ from s2geom.build.builder import TableBuilder
 from s2geom.build.footprint import TableCount, footprint
 from s2geom.cli.channels import STANDARD_INPUT, name_of, read_text, write_file
 from s2geom.cli.image_commands import MAPPING_HEADER, mapping_row
-from s2geom.cli.kernel_question import KernelQuestion, question_of
+from s2geom.cli.kernel_question import answer, host_of, question_of
 from s2geom.cli.memory_map import Region, mapped_regions, parse_memory_map
 from s2geom.cli.report import Report
 from s2geom.compare.shape_facts import geometry_data
@@ -18,14 +18,11 @@ from s2geom.core.errors import InvalidArgument, UnreadableInput
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
 from s2geom.core.wording import bits, counted
-from s2geom.cpu.sizes import IPA_MAXIMUM
 from s2geom.kernel.leaf import leaf_size
 from s2geom.kernel.limits import IPA_MINIMUM
-from s2geom.kernel.scheme import Scheme
+from s2geom.kernel.question import Question
 from s2geom.tables.memory import Memory
 from s2geom.tables.scan import scan
-
-NEWEST = Scheme.LPA2
 
 
 def _regions_of(args: Namespace) -> tuple[Region, ...]:
@@ -49,7 +46,6 @@ def _mapped(args: Namespace, report: Report) -> tuple[Region, ...]:
 
 def fit(args: Namespace) -> Report:
     """Return the narrowest IPA that a guest's memory fits in, and what it costs."""
-    question = question_of(args, NEWEST)
     if args.map is None:
         if args.ram_base is None or args.ram is None:
             raise InvalidArgument("give the memory: a map, or --ram-base and --ram")
@@ -61,7 +57,8 @@ def fit(args: Namespace) -> Report:
         regions = _regions_of(args)
     last = max(regions, key=lambda region: region.end)
     needed = max(IPA_MINIMUM, last.ipa_bits)
-    report, shape = question.answer(needed)
+    asked, premises = question_of(args, needed, newest=True)
+    report, shape = answer(asked, premises)
     total = sum(region.size for region in regions)
     headroom = (1 << needed) - last.end
     report.data["fit"] = (
@@ -105,8 +102,8 @@ def fit(args: Namespace) -> Report:
         facts["IPA needed"] = bits(needed)
     facts["headroom"] = f"{size_text(headroom)} to the end of the IPA space"
     if shape is not None:
-        facts |= _cost(question, shape, report.data)
-    room = question.widest() if shape is None else needed - 1
+        facts |= _cost(asked, shape, report.data)
+    room = asked.widest() if shape is None else needed - 1
     if room is not None and room >= IPA_MINIMUM:
         facts[f"fits in {bits(room)}"] = _room_text(regions, room, report.data)
     report.facts(facts)
@@ -123,16 +120,10 @@ def _region_data(region: Region) -> dict[str, Any]:
     }
 
 
-def _cost(
-    question: KernelQuestion, shape: Geometry, data: dict[str, Any]
-) -> dict[str, object]:
+def _cost(asked: Question, shape: Geometry, data: dict[str, Any]) -> dict[str, object]:
     """Return what the width costs in levels, as facts; and put it in the data."""
     narrower = shape.ipa_bits - 1
-    levels = {
-        width: question.stage2(width).levels
-        for width in range(IPA_MINIMUM, IPA_MAXIMUM + 1)
-        if not question.check(width)
-    }
+    levels = {width: other.levels for width, other in asked.shapes().items()}
     same = [width for width, count in levels.items() if count == shape.levels]
     costs = narrower in levels and levels[narrower] < shape.levels
     data["fit"] |= {"same_levels": [same[0], same[-1]], "costs_a_level": costs}
@@ -169,7 +160,7 @@ def _room_text(regions: tuple[Region, ...], width: int, data: dict[str, Any]) ->
 
 def build(args: Namespace) -> Report:
     """Return the tables for a memory map, and the words that go with them."""
-    report, shape = question_of(args, NEWEST).answer(args.ipa)
+    report, shape = answer(*question_of(args, args.ipa, newest=True))
     if shape is None:
         return report
     if args.out == STANDARD_INPUT and args.json:
@@ -234,13 +225,13 @@ def _flat(base: int, images: dict[int, bytes]) -> bytearray:
 
 def weigh(args: Namespace) -> Report:
     """Return the tables and bytes that a memory map takes."""
-    question = question_of(args, NEWEST)
-    report, shape = question.answer(args.ipa)
+    asked, premises = question_of(args, args.ipa, newest=True)
+    report, shape = answer(asked, premises)
     if shape is None:
         return report
     leaf = None
     if args.backing is not None:
-        leaf = leaf_size(shape, question.host, args.backing, scheme=question.scheme)
+        leaf = leaf_size(shape, host_of(args), args.backing, scheme=asked.kernel.scheme)
     regions = _mapped(args, report)
     for region in regions:
         try:

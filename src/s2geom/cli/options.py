@@ -213,7 +213,8 @@ ANY_CPU = (
 )
 """The CPU of a question that is about nothing but the architecture."""
 
-HOST = (PAGE_SIZE, VA, HOST_PA, SCHEME, KERNEL, *CPU)
+PROTECTED = flag("--protected", "kvm-arm.mode=protected (needs --pa)")
+HOST = (PAGE_SIZE, VA, HOST_PA, SCHEME, KERNEL, *CPU, PROTECTED)
 VTCR = word("--vtcr", "the VTCR_EL2 that goes with it")
 MAP = option(
     "map",

@@ -7,6 +7,7 @@ from typing import Any
 
 from s2geom.cli.kernel_question import (
     VA_BITS,
+    answer,
     cpu_of,
     missing_features,
     question_of,
@@ -30,7 +31,7 @@ from s2geom.kernel.scheme import Scheme
 
 def show(args: Namespace) -> Report:
     """Return the shape of stage 2, or why there is none."""
-    report, shape = question_of(args, Scheme.STATIC).answer(args.ipa)
+    report, shape = answer(*question_of(args, args.ipa, newest=False))
     if shape is not None:
         report.data["geometry"] = geometry_data(shape)
         report.facts(geometry_facts(shape))
@@ -40,7 +41,7 @@ def show(args: Namespace) -> Report:
 
 def split(args: Namespace) -> Report:
     """Return the way of an IPA through the tables."""
-    report, shape = question_of(args, Scheme.STATIC).answer(args.ipa)
+    report, shape = answer(*question_of(args, args.ipa, newest=False))
     if shape is None:
         return report
     index = shape.split(args.address)
@@ -121,8 +122,8 @@ def macros(args: Namespace) -> Report:
         ),
     )
     for scheme, broken in refusals.items():
-        answer = f"not supported: {broken[0].message}" if broken else "supported"
-        report.say(f"{scheme.value}: {answer}")
+        verdict = f"not supported: {broken[0].message}" if broken else "supported"
+        report.say(f"{scheme.value}: {verdict}")
     return report
 
 
