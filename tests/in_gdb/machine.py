@@ -69,6 +69,15 @@ def _stage_1() -> bytes:
     return struct.pack("<1024Q", *first, *second)
 
 
+def _is_set(ram: Path) -> bool:
+    """Return whether the program has set its registers: it writes a word then."""
+    if not ram.exists():
+        return False
+    with ram.open("rb") as file:
+        file.seek(WORDS - RAM + 256)
+        return any(file.read(8))
+
+
 def vtcr() -> s2.VTCR_EL2:
     """Return VTCR_EL2 of the guest."""
     return s2.VTCR_EL2.for_geometry(SHAPE, pa_bits=40)
@@ -140,11 +149,10 @@ def machine(folder: Path, hcr: int = VM | RW | FWB) -> Iterator[Machine]:
     )
     try:
         deadline = time.monotonic() + 30
-        while not (folder / "qmp").exists():
+        while not ((folder / "qmp").exists() and _is_set(folder / "ram")):
             assert process.poll() is None, "QEMU ended"
-            assert time.monotonic() < deadline, "QEMU does not start"
+            assert time.monotonic() < deadline, "QEMU does not get there"
             time.sleep(0.05)
-        time.sleep(0.3)  # its program has some twenty instructions
         this.qmp("stop")
         yield this
     finally:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A hypervisor in twenty instructions: it loads the registers of stage 2 and of EL2's
- * own stage 1 from a block of words, turns EL2's MMU on, and stays where it is.
+ * own stage 1 from a block of words, turns EL2's MMU on, says so in memory, and stays where it is.
  *
  * The words are VTCR_EL2, VTTBR_EL2, HCR_EL2, MAIR_EL2, TCR_EL2 and TTBR0_EL2.
  */
@@ -26,5 +26,7 @@ _start:
 	orr	x1, x1, #1
 	msr	sctlr_el2, x1
 	isb
+	str	x1, [x0, #256]	/* no longer 0: all is set */
+	dsb	sy
 stopped:
 	b	stopped
