@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from s2geom import Granule, InvalidArgument
+from s2geom import Granule, InvalidArgument, stage2
 from s2geom.core.granule import granule_of
 
 
@@ -256,7 +256,49 @@ def test_a_page_size_is_no_page_shift(size: int, shift: int) -> None:
     )
 
 
-@pytest.mark.parametrize("shift", [13, 0, -12, 11, 15, 17, 8192])
+@pytest.mark.parametrize(("kilobytes", "shift"), [(4, 12), (64, 16)])
+def test_a_page_size_in_kilobytes_is_no_page_shift(kilobytes: int, shift: int) -> None:
+    """16 is the shift of 64K pages, so it cannot be told apart."""
+    with pytest.raises(InvalidArgument) as caught:
+        granule_of(kilobytes)
+
+    assert str(caught.value) == (
+        f"page_shift must be 12 (4K), 14 (16K) or 16 (64K), got {kilobytes}, a size in "
+        f"kilobytes: its shift is {shift}"
+    )
+
+
+@pytest.mark.parametrize("width", [25, 36, 40, 48, 52, 63])
+def test_a_width_in_the_place_of_the_page_shift_is_named(width: int) -> None:
+    """Whoever swaps the arguments reads their order."""
+    with pytest.raises(InvalidArgument) as caught:
+        stage2(width, 14)
+
+    assert str(caught.value) == (
+        f"page_shift must be 12 (4K), 14 (16K) or 16 (64K), got {width}, which looks "
+        "like an address width: page_shift comes before the widths"
+    )
+
+
+def test_a_size_as_text_is_read_by_another_call() -> None:
+    """Granule is an enum of page shifts, and says what reads a size."""
+    with pytest.raises(InvalidArgument) as caught:
+        Granule("4K")  # type: ignore[arg-type]
+
+    assert str(caught.value) == (
+        "Granule takes a page shift, 12, 14 or 16, got '4K'; Granule.parse('4K') reads "
+        "a page size"
+    )
+
+
+@pytest.mark.parametrize("size", [4096, 4, 13])
+def test_the_enum_refuses_a_number_as_every_call_does(size: int) -> None:
+    """A ValueError, as of any enum, with the three shifts."""
+    with pytest.raises(InvalidArgument, match=r"^page_shift must be 12 \(4K\)"):
+        Granule(size)
+
+
+@pytest.mark.parametrize("shift", [13, 0, -12, 11, 15, 17, 24, 65, 8192])
 def test_another_page_shift_is_a_mistake(shift: int) -> None:
     """The message lists the three, with their sizes."""
     with pytest.raises(InvalidArgument) as caught:

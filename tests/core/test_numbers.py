@@ -213,6 +213,9 @@ def test_each_question_refuses_each_wrong_type(
         assert caught.value.__context__ is None or ask is not stage2
 
 
+CPU_48 = "Cpu(48) is a CPU with 48-bit physical addresses"
+
+
 @pytest.mark.parametrize("ask", [stage2, check])
 @pytest.mark.parametrize(
     ("name", "value", "message"),
@@ -234,7 +237,8 @@ def test_each_question_refuses_each_wrong_type(
         ("protected", None, "protected must be a bool, got None (NoneType)"),
         ("scheme", [], "scheme must be a Scheme, got []"),
         ("scheme", Scheme, "scheme must be a Scheme, got <enum 'Scheme'>"),
-        ("cpu", 48, "cpu must be a Cpu or None, got 48"),
+        ("cpu", 47, "cpu must be a Cpu or None, got 47"),
+        ("cpu", 48, "cpu must be a Cpu or None, got 48; " + CPU_48),
         ("cpu", {}, "cpu must be a Cpu or None, got {}"),
         ("cpu", Cpu, "cpu must be a Cpu or None, got <class 's2geom.Cpu'>"),
     ],

@@ -24,6 +24,7 @@ from s2geom import (
     check,
     stage2,
 )
+from s2geom.core.errors import LimitedBy
 from s2geom.kernel import limits as kvm_limits
 
 S = Scheme
@@ -36,7 +37,7 @@ class Refusal:
 
     question: dict[str, Any]
     rule: str
-    limited_by: str
+    limited_by: LimitedBy
     given: int | str
     limit: int | str
     message: str

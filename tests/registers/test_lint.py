@@ -350,13 +350,14 @@ def test_vmsav9_128_is_not_judged_by_vmsav8_64(fields: dict[str, int]) -> None:
 
 
 def test_only_a_cpu_is_a_cpu() -> None:
-    """A width is no CPU."""
+    """A width is no CPU, and the message names the one that was meant."""
     wrong: Any = 48
-    with pytest.raises(TypeError, match=r"^cpu must be a Cpu or None, got 48$"):
+    message = r"^cpu must be a Cpu or None, got 48; Cpu\(48\) is a CPU with 48-bit "
+    with pytest.raises(TypeError, match=message):
         VTCR_EL2().lint(wrong)
-    with pytest.raises(TypeError, match=r"^cpu must be a Cpu or None, got 48$"):
+    with pytest.raises(TypeError, match=message):
         VTCR_EL2(tg0=3).lint(wrong)
-    with pytest.raises(TypeError, match=r"^cpu must be a Cpu or None, got 48$"):
+    with pytest.raises(TypeError, match=message):
         VTTBR_EL2().lint(wrong)
 
 

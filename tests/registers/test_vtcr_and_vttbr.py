@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import s2geom
 from s2geom import (
+    ID_AA64MMFR0_EL1,
     VTCR_EL2,
     VTTBR_EL2,
     Cpu,
@@ -778,3 +779,69 @@ def test_wrong_types_are_named(message: str, call: Any) -> None:
         call()
 
     assert message == str(caught.value)
+
+
+# Natural wrong calls
+
+
+@pytest.mark.parametrize(
+    ("message", "call"),
+    [
+        (
+            (
+                "VTCR_EL2 takes its fields by name; VTCR_EL2.from_int(0x80023558) "
+                "reads a word"
+            ),
+            lambda: VTCR_EL2(0x8002_3558),  # type: ignore[call-arg]
+        ),
+        (
+            "VTTBR_EL2 takes its fields by name; VTTBR_EL2.from_int('1') reads a word",
+            lambda: VTTBR_EL2("1"),  # type: ignore[call-arg, arg-type]
+        ),
+        (
+            (
+                "word must be an integer, got '0x80023558' (str); int('0x80023558', 0) "
+                "reads a number"
+            ),
+            lambda: VTCR_EL2.from_int("0x80023558"),  # type: ignore[arg-type]
+        ),
+        (
+            (
+                f"word must be an integer, got {Geometry(K4, 40, 1)} (Geometry); "
+                "VTCR_EL2.for_geometry makes a word of a geometry"
+            ),
+            lambda: VTCR_EL2.from_int(Geometry(K4, 40, 1)),  # type: ignore[arg-type]
+        ),
+        (
+            "word must be an integer, got None (NoneType)",
+            lambda: VTCR_EL2.from_int(None),  # type: ignore[arg-type]
+        ),
+        (
+            (
+                f"vtcr must be a VTCR_EL2 or its number, got {Geometry(K4, 40, 1)}; "
+                "VTCR_EL2.for_geometry makes one of a geometry"
+            ),
+            lambda: VTTBR_EL2().lint(vtcr=Geometry(K4, 40, 1)),  # type: ignore[arg-type]
+        ),
+        (
+            "geometry must be a Geometry, got VTCR_EL2(); its geometry() is one",
+            lambda: VTTBR_EL2().root(VTCR_EL2()),  # type: ignore[arg-type]
+        ),
+        (
+            "geometry must be a Geometry, got <class 's2geom.VTCR_EL2'>",
+            lambda: VTTBR_EL2().root(VTCR_EL2),  # type: ignore[arg-type]
+        ),
+    ],
+)
+def test_a_natural_wrong_call_names_the_right_one(message: str, call: Any) -> None:
+    """The message ends with the call that was meant."""
+    with pytest.raises(TypeError) as caught:
+        call()
+
+    assert message == str(caught.value)
+
+
+def test_a_geometry_is_no_word_of_an_id_register() -> None:
+    """No call makes one, so none is named."""
+    with pytest.raises(TypeError, match=r"\(Geometry\)$"):
+        ID_AA64MMFR0_EL1.from_int(Geometry(K4, 40, 1))  # type: ignore[arg-type]

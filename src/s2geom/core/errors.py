@@ -9,12 +9,16 @@ so code that does not know this package can catch them. A wrong type is Python's
 """
 
 from collections.abc import Callable, Hashable, Sequence
+from typing import Literal
 
 from attrs import field, frozen
 
 from s2geom.core.display import Displayed
 from s2geom.core.public import public
 from s2geom.core.wording import bits
+
+LimitedBy = Literal["host kernel", "cpu", "architecture", "smmu"]
+"""Whose limit it is."""
 
 Ways = tuple[tuple[str, Hashable], ...]
 """Changes of a question: the name of an argument, and its new value."""
@@ -58,7 +62,7 @@ class Violation(Displayed):
 
     rule: str
     _message: Text = field(alias="message", eq=_text)
-    limited_by: str
+    limited_by: LimitedBy
     given: int | str
     limit: int | str
     _fix: Text = field(alias="fix", eq=_text)

@@ -12,6 +12,7 @@ every word there is.
 """
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, ClassVar, Self
 
 import attrs
@@ -19,7 +20,9 @@ from attrs import frozen
 
 from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument
+from s2geom.core.geometry import Geometry
 from s2geom.core.numbers import integer, unsigned
+from s2geom.core.wording import quoted
 
 Reading = Callable[[Any], str]
 """Returns what a field's value means in a whole word."""
@@ -189,6 +192,15 @@ def _layout(register: type["Word"]) -> _Layout:
     return layout
 
 
+def _meant_instead(register: type["Word"], value: object) -> str:
+    """Return the call that takes a value that is no number, or nothing."""
+    if isinstance(value, str):
+        return f"; int({quoted(value)}, 0) reads a number"
+    if isinstance(value, Geometry) and hasattr(register, "for_geometry"):
+        return f"; {register.__name__}.for_geometry makes a word of a geometry"
+    return ""
+
+
 @frozen(repr=False)
 class Word(Displayed):
     """The base of a register's class: its fields as one word."""
@@ -198,6 +210,25 @@ class Word(Displayed):
 
     FIRST_BIT: ClassVar[int] = 0
     """The manual's number of bit 0, where the word is a part of something larger."""
+
+    def __init_subclass__(cls) -> None:
+        """Let a word that is passed to the class name the call that reads it."""
+        init = cls.__dict__.get("__init__")
+        if init is None:  # attrs has not made it yet
+            return
+
+        @wraps(init)
+        def by_name(self: object, *args: object, **fields: object) -> None:
+            if args:
+                number = args[0]
+                given = f"{number:#x}" if type(number) is int else quoted(number)
+                raise TypeError(
+                    f"{cls.__name__} takes its fields by name; "
+                    f"{cls.__name__}.from_int({given}) reads a word"
+                )
+            init(self, **fields)
+
+        cls.__init__ = by_name  # type: ignore[method-assign]
 
     def __attrs_post_init__(self) -> None:
         layout = _layout(type(self))
@@ -224,7 +255,10 @@ class Word(Displayed):
             InvalidArgument: It is negative or has more bits.
             TypeError: It is no integer.
         """
-        word = unsigned("word", word, cls.WIDTH)
+        try:
+            word = unsigned("word", word, cls.WIDTH)
+        except TypeError as wrong:
+            raise TypeError(f"{wrong}{_meant_instead(cls, word)}") from None
         layout = _layout(cls)
         values = {name: row.take(word) for name, row, _ in layout.fields}
         values[layout.rest] = word & layout.rest_mask

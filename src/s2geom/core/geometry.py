@@ -352,7 +352,10 @@ def geometry_of(value: object) -> Geometry:
     """Return a geometry, or raise a `TypeError` that names the argument."""
     if isinstance(value, Geometry):
         return value
-    raise TypeError(f"geometry must be a Geometry, got {quoted(value)}")
+    message = f"geometry must be a Geometry, got {quoted(value)}"
+    if not isinstance(value, type) and callable(getattr(value, "geometry", None)):
+        message += "; its geometry() is one"
+    raise TypeError(message)
 
 
 @public

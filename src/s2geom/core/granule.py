@@ -141,6 +141,16 @@ class Granule(IntEnum):
                 raise InvalidArgument(_two_readings(number))
         raise InvalidArgument(f"page size must be 4K, 16K or 64K, got {quoted(given)}")
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Granule":
+        # Enum's own message names neither the shifts nor what reads a size.
+        if isinstance(value, str):
+            raise InvalidArgument(
+                f"Granule takes a page shift, 12, 14 or 16, got {quoted(value)}; "
+                f"Granule.parse({quoted(value)}) reads a page size"
+            )
+        return granule_of(value)  # type: ignore[arg-type]  # it raises
+
     def __repr__(self) -> str:
         return f"Granule.{self.name}"
 
@@ -174,10 +184,20 @@ def granule_of(page_shift: int) -> Granule:
     granule = _BY_SHIFT.get(number)
     if granule is None:
         message = f"page_shift must be 12 (4K), 14 (16K) or 16 (64K), got {number}"
-        if number in _SHIFT_OF_SIZE:
-            message += f", a size in bytes: its shift is {_SHIFT_OF_SIZE[number]}"
-        raise InvalidArgument(message)
+        raise InvalidArgument(message + _meant_instead(number))
     return granule
+
+
+def _meant_instead(number: int) -> str:
+    """Return what a wrong page shift was probably meant to be; nothing if unknown."""
+    if number in _SHIFT_OF_SIZE:
+        return f", a size in bytes: its shift is {_SHIFT_OF_SIZE[number]}"
+    if number << 10 in _SHIFT_OF_SIZE:
+        shift = _SHIFT_OF_SIZE[number << 10]
+        return f", a size in kilobytes: its shift is {shift}"
+    if 24 < number < 64:
+        return ", which looks like an address width: page_shift comes before the widths"
+    return ""
 
 
 _BY_SHIFT = {int(granule): granule for granule in Granule}

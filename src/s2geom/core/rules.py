@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from s2geom.core.errors import Violation, Violations, Ways
+from s2geom.core.errors import LimitedBy, Violation, Violations, Ways
 
 Case = TypeVar("Case")
 
@@ -41,7 +41,7 @@ class Rule(Generic[Case]):
 
     id: str
     states: str
-    limited_by: str
+    limited_by: LimitedBy
     breaks: Callable[[Case], bool]
     given: Callable[[Case], int | str]
     limit: Callable[[Case], int | str]

@@ -23,7 +23,7 @@ from s2geom.core.public import loads_older_pickles, public
 from s2geom.core.rules import violations
 from s2geom.core.wording import quoted
 from s2geom.cpu.rules import CPU_RULES, ShapeOnCpu, legal_shapes
-from s2geom.cpu.sizes import CHOICE_IPA_BITS, address_bits, page_sizes
+from s2geom.cpu.sizes import CHOICE_IPA_BITS, PARANGE, address_bits, page_sizes
 
 
 def _pa_bits(value: int) -> int:
@@ -327,7 +327,10 @@ def optional_cpu(value: object) -> Cpu | None:
     """
     if value is None or isinstance(value, Cpu):
         return value
-    raise TypeError(f"cpu must be a Cpu or None, got {quoted(value)}")
+    message = f"cpu must be a Cpu or None, got {quoted(value)}"
+    if type(value) is int and value in PARANGE:
+        message += f"; Cpu({value}) is a CPU with {value}-bit physical addresses"
+    raise TypeError(message)
 
 
 def cpu_of(value: object) -> Cpu:

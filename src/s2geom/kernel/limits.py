@@ -11,6 +11,7 @@ from typing import cast
 
 from attrs import field, frozen
 
+from s2geom.core.errors import LimitedBy
 from s2geom.core.granule import LAST_LEVEL, MOST_TABLES_SHIFT, Granule
 from s2geom.core.numbers import MOST_BITS
 from s2geom.core.wording import article, bits
@@ -192,7 +193,7 @@ class KvmLimit:
 
     id: str
     states: str
-    limited_by: str
+    limited_by: LimitedBy
     since: Change
     until: Change | None = None
     restated: Change | None = None

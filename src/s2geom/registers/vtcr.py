@@ -19,6 +19,7 @@ from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
 from s2geom.core.rules import NONE_BROKEN, Rule, violations
 from s2geom.core.wording import bits as bits_text
+from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import Cpu, cpu_of
 from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, PARANGE, address_bits
 from s2geom.registers.shape_fields import (
@@ -379,11 +380,14 @@ def vtcr_of(value: object) -> VTCR_EL2:
         InvalidArgument: The number is not 0 to 2^64 - 1.
         TypeError: It is neither.
     """
-    return (
-        value
-        if isinstance(value, VTCR_EL2)
-        else VTCR_EL2.from_int(unsigned("vtcr", value))
-    )
+    if isinstance(value, VTCR_EL2):
+        return value
+    if isinstance(value, Geometry):
+        raise TypeError(
+            f"vtcr must be a VTCR_EL2 or its number, got {quoted(value)}; "
+            "VTCR_EL2.for_geometry makes one of a geometry"
+        )
+    return VTCR_EL2.from_int(unsigned("vtcr", value))
 
 
 def _shape_violations(word: VTCR_EL2, cpu: Cpu | None) -> Violations:
