@@ -85,7 +85,7 @@ def test_without_standard_error_an_error_goes_nowhere(
     assert 2 == cli.main(["show", "--json"])
     assert 2 == cli.main(["config", "/no/where", "--json"])
     assert "" == capsys.readouterr().out
-    assert progress_bar() is None
+    assert progress_bar(streams=False) is None
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_the_bar_is_drawn_only_when_it_grows(monkeypatch: pytest.MonkeyPatch) ->
     """A thousand reports are forty frames."""
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    draw = progress_bar()
+    draw = progress_bar(streams=True)
     assert draw is not None
     for done in range(1000):
         draw(done, 1000)
@@ -162,7 +162,7 @@ def test_the_bar_of_an_empty_range_is_full(monkeypatch: pytest.MonkeyPatch) -> N
     """Nothing to do is done."""
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    draw = progress_bar()
+    draw = progress_bar(streams=True)
     assert draw is not None
     draw(0, 0)
 
@@ -177,7 +177,7 @@ def test_a_bar_that_cannot_be_drawn_is_not(monkeypatch: pytest.MonkeyPatch) -> N
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr("sys.stderr", Gone())
-    draw = progress_bar()
+    draw = progress_bar(streams=True)
     assert draw is not None
 
     draw(0, 8)
@@ -208,3 +208,14 @@ def test_a_map_that_has_no_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert (2, "") == (ran.status, ran.out)
     assert "cannot read standard input: it has more than 1 MiB" in ran.err
+
+
+def test_no_bar_is_drawn_among_the_lines_of_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On one terminal with it; what is written at the end has a bar before."""
+    monkeypatch.setattr("sys.stdout", Terminal())
+    monkeypatch.setattr("sys.stderr", Terminal())
+
+    assert progress_bar(streams=True) is None
+    assert progress_bar(streams=False) is not None

@@ -342,3 +342,19 @@ def test_standard_input_that_is_closed(
     monkeypatch.setattr("sys.stdin", None)
 
     assert "cannot read standard input: it is closed" in run(f"footprint - {SHAPE}").err
+
+
+def test_fit_of_a_kernel_that_has_one_width(run: Run) -> None:
+    """Every guest of v4.15 has 40 bits, so 37 are enough and 42 are not there."""
+    line = "fit --page-size 4K --kernel 4.15 --ram-base 1G"
+    ran = run(line, "--ram 64G")
+
+    assert 0 == ran.status
+    assert "IPA needed     37 bits" in ran.answer
+    assert "IPA            40 bits, the narrowest of this kernel that has room" in (
+        ran.answer
+    )
+    assert "levels         3" in ran.answer
+    assert "fits in" not in ran.out
+    assert 40 == run(line, "--ram 64G --json").json["ipa_bits"]
+    assert 1 == run(line, "--ram 2T").status

@@ -142,10 +142,17 @@ BAR = 40
 """Characters of a progress bar."""
 
 
-def progress_bar() -> Callable[[int, int], object] | None:
-    """Return a function that draws a bar on a terminal; elsewhere there is none."""
+def progress_bar(*, streams: bool) -> Callable[[int, int], object] | None:
+    """Return a function that draws a bar on a terminal; elsewhere there is none.
+
+    Args:
+        streams: Whether the answer is written as it comes: on a terminal it shows the
+            progress itself, and a bar would be among its lines.
+    """
     stream = sys.stderr
     if stream is None or not stream.isatty():
+        return None
+    if streams and sys.stdout is not None and sys.stdout.isatty():
         return None
     drawn = -1
 

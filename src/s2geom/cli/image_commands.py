@@ -318,7 +318,7 @@ def dump(args: Namespace) -> Report:
         ),
         cpu=cpu_of(args),
         vtcr=tables.vtcr,
-        progress=progress_bar(),
+        progress=progress_bar(streams=not args.summary),
         fwb=tables.fwb,
         invalid=args.invalid,
     )

@@ -58,9 +58,13 @@ def fit(args: Namespace) -> Report:
     last = max(regions, key=lambda region: region.end)
     needed = max(IPA_MINIMUM, last.ipa_bits)
     asked, premises = question_of(args, needed, newest=True)
+    # Before v4.20, and on a protected host, there is one width alone.
+    supported = asked.supported()
+    width = next((each for each in supported if each >= needed), needed)
+    asked = asked.at(width)
     report, shape = answer(asked, premises)
     total = sum(region.size for region in regions)
-    headroom = (1 << needed) - last.end
+    headroom = (1 << width) - last.end
     report.data["fit"] = (
         {"ram_base": args.ram_base, "ram": args.ram}
         if last.line == 0
@@ -100,11 +104,13 @@ def fit(args: Namespace) -> Report:
     else:
         facts["memory"] = f"{last.ipa:#x} to {last.end - 1:#x}, {size_text(total)}"
         facts["IPA needed"] = bits(needed)
+    if width > needed:
+        facts["IPA"] = f"{bits(width)}, the narrowest of this kernel that has room"
     facts["headroom"] = f"{size_text(headroom)} to the end of the IPA space"
     if shape is not None:
         facts |= _cost(asked, shape, report.data)
-    room = asked.widest() if shape is None else needed - 1
-    if room is not None and room >= IPA_MINIMUM:
+    room = max((each for each in supported if each < width), default=None)
+    if room is not None:
         facts[f"fits in {bits(room)}"] = _room_text(regions, room, report.data)
     report.facts(facts)
     return report
@@ -128,9 +134,9 @@ def _cost(asked: Question, shape: Geometry, data: dict[str, Any]) -> dict[str, o
     costs = narrower in levels and levels[narrower] < shape.levels
     data["fit"] |= {"same_levels": [same[0], same[-1]], "costs_a_level": costs}
     data["geometry"] = geometry_data(shape)
-    widths = f"every IPA from {same[0]} to {same[-1]} bits"
+    widths = f", as for every IPA from {same[0]} to {same[-1]} bits"
     return {
-        "levels": f"{shape.levels}, as for {widths}",
+        "levels": f"{shape.levels}{widths if len(same) > 1 else ''}",
         "root": f"{counted(shape.concatenation, 'table')}, "
         f"{size_text(shape.pgd_size)}, at level {shape.start_level}",
         "costs a level": f"yes: {narrower} bits would take {levels[narrower]}"
