@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from s2geom import Attributes, Footprint, Geometry, TableBuilder, footprint
+from s2geom.build.tree import NEXT, Draft, Tree
 
 MIB, GIB, PIB = 1 << 20, 1 << 30, 1 << 50
 BASE = 0x8000_0000
@@ -178,7 +179,134 @@ def test_footprint(benchmark: Any, size: int) -> None:
     assert size == weight.mapped
 
 
+# Single changes
+
+
+SCATTERED = [(at << 12, (at * 7919 % 100_000) << 12, 4096) for at in range(16_000)]
+"""Pages of which no two touch in their output addresses."""
+
+
+def plain_bytearrays() -> dict[int, bytearray]:
+    """Put each scattered page into a table, without a check or a table above."""
+    tables: dict[int, bytearray] = {}
+    for ipa, pa, _ in SCATTERED:
+        table = tables.get(ipa >> 21)
+        if table is None:
+            table = tables[ipa >> 21] = bytearray(4096)
+        struct.pack_into("<Q", table, (ipa >> 12 & 511) * 8, pa | PAGE)
+    return tables
+
+
+def all_scattered() -> TableBuilder:
+    """Map them by one call."""
+    tables = TableBuilder(Geometry(12, 40, 1), BASE)
+    tables.map_all(SCATTERED)
+    return tables
+
+
+class InPlace(Draft):
+    """A change of the tables themselves: what all or nothing would cost without."""
+
+    __slots__ = ()
+
+    def _open(self, address: int) -> bytearray:
+        table = self._table(address)
+        if isinstance(table, bytes):
+            table = bytearray(table)
+        self.tree.state[address] = self.new[address] = table
+        return table
+
+
+def in_place(tables: TableBuilder) -> None:
+    """Let a builder change its tables in place."""
+    tree = tables._tree  # noqa: SLF001
+
+    class PlainTree(Tree):
+        __slots__ = ()
+
+        def draft(self) -> Draft:
+            return InPlace(self, self.state[NEXT])
+
+    tables._tree = PlainTree(tree.geometry, tree.layout, tree.root, tree.record)  # noqa: SLF001
+
+
+def mapped_and_unmapped(geometry: Geometry, size: int, *, plain: bool) -> Any:
+    """Return what maps and unmaps 50 ranges, in tables that stay."""
+    tables = TableBuilder(geometry, 1 << 36)
+    if plain:
+        in_place(tables)
+    tables.map(51 * size, 0, size)
+
+    def change() -> None:
+        for at in range(50):
+            tables.map(at * size, at * size, size)
+        for at in range(50):
+            tables.unmap(at * size, size)
+
+    return change
+
+
+def unmapped_from(count: int) -> float:
+    """Return the seconds of unmapping one of so many single pages."""
+    tables = TableBuilder(Geometry(12, 40, 1), BASE)
+    tables.map_all(
+        (at * 7 << 12, (at * 7919 % 100_000) << 12, 4096) for at in range(count)
+    )
+    start = perf_counter()
+    for at in range(300):
+        tables.unmap(at * 7 << 12, 4096)
+    return (perf_counter() - start) / 300
+
+
+def mapped_singly(count: int) -> float:
+    """Return the seconds of mapping one page."""
+    tables = TableBuilder(Geometry(12, 40, 1), BASE)
+    start = perf_counter()
+    for at in range(count):
+        tables.map(at * 7 << 12, (at * 7919 % 100_000) << 12, 4096)
+    return (perf_counter() - start) / count
+
+
+def splits(geometry: Geometry) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return `Geometry.split` and bare shifts, for the same addresses."""
+    addresses = range(0, geometry.ipa_size, geometry.ipa_size // 1000 + 12_345)
+    top, middle, last = (level.shift for level in geometry.table_levels)
+    table, mask, page = top + geometry.stride, (1 << geometry.stride) - 1, last
+
+    def bare(ipa: int) -> tuple[int, tuple[int, int, int], int]:
+        indices = (ipa >> top & mask, ipa >> middle & mask, ipa >> last & mask)
+        return ipa >> table, indices, ipa & (1 << page) - 1
+
+    return (
+        lambda: [geometry.split(ipa) for ipa in addresses],
+        lambda: [bare(ipa) for ipa in addresses],
+    )
+
+
 # As a script
+
+
+def changes() -> None:
+    """Print what single changes cost."""
+    k4, k64 = Geometry(12, 40, 1), Geometry(16, 46, 2)  # the PGD of k64 has 1 MiB
+    report = "{:58} {:14.2f}"
+    times = ratio(plain_bytearrays, all_scattered, 7)
+    print(report.format("map_all of scattered pages / bytearrays", times))  # noqa: T201
+    for name, geometry, size in (
+        ("a page", k4, 4096),
+        ("a block in a PGD of 1 MiB", k64, 1 << 29),
+    ):
+        pair = [
+            mapped_and_unmapped(geometry, size, plain=plain) for plain in (True, False)
+        ]
+        label = f"map and unmap {name}: all or nothing / in place"
+        print(report.format(label, ratio(*pair, 15)))  # noqa: T201
+    few, many = (min(unmapped_from(n) for _ in range(5)) for n in (500, 4000))
+    one = min(mapped_singly(500) for _ in range(5))
+    print(report.format("unmap of a page / map of a page", few / one))  # noqa: T201
+    print(report.format("unmap with 4,000 pages / with 500", many / few))  # noqa: T201
+    ours, bare = splits(k4)
+    print(report.format("Geometry.split / bare shifts", ratio(bare, ours, 30)))  # noqa: T201
 
 
 def ratio(
@@ -203,6 +331,7 @@ def main() -> None:
             times = ratio(lambda: ours(case), lambda: other(case), 4)  # noqa: B023
             label = f"{name} / {other.__name__.replace('_', ' ')}"
             print(f"{label:58} {times:14.2f}")  # noqa: T201
+    changes()
     times = ratio(lambda: weigh(PIB), lambda: weigh(MIB), 300)
     print(f"{'footprint of 1 PiB / of 1 MiB':58} {times:14.2f}")  # noqa: T201
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What `scan` and `walk` cost, beside the plain loops that they replace.
+"""What `scan`, `scan_columns` and `walk` cost, beside the plain loops they replace.
 
-Run it by name, as nothing here is a test::
+Run it by name, as nothing here is a test, for tables of pytest-benchmark or, as a
+script, for a few ratios::
 
     pytest tests/benchmarks/bench_tables_scan.py --benchmark-columns=min,median,rounds
+    python tests/benchmarks/bench_tables_scan.py
 
-Each group stands side by side in one table, with the ratio to its quickest member in
+Each group is measured side by side, with the ratio to its quickest member in
 parentheses: times of one machine compare with nothing else. The images are real bytes,
 made before the clock starts.
 """
@@ -14,11 +16,21 @@ import random
 import struct
 from array import array
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import pytest
 
-from s2geom import Geometry, Granule, Mapping, Memory, Translation, scan, walk
+from s2geom import (
+    Geometry,
+    Granule,
+    Mapping,
+    Memory,
+    Translation,
+    scan,
+    scan_columns,
+    walk,
+)
 
 SHAPE = Geometry(Granule.K4, 40, 1)
 BASE = 0x1000_0000
@@ -58,6 +70,44 @@ def pieces(count: int, sizes: list[int]) -> array:  # type: ignore[type-arg]
         words.extend(whole(rng.choice(sizes), rng.getrandbits(24) << 12))
     return words[:count]
 
+
+RNG = random.Random(1)  # noqa: S311 - nothing secret
+
+
+def permuted(count: int) -> array:  # type: ignore[type-arg]
+    """Every page once, in any order."""
+    frames = RNG.sample(range(count), count)
+    return array("Q", (0x1_0000_0000 + (frame << 12) | PAGE for frame in frames))
+
+
+def every_other(count: int) -> array:  # type: ignore[type-arg]
+    """A page and a hole in turn."""
+    words = whole(count, 0x1_0000_0000)
+    words[1::2] = array("Q", bytes(8 * len(words[1::2])))
+    return words
+
+
+def mixed_attributes(count: int) -> array:  # type: ignore[type-arg]
+    """One piece by its addresses, but of three kinds of memory in any order."""
+    kinds = (0, 1 << 7, 0b10 << 53)
+    return array("Q", (word ^ RNG.choice(kinds) for word in whole(count, 1 << 32)))
+
+
+def ballooned(count: int) -> array:  # type: ignore[type-arg]
+    """One piece, of which a guest has given back a page in forty."""
+    words = whole(count, 1 << 32)
+    for at in RNG.sample(range(count), count // 40):
+        words[at] = 0
+    return words
+
+
+FRAGMENTED = {
+    "permuted": permuted,
+    "every other page": every_other,
+    "mixed attributes": mixed_attributes,
+    "ballooned": ballooned,
+}
+"""1 GiB each, for `scan_columns`."""
 
 IMAGES: dict[str, tuple[int, Callable[[int], Any]]] = {
     "16 GiB in one piece": (16, lambda count: whole(count, 0x8000_0000)),
@@ -201,3 +251,35 @@ def test_inlined_walk(benchmark: Any) -> None:
     read = Memory({0: deep_image()}).read
 
     assert benchmark(inlined, 0, IPA, read) == (0x8000_0ABC, 3)
+
+
+# As a script
+
+
+def best(*calls: Callable[[], object], rounds: int = 5) -> list[float]:
+    """Return the shortest time of each call; they are called in turns."""
+    times = [float("inf")] * len(calls)
+    for _ in range(rounds):
+        for at, call in enumerate(calls):
+            start = perf_counter()
+            result = call()
+            times[at] = min(times[at], perf_counter() - start)
+            del result  # not in the time of the next one
+    return times
+
+
+def main() -> None:
+    """Print how much faster columns are than a plain loop, and than `scan`."""
+    print(f"{'1 GiB':20} {'loop / columns':>15} {'scan / columns':>15}")  # noqa: T201
+    for name, words in FRAGMENTED.items():
+        read = Memory({BASE: image(words(GIGABYTE >> 12))}).read
+        loop, scanned, columns = best(
+            lambda: plain_loop(read),  # noqa: B023
+            lambda: list(scan(SHAPE, BASE, read)),  # noqa: B023
+            lambda: scan_columns(SHAPE, BASE, read),  # noqa: B023
+        )
+        print(f"{name:20} {loop / columns:15.2f} {scanned / columns:15.2f}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -127,9 +127,7 @@ def fwb_or_none(value: bool | None) -> bool | None:
 
 def fwb_field() -> Any:
     """Declare what a result keeps of HCR_EL2.FWB: it decides how MemAttr reads."""
-    return field(
-        default=None, converter=fwb_or_none, eq=False, repr=False, kw_only=True
-    )
+    return field(default=None, eq=False, repr=False, kw_only=True)
 
 
 def explain_memattr(memattr: int, *, fwb: bool | None) -> str:

@@ -12,7 +12,7 @@ from s2geom.core.numbers import integer_within, unsigned
 from s2geom.core.public import loads_older_pickles, public
 from s2geom.core.wording import quoted
 from s2geom.registers.fault_status import FAULT_CODES, FaultKind, status_of
-from s2geom.tables.attributes import fwb_field
+from s2geom.tables.attributes import fwb_field, fwb_or_none
 from s2geom.tables.descriptor import Descriptor
 
 
@@ -70,6 +70,7 @@ class Fault(Displayed):
         if self.descriptor_address is not None:
             where = unsigned("descriptor_address", self.descriptor_address)
             numbers["descriptor_address"] = where
+        fwb_or_none(self.fwb)
         if self.descriptor is not None and not isinstance(self.descriptor, Descriptor):
             raise TypeError(
                 "descriptor must be a Descriptor or None, got "

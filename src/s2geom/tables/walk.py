@@ -11,7 +11,7 @@ from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument, MemoryReadError
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import DESCRIPTOR_SHIFT
-from s2geom.core.numbers import unsigned
+from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import loads_older_pickles, public
 from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import Cpu
@@ -24,7 +24,7 @@ from s2geom.registers.fault_status import (
     FaultKind,
 )
 from s2geom.registers.vtcr import VTCR_EL2
-from s2geom.tables.attributes import ATTRIBUTE_FIELDS, fwb_field, fwb_or_none
+from s2geom.tables.attributes import ATTRIBUTE_FIELDS, fwb_field
 from s2geom.tables.descriptor import Descriptor, trusted_descriptor
 from s2geom.tables.faults import Fault
 from s2geom.tables.layout import TABLE_OR_PAGE
@@ -144,7 +144,10 @@ def walk(
     regime = regime_of(geometry, cpu, vtcr)
     root = unsigned("root", root) & regime.root_mask
     ipa = unsigned("ipa", ipa)
-    read, fwb = checked_read(read), fwb_or_none(fwb)
+    if not callable(read):
+        checked_read(read)
+    if fwb is not None:
+        flag("fwb", fwb)
     if not isinstance(access, str):
         raise TypeError(f"access must be text, got {quoted(access)}")
     allowed_by = ACCESSES.get(access)
