@@ -21,7 +21,7 @@ from s2geom.build.cover import (
     page_range,
     span,
 )
-from s2geom.build.tree import Draft, Leaves, OverlapError, Tree, Words
+from s2geom.build.tree import Draft, Leaves, LevelWords, OverlapError, Tree
 from s2geom.build.word_runs import IN_PLACE_BITS, WordRun
 from s2geom.core.address_form import BASE_FLOOR
 from s2geom.core.display import Displayed
@@ -217,20 +217,21 @@ class TableBuilder(Displayed):
 
     def _leaves(
         self, mappings: list[Sequence[Any]], blocks: bool
-    ) -> tuple[list[Leaves], Words]:
-        """Return the leaves of some mappings: runs, and the words of single pages.
+    ) -> tuple[list[Leaves], LevelWords]:
+        """Return the leaves of some mappings: runs, and the words of single leaves.
 
-        Single pages are told apart first: there may be many, and a run of one page
+        Single leaves are told apart first: there may be many, and a run of one leaf
         costs as much as a run of thousands.
         """
         geometry, layout = self._geometry, self._tree.layout
-        page, shift, stride = geometry.page_size, geometry.page_shift, geometry.stride
-        mask, low, above = (1 << stride) - 1, page - 1, shift + stride
-        moved = bool(layout.moved_mask)
+        stride, mask = geometry.stride, (1 << geometry.stride) - 1
         ipa_end, pa_end = geometry.ipa_size, 1 << layout.address_bits
+        levels = self._levels if blocks else self._levels[-1:]
+        level_of = {level.entry_size: level for level in levels}
         leaves: list[Leaves] = []
-        words: Words = {}
-        bits_of: dict[int, int] = {}  # of a page, by the identity of its attributes
+        words: LevelWords = {level.number: {} for level in levels}
+        bits_of: dict[tuple[int, int], int] = {}  # by size and identity of attributes
+        moved = bool(layout.moved_mask)
         for mapping in mappings:
             attributes = None
             try:
@@ -238,23 +239,27 @@ class TableBuilder(Displayed):
             except (TypeError, ValueError):
                 ipa, pa, size, attributes = _four(mapping)
             if not (
-                size == page
-                and type(ipa) is type(pa) is int
-                and 0 <= ipa < ipa_end
+                type(ipa) is type(pa) is type(size) is int
+                and size in level_of
+                and 0 <= ipa <= ipa_end - size
                 and 0 <= pa < pa_end
-                and not (ipa | pa) & low
+                and not (ipa | pa) & (size - 1)
             ):
                 _, _, pieces = self._stretch(ipa, pa, size, attributes, blocks)
                 leaves += self._encode(pieces)
                 continue
-            bits = bits_of.get(id(attributes))
+            level = level_of[size]
+            shift = level.shift
+            bits = bits_of.get((size, id(attributes)))
             if bits is None:
-                bits = self._leaf(LAST_LEVEL, _attributes_or_default(attributes))
-                bits_of[id(attributes)] = bits
-            table = words.get(ipa >> above)
+                given = _attributes_or_default(attributes)
+                bits = bits_of[size, id(attributes)] = self._leaf(level.number, given)
+            tables = words[level.number]
+            index = ipa >> shift
+            table = tables.get(index >> stride)
             if table is None:
-                table = words[ipa >> above] = {}
-            index = ipa >> shift & mask
+                table = tables[index >> stride] = {}
+            index &= mask
             if index in table:
                 raise OverlapError
             table[index] = bits | (layout.encode(pa, shift) if moved else pa)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The largest leaves that cover a range: what is built, and what is only counted.
+"""`cover`: the largest leaves that map a range.
 
-A range of pages is covered from the outside in by at most one run of leaves of the
-largest size in its middle and, on either side of it, by runs of ever smaller ones. So
-there are a few runs a range however long it is, and both who lays tables out
-(`builder`) and who weighs them (`weigh`) ask for these runs.
+In the middle of a range is at most one run of leaves of the largest size, and on either
+side of it are runs of smaller and smaller ones. So a range has a few runs however long
+it is. `builder` writes them into tables, and `footprint` counts them.
 """
 
 from collections.abc import Iterator, Sequence

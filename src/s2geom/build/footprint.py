@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`footprint`: how many tables a memory map takes, without building one.
 
-A table is there if something finer than one entry above it is mapped in its region. The
-few runs of leaves that cover a range touch regions that are side by side, so they are
-counted as intervals of table numbers: nothing is enumerated, and a pebibyte costs what
-a mebibyte costs.
+A table exists if a leaf of its level or below is in the region that it maps. A run of
+leaves touches regions that are side by side, so tables are counted as intervals of
+numbers. The cost depends on the number of ranges, not on their size.
 """
 
 from collections.abc import Iterable, Sequence
@@ -82,7 +81,7 @@ class TableCount:
 @public
 @frozen
 class Footprint(Displayed):
-    """What the tables for a set of ranges weigh.
+    """How many tables and bytes a set of ranges takes.
 
     Args:
         geometry: The shape of the tables.
@@ -154,30 +153,30 @@ def footprint(
     """
     levels = leaf_levels(geometry, lpa=flag("lpa", lpa))
     united = _united(
-        _read(geometry, ranges, leaf, [each.entry_size for each in levels])
+        _read(geometry, ranges, leaf, [level.entry_size for level in levels])
     )
     pages = levels[-1:]
     kvm = None
     if leaf is not None:
         allowed = {
             largest: [level for level in levels if level.entry_size <= largest]
-            for largest in {each.leaf for each in united}
+            for largest in {part.leaf for part in united}
         }
         kvm = _count(
             geometry,
-            [_cover(allowed[each.leaf], each, groups=False) for each in united],
+            [_cover(allowed[part.leaf], part, groups=False) for part in united],
         )
     return Footprint(
         geometry,
-        sum(each.end - each.ipa for each in united),
-        worst=_count(geometry, [_cover(pages, each, groups=False) for each in united]),
-        best=_count(geometry, [_cover(levels, each, groups=True) for each in united]),
+        sum(part.end - part.ipa for part in united),
+        worst=_count(geometry, [_cover(pages, part, groups=False) for part in united]),
+        best=_count(geometry, [_cover(levels, part, groups=True) for part in united]),
         kvm=kvm,
     )
 
 
-def _cover(levels: Sequence[Level], each: _Range, *, groups: bool) -> list[LeafRun]:
-    return cover(levels, each.ipa, each.pa, each.end - each.ipa, groups=groups)
+def _cover(levels: Sequence[Level], part: _Range, *, groups: bool) -> list[LeafRun]:
+    return cover(levels, part.ipa, part.pa, part.end - part.ipa, groups=groups)
 
 
 # The ranges
@@ -204,7 +203,8 @@ def _read(
         one = 0 if leaf is None else _leaf(leaf, sizes)
         leaves = [one] * len(listed)
     return [
-        _range(geometry, each, size) for each, size in zip(listed, leaves, strict=True)
+        _range(geometry, given, size)
+        for given, size in zip(listed, leaves, strict=True)
     ]
 
 
@@ -218,36 +218,36 @@ def _leaf(value: object, sizes: list[int]) -> int:
     return size
 
 
-def _range(geometry: Geometry, each: object, leaf: int) -> _Range:
-    if not isinstance(each, Sequence) or len(each) not in {2, 3}:
+def _range(geometry: Geometry, given: object, leaf: int) -> _Range:
+    if not isinstance(given, Sequence) or len(given) not in {2, 3}:
         raise TypeError(
-            f"a range must be (ipa, size) or (ipa, size, pa), got {quoted(each)}"
+            f"a range must be (ipa, size) or (ipa, size, pa), got {quoted(given)}"
         )
-    ipa, end = page_range(geometry, each[0], each[1])
-    pa = page_multiple(geometry, "pa", each[2]) if len(each) == 3 else ipa
+    ipa, end = page_range(geometry, given[0], given[1])
+    pa = page_multiple(geometry, "pa", given[2]) if len(given) == 3 else ipa
     return _Range(ipa, end, pa, leaf)
 
 
 def _united(ranges: list[_Range]) -> list[_Range]:
     """Sort the ranges, and make one of those that overlap."""
     united: list[_Range] = []
-    for each in sorted(ranges, key=lambda each: each.ipa):
-        if not united or united[-1].end <= each.ipa:
-            united.append(each)
+    for part in sorted(ranges, key=lambda part: part.ipa):
+        if not united or united[-1].end <= part.ipa:
+            united.append(part)
             continue
         before = united[-1]
-        if each.pa - each.ipa != before.pa - before.ipa:
+        if part.pa - part.ipa != before.pa - before.ipa:
             raise InvalidArgument(
-                f"{before} and {each} overlap, but {each.ipa:#x} is "
-                f"{before.pa + each.ipa - before.ipa:#x} by the one and {each.pa:#x} "
+                f"{before} and {part} overlap, but {part.ipa:#x} is "
+                f"{before.pa + part.ipa - before.ipa:#x} by the one and {part.pa:#x} "
                 "by the other"
             )
-        if each.leaf != before.leaf:
+        if part.leaf != before.leaf:
             raise InvalidArgument(
-                f"{before} and {each} overlap, but have leaves of {before.leaf} and "
-                f"{each.leaf} bytes"
+                f"{before} and {part} overlap, but have leaves of {before.leaf} and "
+                f"{part.leaf} bytes"
             )
-        end = max(before.end, each.end)
+        end = max(before.end, part.end)
         united[-1] = _Range(before.ipa, end, before.pa, before.leaf)
     return united
 

@@ -42,6 +42,9 @@ Leaves: TypeAlias = tuple[Level, WordRun]
 Words: TypeAlias = dict[int, dict[int, int]]
 """Descriptors of one level: by the number of their table, then by their index in it."""
 
+LevelWords: TypeAlias = dict[int, Words]
+"""Descriptors by the number of their level."""
+
 Address: TypeAlias = int
 Table: TypeAlias = bytes | bytearray
 """A published table never changes; a draft changes a copy."""
@@ -95,11 +98,11 @@ class Tree:
 
     def images(self) -> dict[Address, bytes]:
         """Return the tables by address; the pieces of the PGD are one."""
+        state, page = self.state, self.geometry.page_size
         end = self.root + self.geometry.pgd_size
-        tables = sorted((at, table) for at, table in self.state.items() if at >= 0)
-        pgd = b"".join(table for at, table in tables if self.root <= at < end)
-        others = {at: bytes(table) for at, table in tables if at >= end and table}
-        return {self.root: pgd} | others
+        pgd = b"".join(state[at] for at in range(self.root, end, page))
+        others = (at for at in sorted(state) if at >= end and state[at])
+        return {self.root: pgd} | {at: bytes(state[at]) for at in others}
 
     def recorded(self) -> list[RecordedStep]:
         """Return the steps of all changes that were published."""
@@ -137,8 +140,8 @@ class Draft:
             tree.steps += self.steps
             new[STEPS] = len(tree.steps)
         new[NEXT] = self.next
-        for address in new:  # with a place for each key, the update allocates nothing
-            state.setdefault(address)
+        # With a place for each key, the update that makes the change allocates nothing.
+        state.update(dict.fromkeys(new.keys() - state.keys()))
         state.update(new)
         tree.taken.clear()
 
@@ -321,18 +324,19 @@ class Draft:
 
     # Filling
 
-    def fill(self, leaves: Sequence[Leaves], words: Words) -> None:
+    def fill(self, leaves: Sequence[Leaves], words: LevelWords) -> None:
         """Install leaves where nothing is.
 
         Args:
             leaves: Runs of them.
-            words: Further descriptors of the last level.
+            words: Further leaves, one by one.
 
         Raises:
             InvalidArgument: There is no room for tables.
             OverlapError: Something is there, or two of the leaves overlap.
         """
         links: list[WordRun] = []
+        link_words: Words = {}
         writes: list[RecordedStep] = []
         before = len(self.steps)
         for depth in reversed(range(len(self.tree.levels))):
@@ -340,7 +344,10 @@ class Draft:
             here = [run for level, run in leaves if level.number == number]
             here = sorted(here + links, key=lambda run: run.index)
             links, parts = self._whole_tables(depth, here)
-            words = self._part_tables(depth, parts, words, writes)
+            some = words.get(number, {})
+            for table, indices in link_words.items():
+                _add_words(some.setdefault(table, {}), indices)
+            link_words = self._part_tables(depth, parts, some, writes)
         if len(self.steps) > before:
             self.steps.append((BARRIER, 0, 0))
         self.steps += writes
@@ -481,6 +488,13 @@ class Draft:
             bits = layout.encode(first, shift) | TABLE_OR_PAGE
             yield WordRun(number + start, bits, shift, count)
             start += count
+
+
+def _add_words(words: dict[int, int], more: dict[int, int]) -> None:
+    """Add descriptors of a table to others, none of them in the place of another."""
+    if words.keys() & more.keys():
+        raise OverlapError
+    words.update(more)
 
 
 def _is_link(level: Level, word: int) -> bool:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`WordRun`: consecutive descriptors that differ by their address alone, as bytes.
 
-A run of pages or blocks, and the links to tables that lie side by side, are arithmetic
-progressions of words. Making bytes of one word at a time is what would cost; one long
-integer holds many words at once. And where many tables follow each other, all but a
-few columns of their bytes repeat, so that the longest mapping is mostly copying.
+The words of a run of pages or blocks, and those of links to tables side by side, count
+up in equal steps. One long integer holds hundreds of them. Where many tables follow
+each other, most of their bytes repeat, so a long mapping is mostly copying.
 """
 
 from functools import cache
@@ -20,7 +19,7 @@ IN_PLACE_BITS = 48
 ``1 << 48`` is a progression of words too."""
 
 CHUNK = 512
-"""WordRun that one integer holds: a 4K table, and a part of every larger one."""
+"""Words that one integer holds: a 4K table, and a part of every larger one."""
 
 
 @frozen
@@ -71,24 +70,28 @@ class WordRun:
         ]
 
     def _repeating(self, entries: int, repeat: int, column: int) -> list[bytes]:
-        """Return tables cut from a buffer in which only higher columns change."""
+        """Return tables cut from a buffer in which only the upper bytes change."""
         size, words = entries * WORD_BYTES, repeat * entries
         before = self.first >> self.shift & (words - 1)
         word = self.first - (before << self.shift)
         buffer = bytearray(_image(word, self.shift, words))
-        found: list[bytes] = []
-        image = bytes(buffer)[before * WORD_BYTES :]
+        view, end = memoryview(buffer), len(buffer)
+        tables: list[bytes] = []
+        start, rest = before * WORD_BYTES, b""  # of a table that the next buffer ends
         while True:
-            cuts = range(0, len(image) - size + 1, size)
-            found += [image[at : at + size] for at in cuts]
-            if len(found) * entries >= self.count:
-                return found[: self.count // entries]
+            if rest:
+                start = size - len(rest)
+                tables.append(rest + view[:start])
+            whole = end - (end - start) % size
+            tables += [bytes(view[at : at + size]) for at in range(start, whole, size)]
+            if len(tables) * entries >= self.count:
+                return tables[: self.count // entries]
+            start, rest = 0, bytes(view[whole:])
             word += words << self.shift
             for high in range(column + 1, IN_PLACE_BITS // 8):
                 value = word >> 8 * high & 0xFF
                 if buffer[high] != value:
                     buffer[high::WORD_BYTES] = bytes([value]) * words
-            image = image[len(cuts) * size :] + buffer
 
 
 def _image(first: int, shift: int, count: int) -> bytes:
