@@ -10,7 +10,7 @@ builds ends with images: real bytes, each table by its address.
 import struct
 from array import array
 from collections.abc import Callable
-from time import perf_counter
+from time import process_time
 from typing import Any, NamedTuple
 
 import pytest
@@ -252,19 +252,19 @@ def unmapped_from(count: int) -> float:
     tables.map_all(
         (at * 7 << 12, (at * 7919 % 100_000) << 12, 4096) for at in range(count)
     )
-    start = perf_counter()
+    start = process_time()
     for at in range(300):
         tables.unmap(at * 7 << 12, 4096)
-    return (perf_counter() - start) / 300
+    return (process_time() - start) / 300
 
 
 def mapped_singly(count: int) -> float:
     """Return the seconds of mapping one page."""
     tables = TableBuilder(Geometry(12, 40, 1), BASE)
-    start = perf_counter()
+    start = process_time()
     for at in range(count):
         tables.map(at * 7 << 12, (at * 7919 % 100_000) << 12, 4096)
-    return (perf_counter() - start) / count
+    return (process_time() - start) / count
 
 
 def splits(geometry: Geometry) -> tuple[Callable[[], object], Callable[[], object]]:
@@ -296,11 +296,11 @@ def changes() -> None:
         ("a page", k4, 4096),
         ("a block in a PGD of 1 MiB", k64, 1 << 29),
     ):
-        pair = [
-            mapped_and_unmapped(geometry, size, plain=plain) for plain in (True, False)
-        ]
+        plain, ours = (
+            mapped_and_unmapped(geometry, size, plain=value) for value in (True, False)
+        )
         label = f"map and unmap {name}: all or nothing / in place"
-        print(report.format(label, ratio(*pair, 15)))  # noqa: T201
+        print(report.format(label, ratio(plain, ours, 15)))  # noqa: T201
     few, many = (min(unmapped_from(n) for _ in range(5)) for n in (500, 4000))
     one = min(mapped_singly(500) for _ in range(5))
     print(report.format("unmap of a page / map of a page", few / one))  # noqa: T201
@@ -316,9 +316,9 @@ def ratio(
     best = [float("inf")] * 2
     for _ in range(rounds):
         for at, run in enumerate((measured, reference)):
-            start = perf_counter()
+            start = process_time()
             result = run()
-            best[at] = min(best[at], perf_counter() - start)
+            best[at] = min(best[at], process_time() - start)
             del result  # not in the time of the next one
     return best[1] / best[0]
 
