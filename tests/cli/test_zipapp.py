@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The command as one file."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -16,11 +17,12 @@ def test_one_file_has_everything(tmp_path: Path) -> None:
 
     def ran(*arguments: str) -> tuple[int, str]:
         done = subprocess.run(
-            [sys.executable, "-I", "-S", archive, *arguments],
+            [sys.executable, "-S", archive, *arguments],
             check=False,
             capture_output=True,
             text=True,
             cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": ""},
         )
         return done.returncode, done.stdout + done.stderr
 

@@ -31,13 +31,15 @@ def run(tmp_path: Path) -> Any:
         text = "".join([f"[{group}]\n", *lines])
         (metadata / "entry_points.txt").write_text(text, "utf-8")
 
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+
     def code(text: str, **environment: str) -> str:
         done = subprocess.run(
             [sys.executable, "-c", f"import sys\n{text}"],
             check=True,
             capture_output=True,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(tmp_path), **environment},
+            env={**os.environ, "PYTHONPATH": path, **environment},
         )
         assert done.stderr == ""
         return done.stdout.strip()

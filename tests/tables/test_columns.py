@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from hostile_images import CPUS, SHAPES, some_image
 from hypothesis import given
@@ -177,6 +176,7 @@ def test_columns_are_equal_by_content_and_unhashable() -> None:
 def test_columns_are_arrays_that_numpy_and_pandas_take() -> None:
     """By name, of 64-bit numbers and of bytes for the level; numpy shares memory."""
     columns = fragments()
+    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(columns.to_dict())
     view = np.asarray(columns.ipa)
 

@@ -382,7 +382,8 @@ class UsageError(Exception):
 
     def __init__(self, usage: str, message: str) -> None:
         super().__init__(usage, message)
-        self.usage, self.message = usage, message
+        self.usage: str = usage
+        self.message: str = message
 
 
 class TextWanted(Exception):

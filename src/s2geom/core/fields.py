@@ -228,7 +228,7 @@ class Word(Displayed):
                 )
             init(self, **fields)
 
-        cls.__init__ = by_name  # type: ignore[method-assign]
+        setattr(cls, "__init__", by_name)  # noqa: B010 - type checkers keep attrs's
 
     def __attrs_post_init__(self) -> None:
         layout = _layout(type(self))

@@ -13,9 +13,9 @@ if _FOLDER not in sys.path:
 
 try:
     from s2geom.in_gdb.commands import register
-except ImportError as error:
-    message = (
-        f"s2geom: gdb's Python {sys.version.split()[0]} lacks something: {error}. It "
+except ImportError as _error:
+    message: str = (
+        f"s2geom: gdb's Python {sys.version.split()[0]} lacks something: {_error}. It "
         "needs Python 3.11 or later, and attrs (Debian: python3-attr)\n"
     )
     sys.stderr.write(message)

@@ -71,7 +71,8 @@ class GdbMemory(Reader):
     def __init__(
         self, gdb: Any, bounds: tuple[Range, ...], mode: PhysicalMode | None
     ) -> None:
-        self._gdb, self.bounds, self._mode = gdb, bounds, mode
+        self.bounds: tuple[Range, ...] = bounds
+        self._gdb, self._mode = gdb, mode
 
     def read(self, address: int, size: int) -> bytes:
         """Return bytes of memory; see `Reader.read`."""

@@ -37,7 +37,7 @@ NAMES = ("ipa", "output_address", "size", "bits", "level")
 
 @public
 @frozen(eq=False, repr=False)
-class Columns(Sequence[Mapping], Displayed):
+class Columns(Sequence[Mapping], Displayed):  # noqa: PLW1641 - arrays can be changed
     """Mappings as columns: the same ones that `scan` yields, in the same order.
 
     Its length, its iteration and its items are those of a sequence of `Mapping`; a
@@ -102,8 +102,6 @@ class Columns(Sequence[Mapping], Displayed):
             other._has_sh,
             other.sh,
         )
-
-    __hash__ = None  # type: ignore[assignment] # arrays can be changed
 
     @property
     def _has_sh(self) -> bool:
