@@ -160,6 +160,12 @@ def test_registers_that_are_wrong_are_told(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert "warning: " in sourced(monkeypatch, registers).do("walk", "0x40000000")
 
+    registers = words()
+    registers["VTCR_EL2"] &= ~(1 << 31)  # RES1
+    said = sourced(monkeypatch, registers).do("walk", "0x40000000")
+
+    assert said.count("warning: ") == 1
+
 
 def test_mistakes_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """As gdb prints its own errors."""

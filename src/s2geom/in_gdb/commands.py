@@ -77,12 +77,8 @@ class Stage2Registers:
                 "warning: HCR_EL2.VM is 0, so stage 2 is off: the host runs here. "
                 "VTTBR_EL2 is that of the VM that ran last, or of none"
             )
-        of_root = self.vttbr.lint(
-            geometry=self.vtcr.walk.geometry,
-            pa_bits=self.vtcr.pa_bits,
-            vmid_bits=self.vtcr.vmid_bits,
-        )
-        yield from (f"warning: {one}" for one in (*self.vtcr.lint(), *of_root))
+        found = self.vttbr.lint(vtcr=self.vtcr)  # of VTCR_EL2 too
+        yield from (f"warning: {one}" for one in found)
 
 
 def read_registers(gdb: Any) -> Stage2Registers:
