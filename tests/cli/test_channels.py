@@ -201,7 +201,7 @@ def test_an_interruption_where_a_stream_is_closed(
 
 def test_a_map_that_has_no_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits until memory is full of it."""
-    monkeypatch.setattr("s2geom.cli.channels.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("s2geom.cli.channels.MOST_FILE_BYTES", 1 << 20)
     endless = io.TextIOWrapper(io.BytesIO(bytes((1 << 20) + 1)))
     monkeypatch.setattr("sys.stdin", endless)
     ran = run("footprint - --page-size 4K --ipa 40")

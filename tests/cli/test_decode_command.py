@@ -4,7 +4,7 @@
 import pytest
 from cli.running import Ran, Run
 
-from s2geom.cli.commands import KINDS
+from s2geom.cli.commands import WORD_KINDS
 from s2geom.cli.decode_command import DECODED
 
 
@@ -98,7 +98,7 @@ def test_decode_wants_the_right_number_of_words(run: Run) -> None:
 
 def test_every_kind_of_word_is_offered() -> None:
     """The parser's list and the reader's table are the same."""
-    assert KINDS == tuple(DECODED)
+    assert WORD_KINDS == tuple(DECODED)
 
 
 # Companion words and features

@@ -174,7 +174,7 @@ def progress_bar(*, streams: bool) -> Callable[[int, int], object] | None:
 
 STANDARD_INPUT = "-"
 
-MOST_BYTES = 64 << 20
+MOST_FILE_BYTES = 64 << 20
 """Memory maps have some KiB, and the kernel's text of a VM's tables some MiB."""
 
 
@@ -215,13 +215,13 @@ def read_bytes(path: str) -> bytes:
     """Return the content of a file argument that is small by its nature.
 
     Raises:
-        UnreadableInput: It cannot be read, is a device, or is larger than `MOST_BYTES`.
+        UnreadableInput: It cannot be read, is a device, or is too large.
     """
     with _opened(path) as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
+        data = file.read(MOST_FILE_BYTES + 1)
+    if len(data) > MOST_FILE_BYTES:
         raise UnreadableInput(
-            f"cannot read {name_of(path)}: it has more than {MOST_BYTES >> 20} MiB"
+            f"cannot read {name_of(path)}: it has more than {MOST_FILE_BYTES >> 20} MiB"
         )
     return data
 

@@ -15,7 +15,6 @@ from attrs import evolve, frozen
 
 from s2geom.cli.channels import STANDARD_INPUT
 from s2geom.cli.options import (
-    ANY_CPU,
     CPU,
     HOST,
     HOST_PA,
@@ -24,6 +23,7 @@ from s2geom.cli.options import (
     KERNEL,
     LPA2,
     MAP,
+    NAMED_CPU,
     PA,
     PAGE_SIZE,
     PROTECTED,
@@ -46,7 +46,17 @@ from s2geom.cli.options import (
 from s2geom.cli.report import Report
 from s2geom.core.units import parse_size
 
-KINDS = ("vtcr", "vttbr", "ste", "esr", "mmfr0", "mmfr1", "mmfr2", "mmfr3", "nested")
+WORD_KINDS = (
+    "vtcr",
+    "vttbr",
+    "ste",
+    "esr",
+    "mmfr0",
+    "mmfr1",
+    "mmfr2",
+    "mmfr3",
+    "nested",
+)
 """What can be decoded."""
 
 
@@ -125,7 +135,7 @@ RAM = address("--ram", "how much there is: 64G", metavar="SIZE")
 
 CSV = flag("--csv", "print CSV")
 SUMMARY = flag("--summary", "count mappings and bytes by level and attributes")
-INVALID = flag("--invalid", "list invalid descriptors that are not zero, too")
+INVALID_TOO = flag("--invalid", "list invalid descriptors that are not zero, too")
 COMPARE = option(
     "--compare",
     metavar="FILE",
@@ -237,13 +247,13 @@ COMMANDS = (
     Command(
         "choices",
         "every shape that the architecture allows on a CPU",
-        (PAGE_SIZE, IPA, *ANY_CPU),
+        (PAGE_SIZE, IPA, *NAMED_CPU),
         "shape_commands.choices",
     ),
     Command(
         "compare",
         "what KVM, io-pgtable, Xen, Hafnium and m1n1 choose on a CPU",
-        (PAGE_SIZE, IPA, *ANY_CPU),
+        (PAGE_SIZE, IPA, *NAMED_CPU),
         "shape_commands.compare",
     ),
     Command(
@@ -252,7 +262,7 @@ COMMANDS = (
         (
             option(
                 "kind",
-                choices=KINDS,
+                choices=WORD_KINDS,
                 help="which word; nested is the name of a dump in KVM's debugfs",
             ),
             option(
@@ -325,7 +335,7 @@ COMMANDS = (
             TO,
             CSV,
             SUMMARY,
-            INVALID,
+            INVALID_TOO,
             COMPARE,
         ),
         "image_commands.dump",
@@ -335,7 +345,7 @@ COMMANDS = (
             Clash(CSV, SUMMARY, "a summary is no list of mappings"),
             *(
                 Clash(each, COMPARE, "the whole of the tables is compared")
-                for each in (CSV, SUMMARY, INVALID, FROM, TO)
+                for each in (CSV, SUMMARY, INVALID_TOO, FROM, TO)
             ),
         ),
         memory_advice="--from and --to read a part of the tables",
@@ -368,7 +378,7 @@ COMMANDS = (
 # The parser
 
 
-MOST_SHOWN = 500
+MOST_TOLD = 500
 """Characters of what is said of a usage error."""
 
 
@@ -401,8 +411,8 @@ class _Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> Any:
-        if len(message) > MOST_SHOWN:  # argparse repeats arguments as they are
-            message = message[:MOST_SHOWN] + "..."
+        if len(message) > MOST_TOLD:  # argparse repeats arguments as they are
+            message = message[:MOST_TOLD] + "..."
         raise UsageError(self.format_usage(), f"{self.prog}: error: {message}")
 
 

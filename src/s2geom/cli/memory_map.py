@@ -24,7 +24,7 @@ NOWHERE_EXECUTABLE = 2
 READ_ONLY = 1
 DEVICE_NGNRNE = 0
 
-TYPES = {
+REGION_TYPES = {
     "NORMAL": Attributes(),
     "RW_DATA": Attributes(xn=NOWHERE_EXECUTABLE),
     "RO_DATA": Attributes(s2ap=READ_ONLY, xn=NOWHERE_EXECUTABLE),
@@ -42,7 +42,7 @@ class Region:
         line: Number of its line, from 1; 0 where it comes from options.
         ipa: First input address, in bytes.
         size: Bytes.
-        type: One of `TYPES`.
+        type: One of `REGION_TYPES`.
         label: What it is, in the file's words.
         pa: First output address, in bytes.
     """
@@ -72,7 +72,7 @@ class Region:
     @property
     def attributes(self) -> Attributes:
         """The attributes of its leaves."""
-        return TYPES[self.type]
+        return REGION_TYPES[self.type]
 
 
 def parse_memory_map(text: str) -> tuple[Region, ...]:
@@ -110,11 +110,11 @@ def mapped_regions(regions: tuple[Region, ...]) -> tuple[Region, ...]:
     Raises:
         UnreadableInput: There is none.
     """
-    of_iomem = [region for region in regions if region.label == RAM]
+    of_iomem = [region for region in regions if region.label == SYSTEM_RAM]
     return tuple(of_iomem) if of_iomem else regions
 
 
-Lines = list[tuple[int, str]]
+NumberedLines = list[tuple[int, str]]
 
 
 def _refuse_overlaps(regions: tuple[Region, ...]) -> None:
@@ -136,7 +136,7 @@ def _refuse_overlaps(regions: tuple[Region, ...]) -> None:
 _HEXADECIMAL = re.compile(r"[0-9a-f_]{1,24}", re.ASCII | re.IGNORECASE)
 
 
-def _columns(lines: Lines) -> Iterator[Region]:
+def _columns(lines: NumberedLines) -> Iterator[Region]:
     for number, line in lines:
         content = line.partition("#")[0].strip()
         if content:
@@ -152,8 +152,8 @@ def _region(number: int, content: str) -> Region:
             f"{quoted(content)}"
         )
     kind = columns[2].upper()
-    if kind not in TYPES:
-        known = ", ".join(TYPES)
+    if kind not in REGION_TYPES:
+        known = ", ".join(REGION_TYPES)
         raise UnreadableInput(
             f"line {number}: the type must be one of {known}, got {quoted(columns[2])}"
         )
@@ -176,10 +176,10 @@ def _address(text: str) -> int:
 _IOMEM = re.compile(
     r"( *)([0-9a-f]{1,16})-([0-9a-f]{1,16}) : (.*)", re.ASCII | re.IGNORECASE
 )
-RAM = "System RAM"
+SYSTEM_RAM = "System RAM"
 
 
-def _iomem(lines: Lines) -> Iterator[Region]:
+def _iomem(lines: NumberedLines) -> Iterator[Region]:
     """Yield the outermost ranges: what is indented is a part of them."""
     for number, line in lines:
         found = _IOMEM.fullmatch(line)
@@ -198,7 +198,9 @@ def _iomem(lines: Lines) -> Iterator[Region]:
                 f"line {number}: its addresses are hidden; only root sees them in "
                 "/proc/iomem"
             )
-        yield _range(number, first, last, "NORMAL" if label == RAM else "DEVICE", label)
+        yield _range(
+            number, first, last, "NORMAL" if label == SYSTEM_RAM else "DEVICE", label
+        )
 
 
 def _range(number: int, first: int, last: int, kind: str, label: str) -> Region:
@@ -221,7 +223,7 @@ _REG = re.compile(r"\breg\s*=\s*<([^>]*)>", re.ASCII)
 _CELLS = re.compile(r"#(address|size)-cells\s*=\s*<(?:0x)?0*([12])>", re.ASCII)
 
 
-def _log(lines: Lines) -> Iterator[Region]:
+def _log(lines: NumberedLines) -> Iterator[Region]:
     """Yield the ranges of nodes as a kernel prints them when it boots."""
     for number, line in lines:
         found = _LOG.search(line)
@@ -230,7 +232,7 @@ def _log(lines: Lines) -> Iterator[Region]:
             yield _range(number, first, last, "NORMAL", " ".join(found[1].split()))
 
 
-def _memory_nodes(lines: Lines) -> Iterator[Region]:
+def _memory_nodes(lines: NumberedLines) -> Iterator[Region]:
     """Yield the ranges that ``reg`` of a device tree's memory nodes has."""
     cells = {"address": 2, "size": 2}  # as in nearly every tree for arm64
     node = "memory"  # a fragment may have no braces at all

@@ -20,7 +20,7 @@ from s2geom.core.wording import quoted
 from s2geom.kernel.scheme import Scheme
 
 _DIGITS = re.compile(r"0x([0-9a-f]{1,16})|([0-9]{1,19})", re.ASCII | re.IGNORECASE)
-_WORD = re.compile(r"(?:0x)?([0-9a-f]{1,24})", re.ASCII | re.IGNORECASE)
+_REGISTER_WORD = re.compile(r"(?:0x)?([0-9a-f]{1,24})", re.ASCII | re.IGNORECASE)
 
 
 def number(text: str) -> int:
@@ -41,7 +41,7 @@ def register_word(text: str) -> int:
     Raises:
         InvalidArgument: It is no such word.
     """
-    found = _WORD.fullmatch(text.replace("_", ""))
+    found = _REGISTER_WORD.fullmatch(text.replace("_", ""))
     if found is None:
         raise InvalidArgument(
             f"a register word is hexadecimal, like 0x80023558, got {quoted(text)}"
@@ -205,7 +205,7 @@ TTST = flag("--ttst", "the CPU has FEAT_TTST")
 AARCH32 = flag("--aarch32", "EL1 can be AArch32")
 
 CPU = (PA, LPA2)
-ANY_CPU = (
+NAMED_CPU = (
     width("--pa", "the CPU's physical address size (PARange)", required=True),
     LPA2,
     TTST,

@@ -136,7 +136,14 @@ def _macro_text(name: str, macros: dict[str, int]) -> str | None:
 
 # Every shape that a CPU allows, and who chooses which
 
-ROOT = ("levels", "start level", "root tables", "PGD entries", "PGD size", "LPA2")
+ROOT_COLUMNS = (
+    "levels",
+    "start level",
+    "root tables",
+    "PGD entries",
+    "PGD size",
+    "LPA2",
+)
 
 
 def _root(shape: Geometry) -> tuple[object, ...]:
@@ -199,7 +206,7 @@ def choices(args: Namespace) -> Report:
     for choice in compare_policies(cpu, args.page_size, args.ipa):
         chosen[choice.geometry].append(choice.policy)
     report.table(
-        (*ROOT, "chosen by"),
+        (*ROOT_COLUMNS, "chosen by"),
         ((*_root(shape), ", ".join(chosen[shape])) for shape in shapes),
     )
     tables = [shape.concatenation for shape in shapes]
@@ -235,9 +242,9 @@ def compare(args: Namespace) -> Report:
     if not report.data["supported"]:
         report.status = NOT_SUPPORTED
     report.say(title)
-    blank = (None,) * len(ROOT)
+    blank = (None,) * len(ROOT_COLUMNS)
     report.table(
-        ("policy", *ROOT, "legal here"),
+        ("policy", *ROOT_COLUMNS, "legal here"),
         (
             (
                 row.policy,

@@ -191,7 +191,7 @@ def _mapping_line(mapping: Mapping, fwb: bool | None) -> str:
 
 # gdb's side
 
-COMMANDS: dict[str, tuple[Callable[[Any, str], Lines], str]] = {
+GDB_COMMANDS: dict[str, tuple[Callable[[Any, str], Lines], str]] = {
     "regs": (regs, "VTCR_EL2, VTTBR_EL2 and HCR_EL2 of the selected CPU, in words."),
     "walk": (walk, "s2 walk ADDRESS: where an IPA lands, with every lookup."),
     "dump": (dump, "s2 dump [FIRST [END]]: everything that stage 2 maps."),
@@ -210,7 +210,7 @@ def register() -> None:
 
     class Stage2Command(gdb.Command):  # type: ignore[misc]
         def __init__(self, name: str) -> None:
-            self.lines, self.__doc__ = COMMANDS[name]
+            self.lines, self.__doc__ = GDB_COMMANDS[name]
             super().__init__(f"s2 {name}", gdb.COMMAND_DATA)
 
         def invoke(self, argument: str, _: bool) -> None:
@@ -223,5 +223,5 @@ def register() -> None:
                 raise gdb.GdbError(str(error)) from None
 
     Prefix()
-    for name in COMMANDS:
+    for name in GDB_COMMANDS:
         Stage2Command(name)
