@@ -15,24 +15,62 @@ from pathlib import Path
 from typing import Any
 
 import s2geom as s2
-from s2geom.compare.shape_facts import geometry_facts, heading
+from s2geom.compare.shape_facts import SHAPE_FACTS, geometry_facts, heading
 from s2geom.core.units import size_text
+from s2geom.cpu.cpu import ANY_CPU
 from s2geom.kernel.limits import KCONFIG_VA_BITS, KERNEL_PA_BITS
+from s2geom.show.ruler import draw_ruler
 
 IPA_BITS = range(32, 53)
 
-CPUS: dict[str, tuple[str, s2.Cpu | None]] = {
-    "any": ("any", None),
+CPUS: dict[str, tuple[str, str, s2.Cpu | None]] = {
+    "any": ("any", "None", None),
     **{
-        str(bits): (f"{bits} bits", s2.Cpu(bits))
+        str(bits): (f"{bits} bits", f"s2.Cpu({bits})", s2.Cpu(bits))
         for bits in (32, 36, 40, 42, 44, 48, 52)
     },
-    "52-lpa2": ("52 bits, LPA2", s2.Cpu(52, lpa2=True)),
+    "52-lpa2": ("52 bits, LPA2", "s2.Cpu(52, lpa2=True)", s2.Cpu(52, lpa2=True)),
 }
-"""The CPUs of the calculator: what the address says, what the page says, the value."""
+"""The CPUs of the calculator, by the name in the page's address: what the page and what
+Python calls it, and the value."""
 
-KERNEL_PA_MEANT = 48
-"""CONFIG_ARM64_PA_BITS of most kernels, and the choice at the start."""
+START = {
+    "page": "4K",
+    "va": "48",
+    "kernel_pa": "48",
+    "ipa": "40",
+    "kernel": s2.Scheme.LPA2.value,
+    "cpu": "48",
+}
+"""The choice at the start: a kernel of today, as distributions build it."""
+
+LIMIT_MEANINGS = {
+    "whose limit": "who refuses: the architecture, this CPU or this kernel",
+    "given": "what was asked for, in the limit's unit",
+    "limit": "what would have been accepted, in the same unit",
+    "what to change": "each of these alone lifts this limit",
+    "rule": "the stable name of the limit, as in the reference",
+    "source": "where the limit is written down",
+}
+
+WORD_MEANINGS = {
+    "VTCR_EL2": "the word that programs stage 2, as this kernel writes it",
+    "in this word": "what the word depends on beside the shape",
+    "architecture": "whether Arm's rules allow the word",
+}
+
+FAKE_MEANING = "the table that software saw above the root and no CPU ever walked"
+
+MEANINGS = {
+    **{fact.label: fact.meaning for fact in SHAPE_FACTS if fact.label},
+    "fake PGD": FAKE_MEANING,
+    **WORD_MEANINGS,
+    **LIMIT_MEANINGS,
+}
+"""What each row of an answer is, by the row's name."""
+
+SHAPE_BITS = 0b11 << 32 | 0xC000 | 0xFF
+"""The bits of VTCR_EL2 that say the shape: T0SZ, SL0, TG0, DS and SL2."""
 
 
 class Store:
@@ -59,7 +97,7 @@ def calculator_data() -> dict[str, Any]:
     The answers stand in the order of the axes, the last one running fastest.
     """
     sentences, rows, tables, answers = Store(), Store(), Store(), Store()
-    pictures, ruler = Store(), cache(s2.bit_ruler)
+    pictures, ruler = Store(), cache(_ruler)
 
     def table(caption: str, lines: list[NameAndValue]) -> int:
         return tables.number((caption, tuple(map(rows.number, lines))))
@@ -85,7 +123,7 @@ def calculator_data() -> dict[str, Any]:
     hosts = list(KCONFIG_VA_BITS)
     found = [
         answer(s2.Host(granule, va_bits, pa_bits), ipa_bits, scheme, cpu)
-        for (granule, va_bits), pa_bits, ipa_bits, scheme, (_, cpu) in product(
+        for (granule, va_bits), pa_bits, ipa_bits, scheme, (*_, cpu) in product(
             hosts, KERNEL_PA_BITS, IPA_BITS, s2.Scheme, CPUS.values()
         )
     ]
@@ -94,18 +132,19 @@ def calculator_data() -> dict[str, Any]:
         "kernel_pa": [str(bits) for bits in KERNEL_PA_BITS],
         "ipa": [str(bits) for bits in IPA_BITS],
         "kernels": [
-            [scheme.value, f"{scheme.releases} ({scheme.value})", f"s2.{scheme!r}"]
+            [scheme.value, f"{scheme.releases} ({scheme.value})"]
             for scheme in s2.Scheme
         ],
-        "cpus": [[name, label, _python(cpu)] for name, (label, cpu) in CPUS.items()],
-        "start": {
-            "page": "4K",
-            "va": "48",
-            "kernel_pa": str(KERNEL_PA_MEANT),
-            "ipa": "40",
-            "kernel": s2.Scheme.LPA2.value,
-            "cpu": "any",
+        "cpus": [[name, label] for name, (label, *_) in CPUS.items()],
+        "start": START,
+        "meanings": MEANINGS,
+        "python": {
+            "page": {str(granule): f"s2.{granule!r}" for granule in s2.Granule},
+            "kernel": {scheme.value: f"s2.{scheme}" for scheme in s2.Scheme},
+            "cpu": {name: text for name, (_, text, _) in CPUS.items()},
         },
+        "shape_bits": hex(SHAPE_BITS),
+        "words": words(),
         "sentences": sentences.values(),
         "rows": rows.values(),
         "tables": tables.values(),
@@ -115,11 +154,23 @@ def calculator_data() -> dict[str, Any]:
     }
 
 
-def _python(cpu: s2.Cpu | None) -> str:
-    """Return what makes a CPU of the calculator in Python."""
-    if cpu is None:
-        return "None"
-    return f"s2.Cpu({cpu.pa_bits}{', lpa2=True' if cpu.lpa2 else ''})"
+def _ruler(shape: s2.Geometry) -> str:
+    """Return the ruler without its title, which is the page's verdict already."""
+    return draw_ruler(shape).svg(titled=False)
+
+
+def words() -> dict[str, list[str]]:
+    """Return every shape that VTCR_EL2 can say and some CPU takes, by its bits.
+
+    The keys are the words' bits under `SHAPE_BITS` as numbers; a value has page size,
+    IPA bits and a sentence.
+    """
+    found = {}
+    for granule, ipa_bits, lpa2 in product(s2.Granule, range(16, 57), (False, True)):
+        for shape in ANY_CPU.choices(granule, ipa_bits, lpa2=lpa2):
+            word = int(s2.VTCR_EL2.for_geometry(shape)) & SHAPE_BITS
+            found[str(word)] = [str(granule), str(ipa_bits), heading(shape)]
+    return found
 
 
 def _caption(at: int, among: int) -> str:

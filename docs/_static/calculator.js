@@ -53,75 +53,36 @@
       element("div", { class: "field" }, element("label", { for: id }, field.label), field.select)
     );
   }
-
-  /* A word that somebody has: it chooses the page size and the width that it says. */
+  /* A word from a register dump chooses the page size and the width that it says. */
   const word = element("input", {
-    id: "s2calc-word", name: "word", placeholder: "0x80023558", spellcheck: "false",
-    autocomplete: "off", "aria-describedby": "s2calc-word-said",
+    id: "s2calc-word",
+    name: "word",
+    placeholder: "0x80023558",
+    spellcheck: "false",
+    autocomplete: "off",
+    "aria-describedby": "s2calc-said",
   });
-  const word_said = element("p", { id: "s2calc-word-said", "aria-live": "polite" });
-  word.addEventListener("input", () => {
-    word_said.textContent = take(word.value.trim().replaceAll("_", ""));
-  });
-  form.append(
-    element("div", { class: "field" },
-      element("label", { for: "s2calc-word" }, "VTCR_EL2, to take page size and IPA from"),
-      word)
+  const said_of_word = element("p", { id: "s2calc-said", role: "status", class: "said" });
+  const take = element("form", { "aria-label": "A VTCR_EL2 word", class: "word" });
+  take.append(
+    element("div", { class: "field" }, element("label", { for: word.id }, "VTCR_EL2 word"), word),
+    element("button", { type: "submit" }, "Show its shape"),
+    said_of_word
   );
-
-  function take(text) {
-    if (text === "") return "";
-    if (!/^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text) || BigInt(text) >> 64n)
-      return "A VTCR_EL2 is a number of at most 64 bits, such as 0x80023558.";
-    const bits_of = (low, count) => Number((BigInt(text) >> BigInt(low)) & ((1n << BigInt(count)) - 1n));
-    const page = ["4K", "64K", "16K"][bits_of(14, 2)];
-    const ipa = String(64 - bits_of(0, 6));
-    if (page === undefined) return "TG0 = 3 is reserved: it names no page size.";
-    if (!data.ipa.includes(ipa)) return "T0SZ says " + ipa + " bits of IPA: KVM has 32 to 52.";
-    Object.assign(choice, { page, ipa });
-    update();
-    name_soon();
-    return page + " pages, " + ipa + "-bit IPA. The word of the chosen kernel is below: " +
-      "compare the two.";
-  }
-
-  /* What is on the page, for a mail or a session. */
-  const copies = element("div", { class: "copies" });
-  for (const [label, text] of [["Copy as text", as_text], ["Copy as Python", as_python]]) {
+  take.addEventListener("submit", (event) => {
+    event.preventDefault();
+    take_word(word.value.trim());
+  });
+  const copying = element("div", { class: "copying" });
+  for (const [label, text] of [
+    ["Copy as text", as_text],
+    ["Copy as Python", as_python],
+  ]) {
     const button = element("button", { type: "button" }, label);
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(text());
-      button.textContent = "Copied";
-      setTimeout(() => { button.textContent = label; }, 1500);
-    });
-    copies.append(button);
+    button.addEventListener("click", () => copy(button, text()));
+    copying.append(button);
   }
-  root.replaceChildren(form, word_said, verdict, copies, answer);
-
-  function as_text() {
-    const [, , tables] = found();
-    const lines = Object.entries(fields).map(
-      ([, field]) => field.label + ": " + field.select.selectedOptions[0].textContent
-    );
-    const said = [...verdict.children].map((each) => each.textContent);
-    const rows = tables.flatMap((number) =>
-      ["", data.tables[number][0], ...data.tables[number][1].map((line) => data.rows[line].join(": "))]
-    );
-    return [...lines, "", ...said, ...rows, ""].join("\n");
-  }
-
-  function as_python() {
-    const python = (list, value) => list.find(([name]) => name === value)[2];
-    const shift = { "4K": 12, "16K": 14, "64K": 16 }[choice.page];
-    return [
-      "import s2geom as s2",
-      `host = s2.Host(page_shift=${shift}, va_bits=${choice.va}, pa_bits=${choice.kernel_pa})`,
-      `scheme, cpu = ${python(data.kernels, choice.kernel)}, ${python(data.cpus, choice.cpu)}`,
-      `print(host.check(${choice.ipa}, scheme=scheme, cpu=cpu))`,
-      `print(host.stage2(${choice.ipa}, scheme=scheme, cpu=cpu))`,
-      "",
-    ].join("\n");
-  }
+  root.replaceChildren(form, take, verdict, copying, answer);
 
   /* What is not on offer, be it a VA width of another page size or a slip in a link,
      becomes the nearest width that is, or else the choice of the start. */
@@ -169,7 +130,17 @@
     for (const line of lines) {
       const [name, value] = data.rows[line];
       body.append(
-        element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value))
+        element(
+          "tr",
+          {},
+          element("th", { scope: "row" }, name),
+          element(
+            "td",
+            {},
+            element("span", { class: "value" }, value),
+            element("span", { class: "meaning" }, data.meanings[name])
+          )
+        )
       );
     }
     return element("table", {}, element("caption", {}, caption), body);
@@ -203,6 +174,79 @@
       ...(number === null ? [] : [picture(number)]),
       element("div", { class: "tables" }, ...tables.map(table))
     );
+  }
+
+  /* The choice and its answer as lines, and as the question to the library. */
+  function as_text() {
+    const [supported, said, tables] = found();
+    const lines = Object.entries(fields).map(
+      ([, field]) => field.label + ": " + field.select.selectedOptions[0].textContent
+    );
+    lines.push("", supported ? "Supported" : "Not supported");
+    lines.push(...said.map((sentence) => data.sentences[sentence]));
+    for (const number of tables) {
+      const [caption, rows] = data.tables[number];
+      lines.push("", caption, ...rows.map((row) => "  " + data.rows[row].join(": ")));
+    }
+    return lines.join("\n") + "\n";
+  }
+
+  function as_python() {
+    const { page, kernel, cpu } = data.python;
+    return (
+      "import s2geom as s2\n\n" +
+      `question = (${page[choice.page]}, ${choice.ipa}, ${choice.va})\n` +
+      `kernel = dict(pa_bits=${choice.kernel_pa}, scheme=${kernel[choice.kernel]}, ` +
+      `cpu=${cpu[choice.cpu]})\n` +
+      "s2.check(*question, **kernel) or s2.stage2(*question, **kernel)\n"
+    );
+  }
+
+  /* A page that was opened as a file has no clipboard of its own, but may copy what is
+     selected. */
+  function copy(button, text) {
+    const done = () => {
+      const label = button.textContent;
+      button.textContent = "Copied";
+      setTimeout(() => (button.textContent = label), 1500);
+    };
+    if (button.textContent === "Copied") return;
+    const area = element("textarea", { class: "copied", "aria-hidden": "true" });
+    area.value = text;
+    root.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    button.focus();
+    done();
+  }
+
+  /* Which shape a word says is looked up too: by the bits of it that say a shape. */
+  function take_word(text) {
+    if (!/^(0x[0-9a-f_]{1,20}|[0-9]{1,20})$/i.test(text)) {
+      said_of_word.textContent = "A word is written like 0x80023558.";
+      return;
+    }
+    const bits = BigInt(text.replaceAll("_", "")) & BigInt(data.shape_bits);
+    const shape = data.words[bits];
+    if (!shape) {
+      said_of_word.textContent =
+        "No CPU takes a shape with these fields. This says why: s2geom decode vtcr " + text;
+      return;
+    }
+    const [page, ipa, sentence] = shape;
+    said_of_word.textContent = "The word says: " + sentence + ".";
+    if (!data.ipa.includes(ipa)) {
+      said_of_word.textContent += " KVM has no such width.";
+      return;
+    }
+    Object.assign(choice, { page, ipa });
+    update();
+    const [supported, said] = found();
+    if (!supported) said_of_word.textContent += " The kernel chosen here refuses it.";
+    else if (data.sentences[said[0]] !== sentence)
+      said_of_word.textContent += " The kernel chosen here takes another shape for this width.";
+    name_soon();
   }
 
   /* Not at once: a key that is held down changes the choice more often than browsers

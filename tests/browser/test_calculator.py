@@ -2,9 +2,8 @@
 """The calculator shows the library's answers, to everyone who comes by."""
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator
-from contextlib import redirect_stdout
-from io import StringIO
 from itertools import product
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -47,6 +46,16 @@ START = {
     "kernel_pa": "48",
     "ipa": "40",
     "kernel": "lpa2",
+    "cpu": "48",
+}
+"""A kernel of today."""
+
+THE_PATCH = {
+    "page": "16K",
+    "va": "36",
+    "kernel_pa": "48",
+    "ipa": "40",
+    "kernel": "static",
     "cpu": "any",
 }
 
@@ -57,14 +66,15 @@ READ = """
 function shown() {
   const text = (element) => element.textContent;
   const all = (at, what) => [...at.querySelectorAll(what)];
-  const [verdict] = all(document, '.s2calc [role=status]');
+  const [verdict] = all(document, '.s2calc .verdict');
   const pictures = all(document, '.s2calc .picture svg');
   return {
     verdict: text(verdict.querySelector('strong')),
     said: all(verdict, 'p').map(text),
     tables: all(document, '.s2calc table').map((table) => [
       text(table.querySelector('caption')),
-      ...all(table, 'tr').map((row) => [...row.children].map(text)),
+      ...all(table, 'tr').map((row) => [...row.children].map(
+        (cell) => text(cell.querySelector('.value') ?? cell))),
     ]),
     picture: pictures.map((svg) => text(svg.querySelector('title'))),
   };
@@ -132,6 +142,12 @@ def fragment(browser: Chromium) -> dict[str, str]:
         f"new Promise((done) => setTimeout(() => done(location.hash), {SOON}))"
     )
     return dict(parse_qsl(text.removeprefix("#")))
+
+
+def untitled(shape: s2.Geometry) -> str:
+    """Return the ruler of a shape as a notebook shows it below its heading."""
+    html = shape._repr_mimebundle_()["text/html"]
+    return b64decode(html.partition(";base64,")[2].partition('"')[0]).decode()
 
 
 # What the library says, in the words of the page
@@ -279,7 +295,7 @@ def test_every_combination_shows_the_answer_of_the_library(
     for title, shape in drawn.items():
         picture = shown["pictures"][title]
 
-        assert canonicalize(s2.bit_ruler(shape)) == canonicalize(picture)
+        assert canonicalize(untitled(shape)) == canonicalize(picture)
 
 
 def test_all_page_sizes_and_their_va_widths_are_on_offer(browser: Chromium) -> None:
@@ -310,12 +326,11 @@ def test_the_register_word_is_the_one_that_kernels_write(
 
 def test_what_is_in_the_page_is_on_the_screen(browser: Chromium) -> None:
     """Nothing that the other tests read is hidden from readers."""
-    for choices in ({}, {"ipa": "41", "cpu": "40"}):
+    for choices in (THE_PATCH, THE_PATCH | {"ipa": "41", "cpu": "40"}):
         go(browser, **choices)
         hidden = browser.run(
-            "[...document.querySelectorAll('.s2calc :is(p:not(:empty), strong, td, th,"
-            " svg, select, label, caption)')]"
-            ".filter((element) => !element.checkVisibility({"
+            "[...document.querySelectorAll('.s2calc :is(p, strong, td, th, svg, select,"
+            " label, caption)')].filter((element) => !element.checkVisibility({"
             "opacityProperty: true, visibilityProperty: true}) || "
             "!element.getBoundingClientRect().width).length"
         )
@@ -386,8 +401,8 @@ def test_choosing_leaves_no_trail_for_the_back_button(browser: Chromium) -> None
     ("link", "differs"),
     [
         ("page=8K", {}),
-        ("va=47&page=4K", {"page": "4K", "va": "48"}),
-        ("page=64K", {"page": "64K"}),
+        ("va=47&page=4K", {}),
+        ("page=64K&va=36", {"page": "64K", "va": "42"}),
         ("ipa=31", {"ipa": "32"}),
         ("ipa=64", {"ipa": "52"}),
         ("ipa=0x28", {}),
@@ -411,7 +426,7 @@ def test_a_bad_link_shows_a_good_choice(
     choices = START | differs
     granule, va_bits = s2.Granule.parse(choices["page"]), int(choices["va"])
     host = s2.Host(granule, va_bits, int(choices["kernel_pa"]))
-    right = expected(host, int(choices["ipa"]), s2.Scheme.LPA2, None)
+    right = expected(host, int(choices["ipa"]), s2.Scheme.LPA2, s2.Cpu(48))
     for arrival in ("followed", "opened"):
         if arrival == "followed":
             follow(browser, link)
@@ -425,69 +440,125 @@ def test_a_bad_link_shows_a_good_choice(
 def test_another_page_size_keeps_what_it_can(browser: Chromium) -> None:
     """A VA width that is not on offer becomes the nearest, and all else stays."""
     browser.run(
-        f"{READ} choose('page', '16K'); choose('ipa', '44'); choose('va', '47'); "
+        f"{READ} choose('ipa', '44'); choose('page', '16K'); choose('va', '47');"
         "choose('page', '4K')"
     )
 
     assert START | {"ipa": "44"} == chosen(browser)
 
 
-# Words and copies
+# What is explained, copied and pasted
 
 
-TYPE = """
-const input = document.querySelector('#s2calc-word');
-input.value = WORD;
-input.dispatchEvent(new Event('input'));
-document.querySelector('#s2calc-word-said').textContent
-"""
+def test_every_row_is_explained(browser: Chromium) -> None:
+    """What a number is stands beside it, for shapes and for refusals."""
+    for choices in (START, START | {"ipa": "49"}, THE_PATCH | {"kernel": "fake-pgd"}):
+        go(browser, **choices)
+        meanings = browser.run(
+            "[...document.querySelectorAll('.s2calc .meaning')]"
+            ".map((cell) => cell.textContent)"
+        )
+        rows = browser.run("document.querySelectorAll('.s2calc tr').length")
+
+        assert rows == len(meanings) > 0
+        assert all(len(meaning) > 15 for meaning in meanings)
+
+
+def copied(browser: Chromium, button: str) -> str:
+    """Press a button, and return what it copies."""
+    text: str = browser.run(
+        "(() => { let text = ''; const copy = (event) => {"
+        "text = document.activeElement.value; };"
+        "document.addEventListener('copy', copy, { once: true });"
+        "[...document.querySelectorAll('.s2calc .copying button')]"
+        f".find((button) => button.textContent === {json.dumps(button)}).click();"
+        "return text; })()"
+    )
+    return text
+
+
+def test_an_answer_is_copied_as_text(browser: Chromium) -> None:
+    """The choices, the verdict and every row."""
+    text = copied(browser, "Copy as text")
+
+    assert text.startswith("Page size: 4K\nGuest IPA: 40 bits\nHost VA: 48 bits\n")
+    assert "\nSupported\n4K pages, 40-bit IPA: levels 1 to 3" in text
+    assert "\n  PGD size: 8 KiB (2 pages)\n" in text
+    assert "\n  VTCR_EL2: 0x80253558\n" in text
 
 
 @pytest.mark.parametrize(
-    ("word", "size", "ipa", "said"),
+    "choices", [START, THE_PATCH, THE_PATCH | {"ipa": "41", "cpu": "52-lpa2"}]
+)
+def test_an_answer_is_copied_as_python_that_gives_it(
+    browser: Chromium, choices: dict[str, str]
+) -> None:
+    """What is copied, run, is the shape or the limits of the page."""
+    go(browser, **choices)
+    *setup, question = copied(browser, "Copy as Python").strip().split("\n")
+    names: dict[str, Any] = {}
+    exec("\n".join(setup), names)  # noqa: S102 - the page's own text
+    result = eval(question, names)  # noqa: S307
+    shown = answer(browser)
+
+    if isinstance(result, s2.Geometry):
+        assert "Supported" == shown["verdict"]
+        assert [f"{result.ipa_bits}"] == [
+            bits.partition("-bit IPA")[0].split()[-1] for bits in shown["said"]
+        ]
+    else:
+        assert [why.message for why in result] == shown["said"]
+
+
+def paste(browser: Chromium, word: str) -> str:
+    """Paste a word, show its shape, and return what is said of it."""
+    said: str = browser.run(
+        "(() => { const word = document.querySelector('#s2calc-word');"
+        f"word.value = {json.dumps(word)}; word.form.requestSubmit();"
+        "return document.querySelector('#s2calc-said').textContent; })()"
+    )
+    return said
+
+
+def test_a_pasted_word_shows_its_shape(browser: Chromium) -> None:
+    """Page size and width come from the word; the kernel and the CPU stay."""
+    said = paste(browser, "0x8002_b558")
+
+    assert said == (
+        "The word says: 16K pages, 40-bit IPA: levels 2 to 3, root of 16 tables, "
+        "256 KiB."
+    )
+    assert START | {"page": "16K", "va": "48"} == chosen(browser) == fragment(browser)
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
     [
-        ("0x80023558", "4K", "40", "4K pages, 40-bit IPA."),
-        ("0x8025_b558", "16K", "40", "16K pages, 40-bit IPA."),
-        ("2147628376", "4K", "40", "4K pages, 40-bit IPA."),
-        ("0x800000000000405c", "64K", "36", "64K pages, 36-bit IPA."),
-        ("0x8000c018", "4K", "40", "TG0 = 3 is reserved"),
-        ("0x80023501", "4K", "40", "T0SZ says 63 bits of IPA"),
-        ("0x80023558 ", "4K", "40", "4K pages, 40-bit IPA."),
-        ("0x1ffffffffffffffff", "4K", "40", "A VTCR_EL2 is a number"),
-        ("hello", "4K", "40", "A VTCR_EL2 is a number"),
-        ("", "4K", "40", ""),
+        ("0x80023598", "The kernel chosen here takes another shape for this width."),
+        ("0x180023590", "The kernel chosen here takes another shape for this width."),
+        ("0x18002358c", "The kernel chosen here refuses it."),
+        ("0x80023527", "KVM has no such width."),
+        ("0x8000f558", "s2geom decode vtcr 0x8000f558"),
+        ("lots", "A word is written like 0x80023558."),
+        ("", "A word is written like 0x80023558."),
+        ("0x<b>", "A word is written like 0x80023558."),
     ],
 )
-def test_a_word_chooses_what_it_says(
-    browser: Chromium, word: str, size: str, ipa: str, said: str
-) -> None:
-    """Page size and IPA width, or a sentence and no change."""
-    told = browser.run(f"{{{TYPE.replace('WORD', json.dumps(word))}}}")
-
-    assert told.startswith(said)
-    assert (size, ipa) == (chosen(browser)["page"], chosen(browser)["ipa"])
+def test_what_is_said_of_a_word(browser: Chromium, word: str, says: str) -> None:
+    """Another shape than KVM's, one it refuses, none at all, and no word."""
+    assert says in paste(browser, word)
 
 
-def test_what_is_copied_says_what_is_shown(browser: Chromium) -> None:
-    """As text, and as Python that gives the same answer."""
-    browser.run(
-        "navigator.clipboard.writeText = async (text) => { window.copied = text; }"
-    )
-    copied = [
-        browser.run(
-            f"document.querySelectorAll('.copies button')[{number}].click(), copied"
-        )
-        for number in (0, 1)
-    ]
-    written = StringIO()
-    with redirect_stdout(written):
-        exec(copied[1], {})  # noqa: S102 - ours
+def test_every_legal_word_is_known(browser: Chromium) -> None:
+    """Whatever the library writes for a shape that a CPU takes, the page reads back."""
+    cpu = s2.Cpu(52, lpa2=True, ttst=True)
+    for granule, ipa_bits in product(s2.Granule, (25, 32, 40, 48, 52)):
+        for shape in cpu.choices(granule, ipa_bits):
+            said = paste(browser, f"{int(s2.VTCR_EL2.for_geometry(shape)):#x}")
 
-    assert "Page size: 4K\nGuest IPA: 40 bits\n" in copied[0]
-    assert "\nSupported\n" in copied[0]
-    assert "\nstart level: 1\n" in copied[0]
-    shape = "Geometry(granule=Granule.K4, ipa_bits=40, start_level=1, lpa2="
-    assert written.getvalue().startswith(f"()\n{shape}")
+            says = f"The word says: {granule} pages, {ipa_bits}-bit IPA"
+
+            assert said.startswith(says)
 
 
 # Readers
@@ -509,26 +580,33 @@ def test_it_can_be_used_by_keyboard_alone(browser: Chromium) -> None:
         visited.append(browser.run("document.activeElement.id"))
     outline = browser.run("getComputedStyle(document.activeElement).outlineStyle")
     browser.press("ArrowUp", UP)
-    for _ in range(4):  # the word and the two buttons come before the picture
+    browser.press("Tab", TAB)
+    reached = [browser.run("document.activeElement.id")]
+    for _ in range(4):
         browser.press("Tab", TAB)
-    reached = browser.run("document.activeElement.className")
+        focused = "(at => at.className || at.textContent)(document.activeElement)"
+        reached.append(browser.run(focused))
 
     assert ["page", "ipa", "va", "kernel_pa", "cpu", "kernel"] == [
         name.removeprefix("s2calc-") for name in visited[-6:]
     ]
     assert "solid" == outline
     assert START | {"kernel": "independent"} == chosen(browser) == fragment(browser)
-    assert "picture" == reached
+    # A picture can be wider than the page, and scrolls by arrows.
+    copies = ["Copy as text", "Copy as Python", "picture"]
+    assert ["s2calc-word", "Show its shape", *copies] == reached
 
 
 def test_it_has_names_for_who_cannot_see_it(browser: Chromium) -> None:
     """Choices, picture and tables have names, and the verdict speaks for itself."""
+    go(browser, **THE_PATCH)
     tree = browser.call("Accessibility.getFullAXTree")["nodes"]
     names = {
         (node["role"]["value"], node["name"]["value"])
         for node in tree
         if "name" in node
     }
+    bits = "16K pages, 40-bit IPA: levels 2 to 3, root of 16 tables, 256 KiB"
 
     assert {
         ("form", "Configuration"),
@@ -541,19 +619,19 @@ def test_it_has_names_for_who_cannot_see_it(browser: Chromium) -> None:
         ("table", "The tables"),
         ("table", "What the CPU is told"),
     } <= names
-    spoken = ": levels 1 to 3, root of 2 tables, 8 KiB Bit 39: table, which of 2 tables"
-    assert any(spoken in name for role, name in names if role == "image")
-    [verdict] = [node for node in tree if node["role"]["value"] == "status"]
-    assert {"name": "live", "value": {"type": "token", "value": "polite"}} in verdict[
-        "properties"
-    ]
+    spoken = f"{bits} Bits 39:36: table, which of 16 tables"
+    assert any(name.startswith(spoken) for role, name in names if role == "image")
+    statuses = [node for node in tree if node["role"]["value"] == "status"]
+    polite = {"name": "live", "value": {"type": "token", "value": "polite"}}
+    assert 2 == len(statuses)
+    assert all(polite in node["properties"] for node in statuses)
 
 
 def test_the_verdict_is_the_same_element_before_and_after(browser: Chromium) -> None:
     """A screen reader follows what changes inside an element that stays."""
     kept = browser.run(
-        f"{READ} const before = document.querySelector('[role=status]');"
-        "choose('cpu', '36'); before === document.querySelector('[role=status]')"
+        f"{READ} const before = document.querySelector('.verdict');"
+        "choose('ipa', '52'); before === document.querySelector('.verdict')"
     )
 
     assert kept
@@ -597,7 +675,7 @@ CONTRAST = """
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("choices", [{}, {"ipa": 41, "cpu": 40}])
+@pytest.mark.parametrize("choices", [{}, {"ipa": 41, "cpu": 40, "kernel": "static"}])
 def test_it_can_be_read_in_light_and_dark(
     browser: Chromium, choices: dict[str, object], *, dark: bool
 ) -> None:
@@ -606,7 +684,7 @@ def test_it_can_be_read_in_light_and_dark(
     go(browser, **choices)
     least, texts, ground = browser.run(CONTRAST)
 
-    assert texts > 25
+    assert texts > 30
     assert least >= 4.5
     assert dark == (ground < 0.1)
 

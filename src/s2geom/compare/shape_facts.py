@@ -24,11 +24,13 @@ class ShapeFact:
         name: The property's name in Python.
         label: What people call it; empty where the text of another fact includes it.
         write: Makes what people read of its owner; None where the value will do.
+        meaning: What it is, in a sentence without a number.
     """
 
     name: str
     label: str
     write: Callable[[Any], object] | None = None
+    meaning: str = ""
 
     def value(self, owner: object) -> Any:
         """Return the value of a shape or of a level."""
@@ -40,32 +42,54 @@ class ShapeFact:
 
 
 SHAPE_FACTS = (
-    ShapeFact("levels", "levels"),
-    ShapeFact("start_level", "start level"),
+    ShapeFact(
+        "levels", "levels", meaning="how many tables a walk reads, one for each level"
+    ),
+    ShapeFact(
+        "start_level", "start level", meaning="the level of the root; the last one is 3"
+    ),
     ShapeFact(
         "concatenation",
         "root tables",
         lambda g: f"{g.concatenation}" + " (concatenated)" * (g.concatenation > 1),
+        "how many tables stand side by side at the start level, at most 16",
     ),
-    ShapeFact("pgd_entries", "PGD entries"),
+    ShapeFact("pgd_entries", "PGD entries", meaning="entries of all root tables"),
     ShapeFact(
         "pgd_size",
         "PGD size",
         lambda g: f"{size_text(g.pgd_size)} ({counted(g.pgd_pages, 'page')})",
+        "memory of the root in one piece; KVM allocates whole pages since v5.10",
     ),
-    ShapeFact("pgd_alignment", "PGD alignment", lambda g: size_text(g.pgd_alignment)),
+    ShapeFact(
+        "pgd_alignment",
+        "PGD alignment",
+        lambda g: size_text(g.pgd_alignment),
+        "VTTBR_EL2.BADDR has to be a multiple of it",
+    ),
     ShapeFact("pgd_pages", ""),
     ShapeFact(
         "pgdir_shift",
         "entry maps",
         lambda g: f"{size_text(g.pgdir_size)} (shift {g.pgdir_shift})",
+        "what one entry of the root covers",
     ),
-    ShapeFact("min_cache_pages", "cache pages"),
-    ShapeFact("t0sz", "T0SZ"),
     ShapeFact(
-        "paging_form", "paging form", lambda g: ",".join(map(str, g.paging_form))
+        "min_cache_pages",
+        "cache pages",
+        meaning="tables that one new mapping may need below the root "
+        "(KVM_MMU_CACHE_MIN_PAGES)",
     ),
-    ShapeFact("lpa2", "LPA2"),
+    ShapeFact("t0sz", "T0SZ", meaning="VTCR_EL2.T0SZ: 64 less the width of the IPA"),
+    ShapeFact(
+        "paging_form",
+        "paging form",
+        lambda g: ",".join(map(str, g.paging_form)),
+        "bits of the page offset, then index bits from the leaf to the root",
+    ),
+    ShapeFact(
+        "lpa2", "LPA2", meaning="VTCR_EL2.DS: descriptors of 4K and 16K with 52 bits"
+    ),
 )
 """What people ask about a shape."""
 

@@ -4,7 +4,7 @@
 A notebook shows a `Geometry` with this picture and with tables of its facts.
 """
 
-from s2geom.compare.shape_facts import SHAPE_FACTS, ShapeFact, heading, level_table
+from s2geom.compare.shape_facts import SHAPE_FACTS, heading, level_table
 from s2geom.core.geometry import Geometry, Level, geometry_of
 from s2geom.core.public import public
 from s2geom.core.units import size_text
@@ -153,16 +153,16 @@ def geometry_html(geometry: Geometry) -> str:
     levels = table("Levels of lookup", header, rows)
     facts = table(
         "What follows from it",
-        ("property", "value", "in words"),
+        ("property", "value", "in words", "what it is"),
         (
-            (fact.name, fact.value(geometry), _in_words(fact, geometry))
+            (
+                fact.name,
+                fact.value(geometry),
+                f"{fact.label}: {cell_text(fact.shown(geometry))}",
+                fact.meaning,
+            )
             for fact in SHAPE_FACTS
+            if fact.label
         ),
     )
     return f"{levels}\n{facts}"
-
-
-def _in_words(fact: ShapeFact, geometry: Geometry) -> str | None:
-    if not fact.label:
-        return None
-    return f"{fact.label}: {cell_text(fact.shown(geometry))}"
