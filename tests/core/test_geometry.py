@@ -559,7 +559,7 @@ class TestPlainData:
         assert message == str(caught.value)
 
 
-def test_t0sz_is_what_is_left_of_64_bits() -> None:
+def test_t0sz_is_64_less_the_ipa_bits() -> None:
     """Also for the narrowest and the widest IPA there is."""
     expected = {1: 63, 16: 48, 25: 39, 32: 32, 33: 31, 40: 24, 52: 12, 64: 0}
 

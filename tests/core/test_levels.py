@@ -31,7 +31,7 @@ def test_the_formula_gives_what_kconfig_spells_out(
 
 
 @pytest.mark.parametrize("page_shift", [12, 14, 16])
-def test_levels_are_what_it_takes_to_spend_the_bits(page_shift: int) -> None:
+def test_levels_cover_all_address_bits(page_shift: int) -> None:
     """Page by page: each level takes a full table's bits until none is left."""
     for bits in range(1, 65):
         left, levels = bits - page_shift, 0
@@ -66,7 +66,7 @@ def test_an_entry_maps_a_full_table_of_the_next_level(page_shift: int) -> None:
     ],
     ids=["no bits", "65 bits", "page shift", "level -2", "level 4"],
 )
-def test_outside_their_domain_they_refuse(
+def test_arguments_outside_the_domain_are_refused(
     call: Any, arguments: tuple[int, int], message: str
 ) -> None:
     """A level or a width that no table has."""
@@ -78,7 +78,7 @@ def test_outside_their_domain_they_refuse(
 
 @pytest.mark.parametrize("call", [hw_pgtable_levels, hw_pgtable_level_shift])
 @pytest.mark.parametrize("value", [True, 2.0, None])
-def test_they_take_integers_alone(call: Any, value: Any) -> None:
+def test_only_integers_are_taken(call: Any, value: Any) -> None:
     """Levels and bits are counted."""
     with pytest.raises(TypeError, match="must be an integer"):
         call(14, value)

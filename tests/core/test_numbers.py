@@ -394,7 +394,7 @@ def test_each_refusal_is_an_exception_of_its_own() -> None:
 
 @pytest.mark.parametrize("kind", [float, complex, Decimal, Fraction, np.float64])
 @pytest.mark.parametrize("name", ["page_shift", "ipa_bits", "va_bits", "pa_bits"])
-def test_what_equals_a_remembered_number_is_still_no_integer(
+def test_a_float_that_equals_a_cached_integer_is_refused(
     name: str, kind: Callable[[int], Any]
 ) -> None:
     """A float is as good a key as the int that it equals, and no width at all."""
@@ -431,7 +431,7 @@ def test_a_question_is_worked_out_once(
         stage2(14, 39, 47)
 
 
-def test_a_flood_of_cpus_keeps_the_memory_bounded(
+def test_many_cpus_keep_the_cache_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """At its bound the memory starts anew, and the answers stay right."""
@@ -488,7 +488,7 @@ def test_a_message_quotes_a_part_of_a_large_value(value: object, expected: str) 
 
 
 @pytest.mark.parametrize("value", [10**5000, Unspeakable()], ids=["digits", "repr"])
-def test_a_value_that_cannot_be_written_is_a_type_error_all_the_same(
+def test_a_value_without_a_repr_is_a_type_error(
     value: Any,
 ) -> None:
     """Its message has the type, where the value would have stood."""

@@ -136,7 +136,7 @@ def test_a_pickle_of_0_1_0_loads() -> None:
         ),
     ],
 )
-def test_what_no_cpu_is(arguments: dict[str, Any], message: str) -> None:
+def test_impossible_cpus_are_refused(arguments: dict[str, Any], message: str) -> None:
     """A size that no PARange encodes, and LPA2 for 64K, are mistakes in the call."""
     with pytest.raises(InvalidArgument) as caught:
         Cpu(**arguments)
@@ -214,7 +214,7 @@ def test_a_cpu_is_a_value(cpu: Cpu) -> None:
         assert hash(cpu) == hash(twin)
 
 
-def test_a_cpu_is_frozen_and_speaks_for_the_package() -> None:
+def test_a_cpu_is_frozen_and_has_module_s2geom() -> None:
     """It cannot change, has no room for other attributes, and is s2geom.Cpu."""
     cpu = Cpu(48)
 
@@ -596,7 +596,7 @@ def test_the_two_roots_of_the_widest_4k() -> None:
     )
 
 
-def test_choices_of_what_the_cpu_does_not_have() -> None:
+def test_there_is_no_choice_that_the_cpu_cannot_walk() -> None:
     """A page size that is missing, LPA2 that is missing and too wide an IPA: none."""
     assert () == Cpu(48, granules={Granule.K4}).choices(16, 40)
     assert () == Cpu(48).choices(12, 40, lpa2=True)
@@ -1070,7 +1070,7 @@ def rules_of(broken: tuple[s2geom.Violation, ...]) -> set[str]:
 
 
 @pytest.mark.parametrize("cpu", REMEDY_CPUS, ids=str)
-def test_a_way_out_is_not_barred_by_another_limit(cpu: Cpu) -> None:
+def test_a_fix_passes_every_other_limit(cpu: Cpu) -> None:
     """What a fix proposes is done: its rule is content, and no new one objects."""
     done = set()
     for granule, bits, level, lpa2 in product(Granule, WIDTHS, LEVELS, (False, True)):
@@ -1158,7 +1158,7 @@ def test_page_sizes_to_choose_from() -> None:
     assert "16K" == a_page_size([Granule.K16])
 
 
-def test_no_cpu_is_a_cpu_that_can_do_anything() -> None:
+def test_none_is_a_cpu_with_every_feature() -> None:
     """Where a CPU may be left out, nothing else may stand in its place."""
     assert cpu_of(None) is ANY_CPU
     assert ANY_CPU == Cpu(56, lpa2=True, ttst=True, aarch32_el1=True)

@@ -139,7 +139,7 @@ def test_a_field_of_the_fourth_register_in_words() -> None:
     ("granule", "first", "second"),
     [(Granule.K4, "tgran4", "tgran4_2"), (Granule.K16, "tgran16", "tgran16_2")],
 )
-def test_the_words_say_what_the_cpu_is_taken_to_have(
+def test_explain_agrees_with_the_cpu_of_the_same_words(
     stage_1: int, stage_2: int, granule: Granule, first: str, second: str
 ) -> None:
     """Sentence and `Cpu.from_id_registers` agree about every pair of encodings."""

@@ -106,7 +106,7 @@ def rules(broken: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("cpu", CPUS, ids=range(len(CPUS)))
-def test_nothing_is_wrong_with_a_legal_word(cpu: Cpu) -> None:
+def test_a_legal_word_has_no_violation(cpu: Cpu) -> None:
     """A word for every legal shape of a CPU is clean on that CPU and on any."""
     shapes = legal_shapes(cpu)
 
@@ -144,7 +144,7 @@ def test_without_a_cpu_only_what_no_cpu_has_is_found() -> None:
 
 @pytest.mark.parametrize("pa_bits", [32, 36, 40, 42, 44, 48, 52, 56])
 @pytest.mark.parametrize("cpu", [None, *CPUS[:5]])
-def test_ps_is_never_found_fault_with(pa_bits: int, cpu: Cpu | None) -> None:
+def test_ps_is_never_a_violation(pa_bits: int, cpu: Cpu | None) -> None:
     """PS bounds output addresses; it may be below the IPA or above the CPU."""
     word = VTCR_EL2.for_geometry(Geometry(K4, 40, 1), pa_bits)
 
@@ -154,7 +154,7 @@ def test_ps_is_never_found_fault_with(pa_bits: int, cpu: Cpu | None) -> None:
 # Corrupted words
 
 
-def test_a_corrupted_field_never_passes_unseen() -> None:
+def test_each_corrupted_field_is_found() -> None:
     """Change one field of a good word to any other value, and it shows.
 
     The word was made for a geometry and a CPU. Then (a) it names no shape or another
@@ -307,7 +307,7 @@ def test_every_reserved_bit_is_found(place: int) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_said_with_what_would_do(
+def test_each_rule_has_its_message_and_fix(
     rule: str,
     data: tuple[object, object],
     message: str,
@@ -365,7 +365,7 @@ def test_only_a_cpu_is_a_cpu() -> None:
 
 
 @pytest.mark.parametrize("pa_bits", [48, 52])
-def test_nothing_is_wrong_with_a_legal_base(pa_bits: int) -> None:
+def test_a_legal_base_has_no_violation(pa_bits: int) -> None:
     """A base for every legal shape is clean, and an odd one is not."""
     cpu = EVERYTHING
     for shape in legal_shapes(cpu):

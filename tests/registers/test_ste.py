@@ -359,7 +359,7 @@ def test_numbers_outside_their_range_are_named(message: str, call: Any) -> None:
         (32, False, False, False),
     ],
 )
-def test_a_shape_is_legal_where_a_like_cpu_has_it(
+def test_an_smmu_accepts_the_shapes_of_a_cpu_with_the_same_features(
     oas: int, *, ds: bool, stt: bool, aarch32: bool
 ) -> None:
     """With IAS as large as OAS, or 40 with AArch32, both accept the same shapes."""
@@ -619,7 +619,7 @@ ILLEGAL = "the STE is ILLEGAL (C_BAD_STE)"
         ),
     ],
 )
-def test_what_is_wrong_is_said_with_what_would_do(
+def test_each_rule_has_its_message_and_fix(
     rule: str,
     limited_by: str,
     data: tuple[object, object],
@@ -639,7 +639,7 @@ def test_what_is_wrong_is_said_with_what_would_do(
     assert broken.source.startswith("SMMUv3 architecture (IHI 0070) 5.2, STE")
 
 
-def test_a_corrupted_field_never_passes_unseen() -> None:
+def test_each_corrupted_field_is_found() -> None:
     """Change one field of a good entry to any other value, and it shows.
 
     Then it names no shape, another one or another root, or lint has something to say,

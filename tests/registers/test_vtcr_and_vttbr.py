@@ -166,7 +166,7 @@ def test_reserved_holds_no_field(value: int) -> None:
     )
 
 
-def test_a_word_says_that_res1_is_1_unless_told_otherwise() -> None:
+def test_res1_is_1_by_default() -> None:
     """Nobody has to write the bit that is always set."""
     assert 1 << 31 == int(VTCR_EL2())
     assert "VTCR_EL2(res1=0)" == repr(VTCR_EL2.from_int(0))
@@ -311,7 +311,7 @@ def test_a_shape_without_an_encoding_is_refused() -> None:
         ),
     ],
 )
-def test_the_reason_says_what_would_fit(expected: str, shape: Geometry) -> None:
+def test_each_message_says_what_would_fit(expected: str, shape: Geometry) -> None:
     """A refusal names the limit and what is on this side of it."""
     with pytest.raises(UnsupportedCombination) as caught:
         VTCR_EL2.for_geometry(shape)

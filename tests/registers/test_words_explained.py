@@ -72,7 +72,7 @@ def test_a_text_of_a_value_stands_alone() -> None:
     assert [] == [text for text in texts if REFERRING.search(text)]
 
 
-def test_what_each_value_is_said_to_mean() -> None:
+def test_the_text_of_each_value_is_kept() -> None:
     """Each sentence was read beside the manual once."""
     shown = "\n\n\n".join("\n".join(explained(register)) for register in WORDS) + "\n"
 

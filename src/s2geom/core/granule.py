@@ -130,9 +130,9 @@ class Granule(IntEnum):
         if isinstance(text, Granule):
             return text
         given = text if isinstance(text, str) else str(integer("page size", text))
-        found = _TEXT.fullmatch(given.strip())
-        if found:
-            number, unit = int(found[1]), found[2]
+        match = _TEXT.fullmatch(given.strip())
+        if match:
+            number, unit = int(match[1]), match[2]
             size = number << 10 if unit else number
             for granule in cls:
                 if granule.size == size:

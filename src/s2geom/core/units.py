@@ -36,17 +36,17 @@ def parse_size(text: str) -> int:
     >>> parse_size("64G"), parse_size("0x4000_0000"), parse_size("4096")
     (68719476736, 1073741824, 4096)
     """
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
         raise InvalidArgument(
             "a size or address is written like 64G, 4096 or 0x4000_0000, got "
             f"{quoted(text)}"
         )
     try:
         # Base 0 would refuse 010, which a person means as ten.
-        digits = found[1]
+        digits = match[1]
         number = int(digits, 16 if digits[:2].lower() == "0x" else 10)
     except ValueError:  # a doubled or trailing underscore
         raise InvalidArgument(f"misplaced underscore in {quoted(text)}") from None
-    unit = (found[2] or "b").upper()
+    unit = (match[2] or "b").upper()
     return number << 10 * "BKMGTPE".index(unit)

@@ -313,7 +313,7 @@ class _ProcessorFeatures(Word):
         "EL1",
         4,
         {
-            0: "nothing is known about EL1",
+            0: "the register does not say",
             1: "EL1 is AArch64 alone",
             2: "EL1 may be AArch32 too",
         },

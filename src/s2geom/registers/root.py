@@ -24,7 +24,7 @@ class Base:
     """A base address, where a geometry puts it.
 
     Args:
-        address: The address as it is asked for, or as the register has it, in bytes.
+        address: The address in bytes, as requested or as the register holds it.
         geometry: The tables that it is the base of.
         pa_bits: The size that PS stands for.
         cpu: Who walks from it.
@@ -37,7 +37,7 @@ class Base:
 
     @property
     def form(self) -> AddressForm:
-        """How physical addresses are held, PS being known."""
+        """How physical addresses are held under PS."""
         return address_form_on(self.cpu, self.geometry, self.pa_bits)
 
     @property

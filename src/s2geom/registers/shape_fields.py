@@ -109,7 +109,7 @@ class WalkFields:
         return f"the IPA has {bits(64 - self.t0sz)}"
 
     def says_start_level(self, words: "FieldWords") -> str:
-        """Return where the walk starts, or why that cannot be said."""
+        """Return where the walk starts, or why the fields do not tell."""
         shape = self.geometry
         if shape is not None:
             tables = shape.concatenation

@@ -369,8 +369,8 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
         >>> [broken.rule for broken in VTCR_EL2.from_int(0x23558).lint()]
         ['vtcr-res1-clear']
         """
-        found = violations((*VTCR_SHAPELESS_RULES, *VTCR_RULES), self)
-        return Violations(found + _shape_violations(self, cpu))
+        broken = violations((*VTCR_SHAPELESS_RULES, *VTCR_RULES), self)
+        return Violations(broken + _shape_violations(self, cpu))
 
 
 def vtcr_of(value: object) -> VTCR_EL2:
@@ -395,11 +395,11 @@ def _shape_violations(word: VTCR_EL2, cpu: Cpu | None) -> Violations:
     machine = cpu_of(cpu)
     if word.d128 or shape is None:
         return NONE_BROKEN
-    found = machine.check(shape)
+    broken = machine.check(shape)
     if cpu is not None:
-        return found
+        return broken
     # Without a CPU, a CPU's own limits do not count.
-    return Violations(broken for broken in found if broken.limited_by == "architecture")
+    return Violations(why for why in broken if why.limited_by == "architecture")
 
 
 UPPER_HALF = 0xFFFF_FFFF << 32

@@ -224,9 +224,9 @@ concatenated tables; the nearest that fit are 0x40000000 and 0x40002000
             )
             return Violations(control.lint(cpu) + broken)
         machine, size = cpu_of(cpu), address_bits("pa_bits", pa_bits)
-        found = violations(VTTBR_RULES, _Vttbr(self, vmid_bits_of(vmid_bits)))
+        broken = violations(VTTBR_RULES, _Vttbr(self, vmid_bits_of(vmid_bits)))
         if geometry is None:
-            return found
+            return broken
         baddr = self.baddr & ~2  # bit 1 has a rule of its own
         base = Base.read(baddr, geometry_of(geometry), size, machine)
-        return Violations(found + violations(BASE_RULES, base))
+        return Violations(broken + violations(BASE_RULES, base))
