@@ -23,6 +23,8 @@ from s2geom import (
     Scheme,
     UnreadableInput,
     UnsupportedCombination,
+    check,
+    stage2,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -1269,3 +1271,179 @@ def test_plain_data_without_a_release() -> None:
     data = small().to_dict()
 
     assert (None, None) == (data["release"], data["scheme"])
+
+
+# What such a kernel answers
+
+
+def test_a_kernel_answers_as_its_release() -> None:
+    """`stage2`, `check` and `max_ipa_bits` are those of the release, for its host."""
+    kernel = KernelConfig(Host(14, 36), "5.4", kvm=True)
+
+    assert stage2(14, 40, 36, release="5.4") == kernel.stage2(40)
+    assert check(14, 41, 36, release="5.4") == kernel.check(41)
+    assert () == kernel.check(41, release="6.1")
+    assert (40, 36) == (kernel.max_ipa_bits(), kernel.max_ipa_bits(Cpu(36)))
+    with pytest.raises(UnsupportedCombination) as refused:
+        kernel.stage2(41)
+    assert 40 == refused.value.widest_ipa_bits
+    assert kernel.check(41) == refused.value.violations
+
+
+def test_without_kvm_every_width_is_refused() -> None:
+    """And what else is wrong is told too."""
+    kernel = KernelConfig(Host(14, 36), "5.4", kvm=False)
+    with pytest.raises(UnsupportedCombination) as refused:
+        kernel.stage2(41)
+
+    assert ["kvm-not-built"] == [why.rule for why in kernel.check(40)]
+    assert ["kvm-not-built", "ipa-above-va-limit"] == [
+        why.rule for why in kernel.check(41)
+    ]
+    assert kernel.check(41) == refused.value.violations
+    assert refused.value.widest_ipa_bits is None
+    assert kernel.max_ipa_bits() is None
+    with pytest.raises(UnsupportedCombination):
+        kernel.stage2(40)
+    assert ["kvm-not-built", "release-before-3.18"] == [
+        why.rule for why in kernel.check(40, release="3.10")
+    ]
+
+
+def test_premises_of_a_configuration() -> None:
+    """What its release assumes, once, and whatever the repr and a pickle lose."""
+    kernel = KernelConfig(Host(12, 48), "5.10.0-32-arm64", kvm=True)
+    premise = "5.10.0-32-arm64 has every stable back-port of v5.10"
+
+    assert (premise,) == kernel.premises
+    assert premise == kernel.ipa_sizes().premises[0]
+    assert (premise,) == kernel.ipa_sizes(Cpu(44)).premises
+    for same in (
+        pickle.loads(pickle.dumps(kernel)),  # noqa: S301
+        evolve(kernel),
+        eval(repr(kernel)),  # noqa: S307
+    ):
+        assert kernel == same
+        assert (premise,) == same.premises
+    assert kernel == evolve(kernel, premises=("more",))
+    assert () == KernelConfig(Host(12, 48), "3.10", kvm=True).premises
+
+
+EL8 = (
+    "# Linux/arm64 4.18.0 Kernel Configuration",
+    "CONFIG_ARM64_USER_VA_BITS_52=y",
+    "CONFIG_ARM64_PA_BITS=52",
+    "CONFIG_KVM=y",
+)
+
+
+def test_an_option_shows_a_vendors_newer_code() -> None:
+    """ARM64_USER_VA_BITS_52 came with v5.0, so EL8's 4.18 has that code."""
+    kernel = small(*EL8, page=64)
+
+    assert "4.18.0" == kernel.release
+    assert Scheme.DYNAMIC is kernel.scheme
+    assert "5.0 (shown by CONFIG_ARM64_USER_VA_BITS_52=y, line 4)" == str(
+        kernel.origins["code"]
+    )
+    assert (
+        "v4.18 with CONFIG_ARM64_USER_VA_BITS_52 is code of v5.0 or later",
+    ) == kernel.premises
+    assert upto(52) == kernel.ipa_sizes().widths
+    assert ONLY_40 == kernel.ipa_sizes(release="4.19").widths
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("# Linux/arm64 4.18.0 Kernel Configuration", "CONFIG_KVM=y"),
+        ("# Linux/arm64 5.0.1 Kernel Configuration", EL8[1], "CONFIG_KVM=y"),
+        (EL8[1], "CONFIG_KVM=y"),
+    ],
+    ids=["without it", "upstream", "no release"],
+)
+def test_otherwise_a_number_is_its_code(lines: tuple[str, ...]) -> None:
+    """The option alone means nothing under another number."""
+    kernel = small(*lines, page=64)
+
+    assert "code" not in kernel.origins
+    assert () == kernel.premises
+
+
+def test_a_defconfig_with_what_it_leaves_out() -> None:
+    """Page size and VA width may be given where no option has them."""
+    text = "CONFIG_KVM=y\n"
+    kernel = KernelConfig.from_text(text, page_shift=12, va_bits=48)
+
+    assert Host(12, 48) == kernel.host
+    assert (
+        "page size 4K was given, not read",
+        "VA width 48 bits was given, not read",
+    ) == kernel.premises
+    assert "12 (derived from what the caller gave)" == str(kernel.origins["page_shift"])
+    whole = KernelConfig.from_text(TEXT, page_shift=12, va_bits=39)
+    assert KernelConfig.from_text(TEXT) == whole
+    assert () == whole.premises
+
+
+@pytest.mark.parametrize(
+    ("message", "given"),
+    [
+        (
+            "contradicts the page size that was given: 4K against 16K",
+            {"page_shift": 14},
+        ),
+        ("contradicts the VA width that was given: 39 bits against", {"va_bits": 48}),
+    ],
+)
+def test_what_is_given_may_not_contradict_the_file(
+    message: str, given: dict[str, int]
+) -> None:
+    """The file is believed, and the caller is told."""
+    with pytest.raises(UnreadableInput, match=message):
+        KernelConfig.from_text(TEXT, **given)
+
+
+def test_given_values_are_checked(tmp_path: Path) -> None:
+    """As arguments of any other call; from a path too."""
+    path = tmp_path / "config"
+    path.write_text("CONFIG_KVM=y\n")
+
+    assert Host(16, 42) == KernelConfig.from_path(path, page_shift=16, va_bits=42).host
+    with pytest.raises(InvalidArgument, match="page_shift must be 12"):
+        KernelConfig.from_path(path, page_shift=13)
+    with pytest.raises(InvalidArgument, match=r"va_bits must be 25\.\.52"):
+        KernelConfig.from_path(path, va_bits=64)
+    with pytest.raises(UnreadableInput) as refused:
+        KernelConfig.from_path(path, page_shift=16, va_bits=45)
+    assert str(refused.value).endswith(
+        "the VA width 45 bits that was given contradicts the page size 64K that was "
+        "given: 64K pages come with a VA of 42, 48 or 52 bits"
+    )
+
+
+def test_a_configuration_before_v3_18_is_told_to_be_too_old() -> None:
+    """Linux v3.16 had no option for the VA width; that is no defconfig's gap."""
+    with pytest.raises(UnreadableInput) as refused:
+        KernelConfig.from_text(
+            "# Linux/arm64 3.16.7 Kernel Configuration\n"
+            "# CONFIG_ARM64_64K_PAGES is not set\nCONFIG_ARM64_4K_PAGES=y\n"
+        )
+
+    assert (
+        "Linux 3.16.7 (line 1) is older than v3.18, the oldest kernel whose "
+        "configuration is read here: its VA width has no option"
+    ) == str(refused.value)
+
+
+def test_sizes_without_accepted_ones_mean_the_same() -> None:
+    """A pickle of 0.1.0 has none."""
+    stored = (
+        b"\x80\x04\x95K\x00\x00\x00\x00\x00\x00\x00\x8c\x06s2geom\x94\x8c\x08IpaSizes"
+        b"\x94\x93\x94)\x81\x94}\x94(\x8c\x06widths\x94K(\x85\x94\x8c\rneeds_parange"
+        b"\x94\x89\x8c\nneeds_lpa2\x94\x89ub."
+    )
+    sizes = pickle.loads(stored)  # noqa: S301
+
+    assert IpaSizes((40,), needs_parange=False, needs_lpa2=False) == sizes
+    assert ((40,), ()) == (sizes.accepted, sizes.premises)

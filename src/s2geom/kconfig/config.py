@@ -187,6 +187,12 @@ class _Found:
 
     value: int
     setting: Setting | None
+    words: str = ""
+
+    @property
+    def told(self) -> str:
+        """The setting, or what the caller gave in its place."""
+        return str(self.setting or f"the {self.words} that was given")
 
 
 def _read(fact: ConfigFact, file: File, default: int | None = None) -> _Found:
@@ -209,7 +215,7 @@ def _read(fact: ConfigFact, file: File, default: int | None = None) -> _Found:
         default = fact.default if default is None else default
         if default is None:
             raise UnreadableInput(_missing(fact, file))
-        found = _Found(default, None)
+        found = _Found(default, None, f"{fact.words} {fact.shown(default)}")
     for other in given[1:]:
         if other.value != found.value:
             raise UnreadableInput(
@@ -299,13 +305,13 @@ def _refuse_impossible(file: File, page: _Found, va: _Found) -> None:
     offered = [bits for size, bits in KCONFIG_VA_BITS if size is granule]
     if va.value not in offered:
         raise UnreadableInput(
-            f"{va.setting} contradicts {page.setting}: {granule} pages come with a VA "
+            f"{va.told} contradicts {page.told}: {granule} pages come with a VA "
             f"of {_either(offered)} bits"
         )
     lpa2 = file.settings.get("CONFIG_ARM64_LPA2")
     if lpa2 and lpa2.value == "y" and granule is Granule.K64:
         raise UnreadableInput(
-            f"{lpa2} contradicts {page.setting}: LPA2 is for 4K and 16K pages"
+            f"{lpa2} contradicts {page.told}: LPA2 is for 4K and 16K pages"
         )
 
 
@@ -586,7 +592,7 @@ class KernelConfig(Displayed):
         levels = _read(LEVELS_FACT, file, host.pgtable_levels)
         if levels.value != host.pgtable_levels:
             raise UnreadableInput(
-                f"{levels.setting} contradicts {page.setting} and {va.setting}: these "
+                f"{levels.setting} contradicts {page.told} and {va.told}: these "
                 f"need {host.pgtable_levels} levels"
             )
         kvm = _read(KVM_FACT, file)
