@@ -6,10 +6,13 @@ import gzip
 import io
 import json
 import struct
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from cli.running import Run
+
+from s2geom.cli.main import main
 
 SHAPE = "--page-size 4K --ipa 40 --scheme static"
 LOAD = "--load 0x80000000"
@@ -329,6 +332,35 @@ def test_fwb_says_how_a_memory_type_is_read(run: Run, image: str) -> None:
     assert "HCR_EL2.FWB is not known" in unknown
     assert "HCR_EL2.VM is 0: stage 2 was off with this word" in off
     assert "Normal memory, write-back, read and write" in off
+
+
+@pytest.mark.parametrize("form", ["", "--json", "--csv", "--summary"])
+def test_a_long_answer_needs_no_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
+) -> None:
+    """Every other page is mapped: 8,192 rows, which would be some 8 MiB at once."""
+    tables, root = 32, 0x8000_0000
+    below = range(root + 0x4000, root + 0x4000 + tables * 4096, 4096)
+    pgd = [address | 3 for address in below] + [0] * (2048 - tables)
+    pages = [(page << 12 | 0x7FF) * (page & 1) for page in range(tables * 512)]
+    (tmp_path / "image").write_bytes(
+        struct.pack(f"<{2048 + len(pages)}Q", *pgd, *pages)
+    )
+    words = f"dump {tmp_path / 'image'} {LOAD} --page-size 4K --ipa 32 --hcr 1 {form}"
+    with (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr("sys.stdout", out)
+        assert 0 == main([*words.split(), "--to", "4K"])  # imports are not counted
+        tracemalloc.start()
+        try:
+            status = main(words.split())
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert 0 == status
+    assert peak < 3 << 20
+    lines = (tmp_path / "out").read_text().count("\n")
+    assert lines < 100 if form == "--summary" else lines > 8192
 
 
 # Real tables

@@ -129,11 +129,19 @@ def drop_output() -> None:
         _silence(sys.stdout)
 
 
+MOST_COMPLAINED = 1000
+"""Characters of a line of an error: the name of a file may be longer than a screen."""
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= MOST_COMPLAINED else line[:MOST_COMPLAINED] + "..."
+
+
 def complain(*lines: str) -> None:
     """Write lines to standard error; where that is closed or full, nowhere."""
     if sys.stderr is None:
         return
-    text = "".join(escaped(line) + "\n" for line in lines)
+    text = "".join(f"{_shortened(escaped(line))}\n" for line in lines)
     with suppress(OutputLost):
         _put(sys.stderr, text, flush=True)
 

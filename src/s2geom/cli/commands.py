@@ -378,10 +378,6 @@ COMMANDS = (
 # The parser
 
 
-MOST_TOLD = 500
-"""Characters of what is said of a usage error."""
-
-
 class UsageError(Exception):
     """The arguments are no question.
 
@@ -411,8 +407,6 @@ class _Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> Any:
-        if len(message) > MOST_TOLD:  # argparse repeats arguments as they are
-            message = message[:MOST_TOLD] + "..."
         raise UsageError(self.format_usage(), f"{self.prog}: error: {message}")
 
 
