@@ -117,8 +117,8 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
     """VTCR_EL2, which controls stage 2: one attribute a field.
 
     Every attribute is an `int`, the field's value; ``reserved`` holds the bits that
-    have no field, where they are in the word. RES1 is 1 unless you say otherwise, all
-    the rest 0.
+    have no field, where they are in the word. RES1 is 1 unless it is given, all the
+    rest 0. The VTCR of AArch32 is another register, with a signed T0SZ.
 
     Raises:
         InvalidArgument: A value does not fit its field.
