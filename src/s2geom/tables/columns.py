@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import compress
 from struct import Struct, pack
-from typing import NamedTuple, cast, overload
+from typing import NamedTuple, overload
 
 from attrs import define, field, frozen
 
@@ -227,10 +227,7 @@ def _bytes(lanes: int, count: int) -> bytes:
     return lanes.to_bytes(count << DESCRIPTOR_SHIFT, "little")
 
 
-Row = tuple[int, int, int, int, int]
-"""IPA, output address, size, attribute bits and level of one mapping."""
-
-NO_ROW = (-1, -1, 0, -1, -1)
+NO_ROW = (-1, -1, -1, -1, -1, -2)
 """What no mapping continues."""
 
 
@@ -241,35 +238,51 @@ class ColumnScan(Scan):
     _chunks: tuple[list[bytes], ...] = field(
         init=False, factory=lambda: tuple([] for _ in NAMES)
     )
-    _rows: list[Row] = field(init=False, factory=list)  # not in the chunks yet
-    _last: Row = field(init=False, default=NO_ROW)  # the next may continue it
+    _rows: list[tuple[int, int, int, int, int]] = field(init=False, factory=list)
+    """Rows that are not in the chunks yet."""
+    _last: list[int] = field(init=False, factory=lambda: [*NO_ROW])
+    """The row after those, which the next may continue: IPA, output address, the ends
+    of both, attribute bits and level."""
+    _stored: tuple[int, ...] = field(init=False, default=())
+    """Of the last row in the chunks, where nothing was added since: the same without
+    its IPA and output address."""
 
     def columns(self, fwb: bool | None) -> Columns:
         """Read all tables."""
-        for run in self.runs():
-            self._add(*run)
+        last = self._last
+        for ipa, address, size, bits, level in self.runs():
+            if (  # as `_add`, of which a call would be a tenth of the time
+                ipa == last[2]
+                and address == last[3]
+                and bits == last[4]
+                and level == last[5]
+            ):
+                last[2] += size
+                last[3] += size
+            else:
+                self._begin(ipa, address, size, bits, level)
         self._close()
         self._store()
-        ipa, address, size, bits, level = (
+        ipas, addresses, sizes, meanings, levels = (
             array("b" if name == "level" else "Q", b"".join(chunks))
             for name, chunks in zip(NAMES, self._chunks, strict=True)
         )
         if sys.byteorder == "big":  # pragma: no cover - the chunks are little-endian
-            for column in (ipa, address, size, bits):
+            for column in (ipas, addresses, sizes, meanings):
                 column.byteswap()
-        if ipa:
-            before = max(self.start - ipa[0], 0)
-            ipa[0] += before
-            address[0] += before
-            size[0] -= before
-            size[-1] -= max(ipa[-1] + size[-1] - self.end, 0)
+        if ipas:
+            before = max(self.start - ipas[0], 0)
+            ipas[0] += before
+            addresses[0] += before
+            sizes[0] -= before
+            sizes[-1] -= max(ipas[-1] + sizes[-1] - self.end, 0)
         regime = self.regime
         return Columns(
-            ipa,
-            address,
-            size,
-            bits,
-            level,
+            ipas,
+            addresses,
+            sizes,
+            meanings,
+            levels,
             layout=regime.layout,
             sh=regime.leaf_sh,
             fwb=fwb,
@@ -277,22 +290,33 @@ class ColumnScan(Scan):
 
     def _add(self, ipa: int, address: int, size: int, bits: int, level: int) -> None:
         """Add a row, or let it continue the last one."""
-        last_ipa, last_address, last_size, last_bits, last_level = self._last
-        if (
-            last_ipa + last_size == ipa
-            and last_address + last_size == address
-            and last_bits == bits
-            and last_level == level
-        ):
-            self._last = last_ipa, last_address, last_size + size, bits, level
+        last = self._last
+        if [ipa, address, bits, level] == last[2:]:
+            last[2] += size
+            last[3] += size
         else:
-            self._close()
-            self._last = ipa, address, size, bits, level
+            self._begin(ipa, address, size, bits, level)
+
+    def _begin(self, ipa: int, address: int, size: int, bits: int, level: int) -> None:
+        """Close the last row and begin another, or take one back that it continues."""
+        if self._stored == (ipa, address, bits, level):
+            sizes = self._chunks[2][-1]
+            size += int.from_bytes(sizes[-8:], "little")
+            ipa, address = (
+                int.from_bytes(chunks[-1][-8:], "little") for chunks in self._chunks[:2]
+            )
+            for chunks in self._chunks[:-1]:
+                chunks[-1] = chunks[-1][:-8]
+            self._chunks[-1][-1] = self._chunks[-1][-1][:-1]
+        self._close()
+        self._last[:] = ipa, address, ipa + size, address + size, bits, level
 
     def _close(self) -> None:
-        if self._last[2]:
-            self._rows.append(self._last)
-            self._last = NO_ROW
+        ipa, address, end, _, bits, level = self._last
+        if end > 0:
+            self._rows.append((ipa, address, end - ipa, bits, level))
+        self._last[:] = NO_ROW
+        self._stored = ()
 
     def _store(self) -> None:
         """Move the rows into the chunks."""
@@ -323,19 +347,31 @@ class ColumnScan(Scan):
             self.regime.output_bits,
             shape.attributes,
         )
-        ones = lanes.ones
         words = int.from_bytes(table, "little")
-        leaves = words & words >> 1 & ones  # bits 1:0 are both set
+        leaves = words & words >> 1 & lanes.ones  # bits 1:0 are both set
         if shape.level != LAST_LEVEL:
             if leaves:  # they are links
                 return False
-            leaves = words & ones
-        address = self._addresses(words, lanes)
-        beyond = address & lanes.beyond
+            leaves = words & lanes.ones
+        beyond = self._addresses(words, lanes) & lanes.beyond
         if beyond:
             leaves &= ~_lanes_with_bits(beyond, lanes)
-        if not leaves:
-            return True
+        if leaves:
+            self._add_leaves(shape, lanes, table, ipa, words, leaves)
+        return True
+
+    def _add_leaves(
+        self,
+        shape: Shape,
+        lanes: Lanes,
+        table: bytes,
+        ipa: int,
+        words: int,
+        leaves: int,
+    ) -> None:
+        """Add the leaves of a table, which are in some of its lanes."""
+        ones, shift, count = lanes.ones, shape.shift, len(table) >> DESCRIPTOR_SHIFT
+        address = self._addresses(words, lanes)
         # A leaf continues the leaf in the lane below if its lane is zero here.
         bits = words & lanes.bits
         differ = address ^ ((address << 64) + lanes.step) | bits ^ bits << 64
@@ -343,24 +379,29 @@ class ColumnScan(Scan):
         if starts == ones and count > FEW_ROWS:
             sizes = lanes.sizes
             self._add_words(shape, lanes, count, ones * ipa + lanes.ramp, words, sizes)
-            return True
-        ends = leaves ^ (leaves ^ starts) >> 64
+            return
         chosen = chosen_ends = _bytes(starts, count)[::8]
-        if ends != starts:
-            chosen_ends = _bytes(ends, count)[::8]
+        if starts != leaves:  # some leaves continue others
+            chosen_ends = _bytes(leaves ^ (leaves ^ starts) >> 64, count)[::8]
         rows = chosen.count(1)
         if rows <= FEW_ROWS:
             self._add_few(shape, table, ipa, rows, chosen, chosen_ends)
-            return True
+            return
         some = ones & (1 << (rows << 6)) - 1
-        firsts = _chosen(lanes.offsets, chosen)
         sizes = lanes.sizes[: rows << DESCRIPTOR_SHIFT]
-        if ends != starts:
+        first = chosen.index(1)
+        step = chosen.index(1, first + 1) - first
+        if chosen[first::step][:rows] == b"\1" * rows:  # every other page, or the like
+            firsts = (lanes.ramp & some * WORD_MASK) * step + (some * first << shift)
+            part = memoryview(table).cast("Q")[first::step][:rows]
+            words = int.from_bytes(part.tobytes(), "little")
+        else:
+            firsts = _chosen(lanes.offsets, chosen)
+            words = _chosen(lanes.words.unpack(table), chosen)
+        if starts != leaves:
             lasts = _chosen(lanes.offsets, chosen_ends)
-            sizes = _bytes(lasts - firsts + (some << shape.shift), rows)
-        words = _chosen(lanes.words.unpack(table), chosen)
+            sizes = _bytes(lasts - firsts + (some << shift), rows)
         self._add_words(shape, lanes, rows, some * ipa + firsts, words, sizes)
-        return True
 
     def _addresses(self, words: int, lanes: Lanes) -> int:
         address = words & lanes.address
@@ -378,38 +419,51 @@ class ColumnScan(Scan):
         chosen_ends: bytes,
     ) -> None:
         """Add rows one by one; above `FEW_ROWS` that takes longer than all at once."""
-        end, decode = -1, self.regime.layout.decode
+        layout, shift, end = self.regime.layout, shape.shift, -1
+        moved, move_up = layout.moved_mask, layout.move_up
+        added = []
         for _ in range(rows):
             first = chosen.index(1, end + 1)
             end = chosen_ends.index(1, first)
-            at = first << DESCRIPTOR_SHIFT
-            word = int.from_bytes(table[at : at + 8], "little")
-            self._add(
-                ipa + (first << shape.shift),
-                decode(word, shape.shift),
-                end + 1 - first << shape.shift,
-                word & shape.attributes,
-                shape.level,
+            word = int.from_bytes(table[first << 3 : (first << 3) + 8], "little")
+            added.append(
+                (
+                    ipa + (first << shift),
+                    word & shape.address | (word & moved) << move_up,
+                    end + 1 - first << shift,
+                    word & shape.attributes,
+                    shape.level,
+                )
             )
+        self._add(*added[0])
+        if rows > 1:  # none but the first continues another
+            self._close()
+            self._rows += added[1:-1]
+            self._begin(*added[-1])
 
     def _add_words(
         self, shape: Shape, lanes: Lanes, rows: int, ipa: int, words: int, sizes: bytes
     ) -> None:
         """Add a row for each lane; none but the first continues another."""
-        address, bits = self._addresses(words, lanes), words & lanes.bits
         level = shape.level
-        columns = (_bytes(ipa, rows), _bytes(address, rows), sizes, _bytes(bits, rows))
-        first, last = (
-            cast(Row, (*(int.from_bytes(c[end], "little") for c in columns), level))
-            for end in (slice(8), slice(-8, None))
-        )
-        self._add(*first)
+        columns = [
+            _bytes(ipa, rows),
+            _bytes(self._addresses(words, lanes), rows),
+            sizes,
+            _bytes(words & lanes.bits, rows),
+        ]
+        first = [int.from_bytes(column[:8], "little") for column in columns]
+        begins = first[0], first[1], first[3], level
+        if begins in (self._stored, tuple(self._last[2:])):
+            self._add(first[0], first[1], first[2], first[3], level)
+            rows, columns = rows - 1, [column[8:] for column in columns]
         self._close()
         self._store()
         for chunks, column in zip(self._chunks, columns, strict=False):
-            chunks.append(column[8:-8])
-        self._chunks[-1].append(bytes([level & 0xFF]) * (rows - 2))
-        self._last = last
+            chunks.append(column)
+        self._chunks[-1].append(bytes([level & 0xFF]) * rows)
+        last = [int.from_bytes(column[-8:], "little") for column in columns]
+        self._stored = last[0] + last[2], last[1] + last[2], last[3], level
 
 
 def _chosen(words: Iterable[bytes], chosen: bytes) -> int:
