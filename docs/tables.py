@@ -21,7 +21,7 @@ from s2geom.core.rules import Rule
 from s2geom.cpu import rules as cpu_rules
 from s2geom.kconfig import config
 from s2geom.kernel import changes, limits
-from s2geom.registers import esr, ste, vtcr, vttbr
+from s2geom.registers import esr, ste_rules, vtcr, vttbr
 from s2geom.tables import attributes
 
 SOURCE = Path(s2.__file__).parent
@@ -31,11 +31,11 @@ PLAIN_RULES: dict[str, tuple[Rule[Any], ...]] = {
     "rules-vtcr": (*vtcr.VTCR_SHAPELESS_RULES, *vtcr.VTCR_RULES),
     "rules-vttbr": (*vttbr.VTTBR_RULES, *vttbr.BASE_RULES),
     "rules-ste": (
-        *ste.STE_SHAPELESS_RULES,
-        *ste.SHAPE_RULES,
-        *ste.ROOT_RULES,
-        *ste.STE_RULES,
-        *ste.COMPANION_RULES,
+        *ste_rules.STE_SHAPELESS_RULES,
+        *ste_rules.SHAPE_RULES,
+        *ste_rules.ROOT_RULES,
+        *ste_rules.STE_RULES,
+        *ste_rules.COMPANION_RULES,
     ),
     "rules-esr": (*esr.ESR_RULES, *esr.ESR_LEVEL_RULES),
     "rules-policies": policies.POLICY_RULES,

@@ -87,6 +87,7 @@ MODULES = {
         ("kernel/test_choose.py",), (*NUMBERS, "kernel/test_second_derivation.py")
     ),
     "cpu.cpu": CPU,
+    "cpu.rules": CPU,
     "cpu.sizes": CPU,
     "registers.nested_dump": WORDS,
     "registers.root": WORDS,

@@ -30,7 +30,7 @@ from s2geom.registers.fault_status import (
 
 AccessKind = Literal["execute", "read", "write", "maintenance"]
 
-ACCESSES: dict[AccessKind, str] = {
+ACCESS_WORDS: dict[AccessKind, str] = {
     "execute": "an instruction fetch",
     "read": "a read",
     "write": "a write",
@@ -309,7 +309,7 @@ class GuestFault:
 
     def explain(self) -> tuple[str, ...]:
         """Return what happened, one plain sentence for each thing that is known."""
-        what = ACCESSES[self.access]
+        what = ACCESS_WORDS[self.access]
         if self.s1ptw:
             what = f"the stage-1 table walk of {what}"
         return (
