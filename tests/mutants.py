@@ -76,6 +76,9 @@ NUMBERS = (
 )
 
 MODULES = {
+    "core.address_form": Tests(
+        ("core/test_address_form.py", "core/test_geometry.py"), ("cpu/test_cpu.py",)
+    ),
     "core.geometry": Tests(
         ("core/test_geometry.py", *NAMES), (*NUMBERS, "cpu/test_cpu.py")
     ),
