@@ -3,9 +3,9 @@
 
 - The order is that of the wings: the core first, then what is built on it; the browser
   and the emulated CPUs come last.
-- ``pytest`` alone leaves out what is marked ``slow``, and all of ``tests/browser`` and
-  ``tests/emulated``; its last lines say how much that was. ``S2GEOM_ALL=1`` runs them,
-  and so does naming their file or folder.
+- ``pytest`` alone leaves out what is marked ``slow``, and what needs a browser, an
+  emulator or a debugger; its last lines say how much that was. ``S2GEOM_ALL=1`` runs
+  it, and so does naming its file or folder.
 - ``pytest`` alone uses all processors. A file or folder that is named runs in one
   process, where a debugger works; ``-n`` says otherwise.
 - Hypothesis draws the same examples each time. ``HYPOTHESIS_PROFILE=explore`` looks for
@@ -67,8 +67,10 @@ ORDER = (
 NEED_MORE = {
     "browser": "tests in a browser",
     "emulated": "tests on emulated CPUs",
+    "test_real_gdb.py": "tests with real tools",
+    "test_real_tools.py": "tests with real tools",
 }
-"""Folders whose tests need more than Python packages."""
+"""Folders and files whose tests need more than Python packages."""
 
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
@@ -124,7 +126,7 @@ def pytest_collection_modifyitems(
         return
     kept, out, left_out = [], [], Counter[str]()
     for item in items:
-        kind = NEED_MORE.get(folder_of(item))
+        kind = NEED_MORE.get(folder_of(item)) or NEED_MORE.get(item.path.name)
         if kind is None and item.get_closest_marker("slow"):
             kind = "slow enumerations"
         if kind is None or is_named(item, config):

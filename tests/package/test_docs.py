@@ -6,6 +6,7 @@ import re
 import runpy
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,7 @@ def links(page: Path) -> list[str]:
     return re.findall(r"\]\(([^)\s]+)\)", prose(page.read_text(encoding="utf-8")))
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page: of headings, and of spans in what it includes."""
     text = page.read_text(encoding="utf-8")
@@ -87,6 +89,7 @@ def includes(text: str) -> list[str]:
     return re.findall(r"^```\{include\} (\S*_generated/\S+\.md)$", text, re.MULTILINE)
 
 
+@cache
 def generated() -> dict[str, str]:
     """Return the generated pages, as the build makes them."""
     pages: dict[str, str] = runpy.run_path(str(DOCS / "tables.py"))["pages"]()

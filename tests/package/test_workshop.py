@@ -112,6 +112,7 @@ EMULATED = [
 CORE = ["core/test_core.py::test_fast", "core/test_core.py::test_it"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "all_of_them", "expected", "said"),
     [

@@ -250,6 +250,7 @@ def test_an_image_is_all_that_is_mapped(image: s2st.TableImage) -> None:
     )
 
 
+@pytest.mark.slow
 def test_images_are_of_every_kind() -> None:
     """Pages, blocks and groups; empty and full; at both ends and across a seam."""
     found = drawn(s2st.table_images(THE_PATCH), 300)
@@ -372,6 +373,7 @@ def test_the_package_needs_no_hypothesis() -> None:
 # Shrinking
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("expected", "strategy", "condition"),
     [
@@ -410,6 +412,7 @@ def test_examples_shrink_to_what_can_be_read(
     assert expected == smallest(strategy, condition)
 
 
+@pytest.mark.slow
 def test_a_configuration_shrinks_to_a_few_lines() -> None:
     """No noise, no release: the options that matter."""
     text = smallest(s2st.config_texts(), lambda text: "16K_PAGES=y" in text)
