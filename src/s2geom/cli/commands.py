@@ -182,8 +182,8 @@ IMAGE = (
 OF_AN_IMAGE = (
     *OF_A_HOST,
     *(
-        Clash(each, VTCR, "the word has the shape itself")
-        for each in (SCHEME, KERNEL, VA, HOST_PA, PROTECTED)
+        Clash(unused, VTCR, "the word has the shape itself")
+        for unused in (SCHEME, KERNEL, VA, HOST_PA, PROTECTED)
     ),
     Clash(ROOT, VTTBR, "the word has the root itself"),
     Clash(FWB, HCR, "the word has FWB itself"),
@@ -252,7 +252,7 @@ COMMANDS = (
     ),
     Command(
         "compare",
-        "what KVM, io-pgtable, Xen, Hafnium and m1n1 choose on a CPU",
+        "what KVM, io-pgtable and other hypervisors choose on a CPU",
         (PAGE_SIZE, IPA, *NAMED_CPU),
         "shape_commands.compare",
     ),
@@ -344,8 +344,8 @@ COMMANDS = (
             Clash(CSV, JSON, "both are the form of the answer"),
             Clash(CSV, SUMMARY, "a summary is no list of mappings"),
             *(
-                Clash(each, COMPARE, "the whole of the tables is compared")
-                for each in (CSV, SUMMARY, INVALID_TOO, FROM, TO)
+                Clash(unused, COMPARE, "the whole of the tables is compared")
+                for unused in (CSV, SUMMARY, INVALID_TOO, FROM, TO)
             ),
         ),
         memory_advice="--from and --to read a part of the tables",
@@ -496,8 +496,8 @@ def parser() -> argparse.ArgumentParser:
         sub = below.add_parser(
             command.name, help=command.help, description=command.help
         )
-        for each in (*command.options, JSON):
-            sub.add_argument(*each.flags, **_settings(each))
+        for row in (*command.options, JSON):
+            sub.add_argument(*row.flags, **_settings(row))
         sub.set_defaults(row=command, parser=sub)
     return top
 

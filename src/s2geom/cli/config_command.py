@@ -30,9 +30,9 @@ def config(args: Namespace) -> Report:
         raise UnreadableInput(
             f"{name_of(args.path)} does not name its release; give it: --kernel 6.1"
         )
-    asked = {"cpu": cpu, "release": release, "protected": args.protected}
+    axes = {"cpu": cpu, "release": release, "protected": args.protected}
     scheme = kernel_of(release).scheme if args.kernel else kernel.scheme
-    sizes = kernel.ipa_sizes(**asked)
+    sizes = kernel.ipa_sizes(**axes)
     report = Report(
         {
             "supported": bool(sizes.widths),
@@ -51,7 +51,7 @@ def config(args: Namespace) -> Report:
     if cpu is not None and scheme is Scheme.LPA2 and kernel.host.granule < Granule.K64:
         report.premises += missing_features("CPU", {"LPA2": args.lpa2})
     width = KVM_PHYS_SHIFT if args.ipa is None else args.ipa
-    broken = kernel.check(width, **asked)
+    broken = kernel.check(width, **axes)
     if args.ipa is not None:
         report.data |= {"supported": not broken, "ipa_bits": args.ipa}
         if broken:
@@ -65,7 +65,7 @@ def config(args: Namespace) -> Report:
         facts["release"] = f"{release} (given by --kernel; the file says {in_file})"
     report.facts(facts)
     if args.ipa is not None and not broken:
-        shape = kernel.stage2(args.ipa, **asked)
+        shape = kernel.stage2(args.ipa, **axes)
         report.data["geometry"] = geometry_data(shape)
         report.say(f"a guest can have an IPA of {args.ipa} bits")
         report.facts(geometry_facts(shape))
@@ -75,7 +75,7 @@ def config(args: Namespace) -> Report:
     else:
         report.say(*_widths_text(sizes))
     if args.ipa is None and sizes.widths:
-        shapes = [kernel.stage2(width, **asked) for width in sizes.widths]
+        shapes = [kernel.stage2(width, **axes) for width in sizes.widths]
         report.data["shapes"] = [geometry_data(shape) for shape in shapes]
         _shape_table(report, shapes)
     return report

@@ -81,10 +81,10 @@ def decode(args: Namespace) -> Report:
     first = judged[0]
     vtcr = next((word for word in judged if isinstance(word, VTCR_EL2)), None)
     shape, refused = _shape(next(filter(_has_shape, judged), None))
-    found: dict[Violation, None] = {}  # a set that keeps the order
+    broken: dict[Violation, None] = {}  # a set that keeps the order
     for word in judged:
-        found |= dict.fromkeys(_lint(word, vtcr, shape, args))
-    found |= dict.fromkeys(refused)
+        broken |= dict.fromkeys(_lint(word, vtcr, shape, args))
+    broken |= dict.fromkeys(refused)
     if shape is not None:
         report.data["geometry"] = geometry_data(shape)
         report.facts({"IPA bits": shape.ipa_bits, **geometry_facts(shape)})
@@ -93,8 +93,8 @@ def decode(args: Namespace) -> Report:
         _say_root(report, judged, vtcr, shape)
     if isinstance(first, ESR_EL2):
         _say_fault(report, first, shape, args)
-    if found:
-        report.refuse(tuple(found))
+    if broken:
+        report.refuse(tuple(broken))
     elif args.kind == "vttbr" and vtcr is None:
         report.say("nothing is wrong with it alone; --vtcr WORD judges the base")
     elif args.kind != "esr":

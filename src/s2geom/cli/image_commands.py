@@ -100,12 +100,12 @@ def _geometry(args: Namespace, vtcr: VTCR_EL2 | None, report: Report) -> Geometr
         return geometry
     if args.page_size is None or args.ipa is None:
         raise InvalidArgument("give the shape: --vtcr, or --page-size and --ipa")
-    asked, premises = question_of(args, args.ipa, newest=True)
-    report.data["scheme"] = asked.kernel.scheme.value
-    report.data["release"] = asked.kernel.release
+    question, premises = question_of(args, args.ipa, newest=True)
+    report.data["scheme"] = question.kernel.scheme.value
+    report.data["release"] = question.kernel.release
     report.premises.extend(premises)
-    report.premises.append(f"the shape is that of {kernel_text(asked.kernel)}")
-    shape = asked.answer()
+    report.premises.append(f"the shape is that of {kernel_text(question.kernel)}")
+    shape = question.answer()
     if not isinstance(shape, Geometry):
         raise UnsupportedCombination(shape)
     return shape
@@ -211,7 +211,7 @@ def walk_one(args: Namespace) -> Report:
     """Return where an IPA lands, or the fault."""
     tables = _tables(args)
     report = tables.report
-    found = walk(
+    result = walk(
         tables.geometry,
         tables.root,
         args.address,
@@ -222,36 +222,36 @@ def walk_one(args: Namespace) -> Report:
         fwb=tables.fwb,
     )
     report.data |= {"ipa": args.address, "root": tables.root}
-    if isinstance(found, Fault):
+    if isinstance(result, Fault):
         report.status = NOT_SUPPORTED
         report.data |= {
             "supported": False,
             "fault": {
-                "kind": found.kind,
-                "level": found.level,
-                "status": found.status,
-                "descriptor_address": found.descriptor_address,
-                "descriptor": found.descriptor and hex(found.descriptor.word),
+                "kind": result.kind,
+                "level": result.level,
+                "status": result.status,
+                "descriptor_address": result.descriptor_address,
+                "descriptor": result.descriptor and hex(result.descriptor.word),
             },
         }
-        lines = [f"{args.address:#x}: {found.kind} fault, level {found.level}"]
-        if found.descriptor_address is not None:
+        lines = [f"{args.address:#x}: {result.kind} fault, level {result.level}"]
+        if result.descriptor_address is not None:
             lines.append(
-                f"the walk stopped at the descriptor {found.descriptor_address:#x}"
-                + (f" = {found.descriptor.word:#x}" if found.descriptor else "")
+                f"the walk stopped at the descriptor {result.descriptor_address:#x}"
+                + (f" = {result.descriptor.word:#x}" if result.descriptor else "")
             )
         report.paragraphs.insert(0, lines)
         return report
     report.data["translation"] = {
-        "output_address": found.output_address,
-        "level": found.level,
-        "descriptor": hex(found.descriptor.word),
+        "output_address": result.output_address,
+        "level": result.level,
+        "descriptor": hex(result.descriptor.word),
     }
     report.say(
-        f"{args.address:#x} -> {found.output_address:#x}, "
-        f"a {found.descriptor.kind} of level {found.level}"
+        f"{args.address:#x} -> {result.output_address:#x}, "
+        f"a {result.descriptor.kind} of level {result.level}"
     )
-    report.say(*found.descriptor.explain(fwb=tables.fwb))
+    report.say(*result.descriptor.explain(fwb=tables.fwb))
     return report
 
 
@@ -260,18 +260,18 @@ def walk_one(args: Namespace) -> Report:
 MAPPING_HEADER = ("IPA", "to", "output address", "size", "level", "attributes")
 
 
-def mapping_row(found: Mapping | Invalid) -> tuple[object, ...]:
+def mapping_row(run: Mapping | Invalid) -> tuple[object, ...]:
     """Return a mapping, or invalid descriptors, as a row of a table."""
-    place = (f"{found.ipa:#x}", f"{found.ipa + found.size - 1:#x}")
-    size = size_text(found.size)
-    if isinstance(found, Invalid):
-        return (*place, None, size, found.level, _invalid_text(found))
+    place = (f"{run.ipa:#x}", f"{run.ipa + run.size - 1:#x}")
+    size = size_text(run.size)
+    if isinstance(run, Invalid):
+        return (*place, None, size, run.level, _invalid_text(run))
     return (
         *place,
-        f"{found.output_address:#x}",
+        f"{run.output_address:#x}",
         size,
-        found.level,
-        _attributes_text(found.attributes, found.fwb),
+        run.level,
+        _attributes_text(run.attributes, run.fwb),
     )
 
 
@@ -280,24 +280,24 @@ def _attributes_text(attributes: Attributes, fwb: bool | None) -> str:
     return ", ".join(attributes.explain(fwb=fwb))
 
 
-def _invalid_text(found: Invalid) -> str:
-    return f"invalid descriptors, {found.word:#x}"
+def _invalid_text(run: Invalid) -> str:
+    return f"invalid descriptors, {run.word:#x}"
 
 
-def _data(found: Mapping | Invalid) -> dict[str, Any]:
-    if isinstance(found, Invalid):
+def _data(run: Mapping | Invalid) -> dict[str, Any]:
+    if isinstance(run, Invalid):
         return {
-            "ipa": found.ipa,
-            "size": found.size,
-            "level": found.level,
-            "invalid": hex(found.word),
+            "ipa": run.ipa,
+            "size": run.size,
+            "level": run.level,
+            "invalid": hex(run.word),
         }
     return {
-        "ipa": found.ipa,
-        "output_address": found.output_address,
-        "size": found.size,
-        "level": found.level,
-        "attributes": hex(int(found.attributes)),
+        "ipa": run.ipa,
+        "output_address": run.output_address,
+        "size": run.size,
+        "level": run.level,
+        "attributes": hex(int(run.attributes)),
     }
 
 
@@ -308,7 +308,7 @@ def dump(args: Namespace) -> Report:
     report.data["root"] = tables.root
     if args.compare is not None:
         return _compared(args, tables)
-    found = scan(
+    runs = scan(
         tables.geometry,
         tables.root,
         tables.read,
@@ -323,40 +323,40 @@ def dump(args: Namespace) -> Report:
         invalid=args.invalid,
     )
     if args.summary:
-        _summarize(report, found)
+        _summarize(report, runs)
     elif args.json:
-        report.data["mappings"] = map(_data, found)
+        report.data["mappings"] = map(_data, runs)
     elif args.csv:
-        report.lines = _csv(found)
+        report.lines = _csv(runs)
     else:
-        report.table(MAPPING_HEADER, map(mapping_row, found))
+        report.table(MAPPING_HEADER, map(mapping_row, runs))
     return report
 
 
-def _csv(found: Iterator[Mapping | Invalid]) -> Iterator[str]:
+def _csv(runs: Iterator[Mapping | Invalid]) -> Iterator[str]:
     yield "ipa,output_address,size,level,attributes,invalid"
-    for one in found:
-        if isinstance(one, Invalid):
-            yield f"{one.ipa:#x},,{one.size:#x},{one.level},,{one.word:#x}"
+    for run in runs:
+        if isinstance(run, Invalid):
+            yield f"{run.ipa:#x},,{run.size:#x},{run.level},,{run.word:#x}"
         else:
             yield (
-                f"{one.ipa:#x},{one.output_address:#x},{one.size:#x},{one.level},"
-                f"{int(one.attributes):#x},"
+                f"{run.ipa:#x},{run.output_address:#x},{run.size:#x},{run.level},"
+                f"{int(run.attributes):#x},"
             )
 
 
-def _summarize(report: Report, found: Iterator[Mapping | Invalid]) -> None:
+def _summarize(report: Report, runs: Iterator[Mapping | Invalid]) -> None:
     """Count mappings and bytes by level and attributes."""
     counts, sizes = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
     mapped = 0
-    for one in found:
-        if isinstance(one, Invalid):
-            text = _invalid_text(one)
+    for run in runs:
+        if isinstance(run, Invalid):
+            text = _invalid_text(run)
         else:
-            text = _attributes_text(one.attributes, one.fwb)
-            mapped += one.size
-        counts[one.level, text] += 1
-        sizes[one.level, text] += one.size
+            text = _attributes_text(run.attributes, run.fwb)
+            mapped += run.size
+        counts[run.level, text] += 1
+        sizes[run.level, text] += run.size
     rows = sorted(counts)
     report.data["mapped"] = mapped
     report.data["summary"] = [
@@ -397,7 +397,7 @@ def _compared(args: Namespace, tables: Tables) -> Report:
     sides = ("kernel", kernel), ("tables", ours[: len(ours) - forgiven])
     differences = sorted(
         ((run, name) for name, runs in sides for run in runs if run not in in_both),
-        key=lambda found: (found[0].ipa, found[1]),
+        key=lambda pair: (pair[0].ipa, pair[1]),
     )
     report.premises.append(f"the columns are those of Linux v{release}")
     if forgiven:

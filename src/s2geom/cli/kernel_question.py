@@ -14,7 +14,8 @@ from s2geom.core.granule import Granule
 from s2geom.cpu.cpu import Cpu
 from s2geom.kernel.choose import Host
 from s2geom.kernel.limits import KVM_PHYS_SHIFT
-from s2geom.kernel.question import Question, question
+from s2geom.kernel.question import Question
+from s2geom.kernel.question import question as question_about
 from s2geom.kernel.releases import NEWEST_READ
 from s2geom.kernel.scheme import Kernel, Scheme
 
@@ -95,7 +96,7 @@ def question_of(
                 f"which had {KVM_PHYS_SHIFT} bits alone; name yours: --kernel 6.12"
             )
     host = host_of(args)
-    asked = question(
+    question = question_about(
         host.page_shift,
         ipa_bits,
         host.va_bits,
@@ -105,36 +106,36 @@ def question_of(
         protected=args.protected,
         cpu=cpu_of(args),
     )
-    premises += asked.premises
-    has_lpa2_guests = asked.kernel.scheme is Scheme.LPA2
-    if asked.cpu is not None and has_lpa2_guests and host.granule is not Granule.K64:
+    premises += question.premises
+    has_lpa2_guests = question.kernel.scheme is Scheme.LPA2
+    if question.cpu is not None and has_lpa2_guests and host.granule is not Granule.K64:
         premises += missing_features("CPU", {"LPA2": args.lpa2})
-    return asked, premises
+    return question, premises
 
 
-def answer(asked: Question, premises: list[str]) -> tuple[Report, Geometry | None]:
+def answer(question: Question, premises: list[str]) -> tuple[Report, Geometry | None]:
     """Return a report that begins with the question, and the shape.
 
     Where there is none, the report begins with the reasons, and the shape is None.
     """
-    kernel = asked.kernel
-    host = Host(asked.granule, asked.va_bits, asked.pa_bits)
+    kernel = question.kernel
+    host = Host(question.granule, question.va_bits, question.pa_bits)
     report = Report(
         {
             "supported": True,
             "scheme": kernel.scheme.value,
             "release": kernel.release,
             "host": host.to_dict(),
-            "ipa_bits": asked.ipa_bits,
+            "ipa_bits": question.ipa_bits,
         },
         premises,
     )
-    shape = asked.answer()
+    shape = question.answer()
     if not isinstance(shape, Geometry):
         report.refuse(shape)
-    mode = ", protected" if asked.protected else ""
+    mode = ", protected" if question.protected else ""
     report.say(
-        f"{asked.granule} pages, {asked.ipa_bits}-bit IPA, {asked.va_bits}-bit host "
-        f"VA{mode}; {kernel_text(kernel)}"
+        f"{question.granule} pages, {question.ipa_bits}-bit IPA, "
+        f"{question.va_bits}-bit host VA{mode}; {kernel_text(kernel)}"
     )
     return report, shape if isinstance(shape, Geometry) else None

@@ -57,12 +57,12 @@ def fit(args: Namespace) -> Report:
         regions = _regions_of(args)
     last = max(regions, key=lambda region: region.end)
     needed = max(IPA_MINIMUM, last.ipa_bits)
-    asked, premises = question_of(args, needed, newest=True)
+    question, premises = question_of(args, needed, newest=True)
     # Before v4.20, and on a protected host, there is one width alone.
-    supported = asked.supported()
-    width = next((each for each in supported if each >= needed), needed)
-    asked = asked.at(width)
-    report, shape = answer(asked, premises)
+    supported = question.supported()
+    width = next((wide for wide in supported if wide >= needed), needed)
+    question = question.at(width)
+    report, shape = answer(question, premises)
     total = sum(region.size for region in regions)
     headroom = (1 << width) - last.end
     report.data["fit"] = (
@@ -108,8 +108,8 @@ def fit(args: Namespace) -> Report:
         facts["IPA"] = f"{bits(width)}, the narrowest of this kernel that has room"
     facts["headroom"] = f"{size_text(headroom)} to the end of the IPA space"
     if shape is not None:
-        facts |= _cost(asked, shape, report.data)
-    room = max((each for each in supported if each < width), default=None)
+        facts |= _cost(question, shape, report.data)
+    room = max((narrow for narrow in supported if narrow < width), default=None)
     if room is not None:
         facts[f"fits in {bits(room)}"] = _room_text(regions, room, report.data)
     report.facts(facts)
@@ -126,10 +126,12 @@ def _region_data(region: Region) -> dict[str, Any]:
     }
 
 
-def _cost(asked: Question, shape: Geometry, data: dict[str, Any]) -> dict[str, object]:
+def _cost(
+    question: Question, shape: Geometry, data: dict[str, Any]
+) -> dict[str, object]:
     """Return what the width costs in levels, as facts; and put it in the data."""
     narrower = shape.ipa_bits - 1
-    levels = {width: other.levels for width, other in asked.shapes().items()}
+    levels = {width: other.levels for width, other in question.shapes().items()}
     same = [width for width, count in levels.items() if count == shape.levels]
     costs = narrower in levels and levels[narrower] < shape.levels
     data["fit"] |= {"same_levels": [same[0], same[-1]], "costs_a_level": costs}
@@ -231,31 +233,33 @@ def _flat(base: int, images: dict[int, bytes]) -> bytearray:
 
 def weigh(args: Namespace) -> Report:
     """Return the tables and bytes that a memory map takes."""
-    asked, premises = question_of(args, args.ipa, newest=True)
-    report, shape = answer(asked, premises)
+    question, premises = question_of(args, args.ipa, newest=True)
+    report, shape = answer(question, premises)
     if shape is None:
         return report
     leaf = None
     if args.backing is not None:
-        leaf = leaf_size(shape, host_of(args), args.backing, scheme=asked.kernel.scheme)
+        leaf = leaf_size(
+            shape, host_of(args), args.backing, scheme=question.kernel.scheme
+        )
     regions = _mapped(args, report)
     for region in regions:
         try:
             footprint(shape, [(region.ipa, region.size, region.pa)])
         except InvalidArgument as error:
             raise InvalidArgument(f"{region.name}: {error}") from error
-    found = footprint(
+    weight = footprint(
         shape, [(region.ipa, region.size, region.pa) for region in regions], leaf=leaf
     )
-    counts = {"worst: pages": found.worst, "best: largest blocks": found.best}
-    if found.kvm is not None and leaf is not None:
-        counts[f"KVM: leaves of {size_text(leaf)}"] = found.kvm
-    report.data["mapped"] = found.mapped
+    counts = {"worst: pages": weight.worst, "best: largest blocks": weight.best}
+    if weight.kvm is not None and leaf is not None:
+        counts[f"KVM: leaves of {size_text(leaf)}"] = weight.kvm
+    report.data["mapped"] = weight.mapped
     report.data["footprint"] = {
         name.partition(":")[0].lower(): _count_data(count)
         for name, count in counts.items()
     }
-    report.say(f"{size_text(found.mapped)} mapped")
+    report.say(f"{size_text(weight.mapped)} mapped")
     levels = [f"level {level.number}" for level in shape.table_levels]
     report.table(
         ("tables for", *levels, "all", "bytes"),

@@ -153,9 +153,9 @@ def _region(number: int, content: str) -> Region:
         )
     kind = columns[2].upper()
     if kind not in REGION_TYPES:
-        known = ", ".join(REGION_TYPES)
+        types = ", ".join(REGION_TYPES)
         raise UnreadableInput(
-            f"line {number}: the type must be one of {known}, got {quoted(columns[2])}"
+            f"line {number}: the type must be one of {types}, got {quoted(columns[2])}"
         )
     try:
         ipa = _address(columns[0])
@@ -182,17 +182,17 @@ SYSTEM_RAM = "System RAM"
 def _iomem(lines: NumberedLines) -> Iterator[Region]:
     """Yield the outermost ranges: what is indented is a part of them."""
     for number, line in lines:
-        found = _IOMEM.fullmatch(line)
-        if found is None:
+        match = _IOMEM.fullmatch(line)
+        if match is None:
             if line.strip():
                 raise UnreadableInput(
                     f"line {number}: /proc/iomem has FIRST-LAST : NAME, got "
                     f"{quoted(line)}"
                 )
             continue
-        if found[1]:
+        if match[1]:
             continue
-        first, last, label = int(found[2], 16), int(found[3], 16), found[4]
+        first, last, label = int(match[2], 16), int(match[3], 16), match[4]
         if not last:
             raise UnreadableInput(
                 f"line {number}: its addresses are hidden; only root sees them in "
@@ -226,10 +226,10 @@ _CELLS = re.compile(r"#(address|size)-cells\s*=\s*<(?:0x)?0*([12])>", re.ASCII)
 def _log(lines: NumberedLines) -> Iterator[Region]:
     """Yield the ranges of nodes as a kernel prints them when it boots."""
     for number, line in lines:
-        found = _LOG.search(line)
-        if found:
-            first, last = int(found[2], 16), int(found[3], 16)
-            yield _range(number, first, last, "NORMAL", " ".join(found[1].split()))
+        match = _LOG.search(line)
+        if match:
+            first, last = int(match[2], 16), int(match[3], 16)
+            yield _range(number, first, last, "NORMAL", " ".join(match[1].split()))
 
 
 def _memory_nodes(lines: NumberedLines) -> Iterator[Region]:
@@ -243,28 +243,28 @@ def _memory_nodes(lines: NumberedLines) -> Iterator[Region]:
         opened = _NODE.search(line)
         if opened or line.strip().startswith("/"):
             node = opened[1] if opened else "/"
-        found = _REG.search(line)
-        if found and node.partition("@")[0] == "memory":
-            yield from _reg(number, node, found[1].split(), cells)
+        match = _REG.search(line)
+        if match and node.partition("@")[0] == "memory":
+            yield from _reg(number, node, match[1].split(), cells)
 
 
 def _reg(
     number: int, node: str, words: list[str], cells: dict[str, int]
 ) -> Iterator[Region]:
-    each = cells["address"] + cells["size"]
+    count = cells["address"] + cells["size"]
     try:
         values = [parse_size(word) for word in words]
     except InvalidArgument as error:
         raise UnreadableInput(f"line {number}: {error}") from None
-    if not values or len(values) % each or any(value >> 32 for value in values):
+    if not values or len(values) % count or any(value >> 32 for value in values):
         raise UnreadableInput(
             f"line {number}: reg has {len(values)} cells of 32 bits, where each range "
             f"takes {cells['address']} for its address and {cells['size']} for its size"
         )
-    for at in range(0, len(values), each):
+    for at in range(0, len(values), count):
         middle = at + cells["address"]
         first = _joined(values[at:middle])
-        size = _joined(values[middle : at + each])
+        size = _joined(values[middle : at + count])
         yield Region(number, first, size, "NORMAL", node, first)
 
 

@@ -29,10 +29,10 @@ def number(text: str) -> int:
     Raises:
         InvalidArgument: It is no such number.
     """
-    found = _DIGITS.fullmatch(text)
-    if found is None:
+    match = _DIGITS.fullmatch(text)
+    if match is None:
         raise InvalidArgument(f"not a number: {quoted(text)}")
-    return int(found[1], 16) if found[1] else int(found[2])
+    return int(match[1], 16) if match[1] else int(match[2])
 
 
 def register_word(text: str) -> int:
@@ -41,12 +41,12 @@ def register_word(text: str) -> int:
     Raises:
         InvalidArgument: It is no such word.
     """
-    found = _REGISTER_WORD.fullmatch(text.replace("_", ""))
-    if found is None:
+    match = _REGISTER_WORD.fullmatch(text.replace("_", ""))
+    if match is None:
         raise InvalidArgument(
             f"a register word is hexadecimal, like 0x80023558, got {quoted(text)}"
         )
-    return int(found[1], 16)
+    return int(match[1], 16)
 
 
 def _scheme(text: str) -> Scheme:

@@ -96,7 +96,10 @@ class Report:
         """Yield the answer for people; the premises stand last."""
         paragraphs = self.paragraphs
         if self.premises:
-            paragraphs = [*paragraphs, [f"premise: {each}" for each in self.premises]]
+            paragraphs = [
+                *paragraphs,
+                [f"premise: {premise}" for premise in self.premises],
+            ]
         for at, paragraph in enumerate(paragraphs):
             if at:
                 yield ""
