@@ -28,7 +28,7 @@ _ROOMS = {
         "PolicyRow",
         "compare_policies",
     ),
-    "compare.survey": ("diff", "survey"),
+    "compare.survey": ("DiffRow", "SurveyRow", "diff", "survey"),
     "core.errors": (
         "InvalidArgument",
         "MemoryReadError",
@@ -89,6 +89,8 @@ if TYPE_CHECKING:  # the same names once more, for tools that do not run the cod
     from s2geom.compare.policies import PolicyChoice as PolicyChoice
     from s2geom.compare.policies import PolicyRow as PolicyRow
     from s2geom.compare.policies import compare_policies as compare_policies
+    from s2geom.compare.survey import DiffRow as DiffRow
+    from s2geom.compare.survey import SurveyRow as SurveyRow
     from s2geom.compare.survey import diff as diff
     from s2geom.compare.survey import survey as survey
     from s2geom.core.errors import InvalidArgument as InvalidArgument

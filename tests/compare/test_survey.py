@@ -13,7 +13,8 @@ import pytest
 import s2geom as s2
 from s2geom import Cpu, Granule, InvalidArgument, Scheme, diff, survey, survey_chart
 
-ASKED = ["granule", "page_shift", "ipa_bits", "va_bits", "pa_bits", "cpu", "scheme"]
+ASKED = ["granule", "page_shift", "ipa_bits", "va_bits", "pa_bits", "cpu"]
+ASKED += ["scheme", "release"]
 SHAPE = [
     "levels",
     "start_level",
@@ -29,10 +30,18 @@ SHAPE = [
 ]
 REFUSAL = ["rule", "limited_by", "reason"]
 
+PLAINEST = "no CPU was named: its PARange and page sizes are taken to suffice"
+
 OFFERED = {12: {39, 48, 52}, 14: {36, 47, 48, 52}, 16: {42, 48, 52}}
 """What Kconfig has had, by page shift."""
 
 SVG = "{http://www.w3.org/2000/svg}"
+
+
+def plain(rows: Any) -> list[dict[str, Any]]:
+    """Return rows as dicts, whose columns may be asked for by a variable."""
+    found: list[dict[str, Any]] = rows
+    return found
 
 
 def library(name: str) -> Any:
@@ -66,7 +75,7 @@ def test_with_no_argument_it_is_all_that_kconfig_offers() -> None:
 
 def test_each_row_is_the_answer_of_stage2() -> None:
     """A row has the numbers of the shape, or every reason against it."""
-    for row in survey():
+    for row in plain(survey()):
         question: dict[str, Any] = {
             "page_shift": row["page_shift"],
             "ipa_bits": row["ipa_bits"],
@@ -106,6 +115,7 @@ def test_the_patch_in_two_rows() -> None:
         "pa_bits": 48,
         "cpu": "any",
         "scheme": "static",
+        "release": "",
         "supported": True,
         "levels": 2,
         "start_level": 2,
@@ -121,6 +131,7 @@ def test_the_patch_in_two_rows() -> None:
         "rule": "",
         "limited_by": "",
         "reason": "",
+        "premises": PLAINEST,
     }
     assert (refused["supported"], refused["levels"]) == (False, None)
     assert refused["rule"] == "levels-exceed-host"
@@ -147,7 +158,7 @@ def test_rows_are_flat_and_alike() -> None:
     rows = survey(pa_bits=(48, 52), cpus=(None, Cpu(40), Cpu(52, lpa2=True)))
 
     assert {tuple(row) for row in rows} == {
-        (*ASKED, "supported", *SHAPE, *REFUSAL),
+        (*ASKED, "supported", *SHAPE, *REFUSAL, "premises"),
     }
     assert {type(value) for row in rows for value in row.values()} == {
         str,
@@ -251,10 +262,89 @@ def test_two_cpus_never_share_a_name() -> None:
     assert len(cpus) == len({row["cpu"] for row in rows}) == len(rows)
 
 
+# Releases and premises
+
+
+def test_releases_are_rows_of_their_own() -> None:
+    """A release has its own limits, and no scheme; a scheme's row has no release."""
+    rows = survey(
+        granules=[12],
+        va_bits=[48],
+        ipa_bits=[40, 44],
+        schemes=[Scheme.STATIC],
+        releases=["4.19", "5.10.0-32-arm64"],
+        cpus=[Cpu(48)],
+    )
+    found = {(row["scheme"], row["release"], row["ipa_bits"]): row for row in rows}
+
+    assert 6 == len(rows) == len(found)
+    assert found["static", "", 44]["supported"]
+    assert not found["", "4.19", 44]["supported"]
+    assert found["", "4.19", 40]["supported"]
+    assert found["", "5.10.0-32-arm64", 44]["supported"]
+    assert "" == found["", "4.19", 40]["premises"]
+    assert "back-port" in found["", "5.10.0-32-arm64", 40]["premises"]
+
+
+def test_each_row_of_a_release_is_the_answer_of_stage2() -> None:
+    """Supported where `check` with the release says so."""
+    releases = ("4.6", "4.19", "5.9", "5.12", "5.15", "6.8", "7.3")
+    for row in survey(granules=[14], schemes=(), releases=releases, cpus=[Cpu(52)]):
+        question = row["page_shift"], row["ipa_bits"], row["va_bits"]
+        broken = s2.check(*question, release=row["release"], cpu=Cpu(52))
+
+        assert row["supported"] is (broken == ())
+
+
+def test_nothing_is_supported_that_no_cpu_walks() -> None:
+    """What a row has as supported, some CPU accepts."""
+    best = Cpu(52, lpa2=True)
+    for row in survey(releases=("4.19", "5.9", "5.12", "6.12")):
+        if row["supported"]:
+            start, lpa2 = row["start_level"], row["lpa2"]
+            assert start is not None
+            assert lpa2 is not None
+            shape = s2.Geometry(row["page_shift"], row["ipa_bits"], start, lpa2)
+
+            assert () == best.check(shape)
+
+
+def test_the_typed_rows_have_the_columns() -> None:
+    """Type checkers are told of every column, and of no other."""
+    [row] = survey(granules=[12], va_bits=[48], ipa_bits=[40], schemes=[Scheme.LPA2])
+    [change, *_] = diff("4.19", "4.20")
+
+    assert s2.SurveyRow.__annotations__.keys() == row.keys()
+    assert s2.DiffRow.__annotations__.keys() == change.keys()
+
+
+def test_two_releases_are_compared() -> None:
+    """The names of both are in each row, and what either answer assumes."""
+    rows = diff("4.19", Scheme.DYNAMIC, granules=[12], va_bits=[48])
+    [row] = [row for row in rows if row["ipa_bits"] == 44]
+
+    assert ("", "4.19") == (row["scheme_before"], row["release_before"])
+    assert ("dynamic", "") == (row["scheme_after"], row["release_after"])
+    assert "now supported" == row["change"]
+    assert PLAINEST == row["premises"]
+    assert [] == diff("6.12", "6.12")
+
+
+@pytest.mark.parametrize("wrong", [5, 6.12, ("6.12",)])
+def test_a_kernel_is_a_scheme_or_a_release(wrong: Any) -> None:
+    """Anything else is a wrong type, and so is one release as an axis."""
+    with pytest.raises(TypeError):
+        diff(wrong, "6.12")
+    with pytest.raises(TypeError):
+        survey(releases=[wrong])
+    with pytest.raises(TypeError):
+        survey(releases="6.12")
+
+
 # The tools of data
 
 
-def difficult() -> list[dict[str, str | int | bool | None]]:
+def difficult() -> list[s2.SurveyRow]:
     """Return a grid that begins with more than 100 refused configurations."""
     return survey(granules=[14, 16], schemes=[Scheme.FAKE_PGD, Scheme.STATIC])
 
@@ -376,13 +466,13 @@ def test_a_change_is_found_by_comparing_two_surveys() -> None:
     def answers(scheme: Scheme) -> dict[Any, Any]:
         return {
             tuple(row[name] for name in key): tuple(row[name] for name in answer)
-            for row in survey(schemes=[scheme])
+            for row in plain(survey(schemes=[scheme]))
         }
 
     for before, after in product(Scheme, repeat=2):
         old, new = answers(before), answers(after)
         changed = {at for at in old if old[at] != new[at]}
-        rows = diff(before, after)
+        rows = plain(diff(before, after))
 
         assert changed <= {tuple(row[name] for name in key) for row in rows}
         # Beyond the first rule, a further one may come or go.
@@ -490,6 +580,23 @@ def test_what_differs_is_in_the_label() -> None:
 
     assert "VA 48 lpa2, kernel PA 52, CPU any" in texts
     assert "VA 48 lpa2, kernel PA 48, CPU PA 52, TTST" in texts
+
+
+def test_a_release_is_named_as_such() -> None:
+    """Its lines stand below those of the schemes; older rows have no such column."""
+    rows = survey(
+        granules=[12],
+        va_bits=[48],
+        ipa_bits=[40],
+        schemes=[Scheme.LPA2],
+        releases=["6.12", "4.19"],
+    )
+    labels = [text for text in words(survey_chart(rows)) if "VA" in text]
+    [older] = plain(rows[:1])
+    del older["release"]
+
+    assert ["VA 48 lpa2", "VA 48 Linux 6.12", "VA 48 Linux 4.19"] == labels
+    assert "VA 48 lpa2" in words(survey_chart([older]))
 
 
 def test_a_missing_cell_is_empty() -> None:

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, is_typeddict
 
 from attrs import frozen
 from keeping import kept
@@ -23,6 +23,8 @@ KEPT = Path(__file__).parents[1] / "kept" / "public_names.txt"
 
 def called(function: Any) -> str:
     """Return how something is called, without annotations."""
+    if is_typeddict(function):
+        return f"({', '.join(function.__annotations__)})"
     signature = inspect.signature(function)
     bare = [
         each.replace(annotation=inspect.Parameter.empty, default=written(each.default))

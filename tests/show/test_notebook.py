@@ -771,6 +771,17 @@ def test_a_configuration_page_says_where_a_fact_is_from() -> None:
     assert "the configuration has no header line with the release" in unknown
 
 
+def test_a_configuration_marks_its_era_and_its_own_line() -> None:
+    """Below the schemes stands the kernel itself, with its own limits."""
+    found = texts(picture(KernelConfig.from_text(CONFIG)))
+    old = texts(picture(KernelConfig(Host(12, 48), "4.19", kvm=True)))
+
+    assert "VA 36 independent, its era" in found
+    assert "VA 36 Linux 6.1.0-18-arm64, this kernel" in found
+    assert "VA 48 static, its era" in old
+    assert "What KVM supports: 90 of 126 combinations" == old[-1]
+
+
 def test_a_footprint_page_weighs_each_way() -> None:
     """Pages alone, KVM's leaves, the largest blocks; and nothing weighs nothing."""
     html = bundle(footprint_of_a_guest())["text/html"]

@@ -3,77 +3,135 @@
 
 A row is a flat dict of plain values, and all rows have the same keys, so that
 ``pandas.DataFrame(rows)``, ``polars.DataFrame(rows)`` and ``json.dumps(rows)`` work as
-they are; none of them is imported here. The columns are the table `COLUMNS`.
+they are; none of them is imported here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import TypeVar
+from typing import TypedDict, TypeVar, cast
 
-from attrs import frozen
+from attrs import evolve
 
 from s2geom.compare.shape_facts import SHAPE_FACTS
-from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
+from s2geom.core.errors import InvalidArgument, Violation
 from s2geom.core.granule import Granule, granule_of
 from s2geom.core.public import public
 from s2geom.core.units import size_text
 from s2geom.core.wording import counted, quoted
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM
-from s2geom.kernel.choose import stage2
 from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS
-from s2geom.kernel.question import Answer
-from s2geom.kernel.scheme import Scheme
-
-Plain = str | int | bool | None
-"""What a cell of a row holds: what JSON, pandas and polars take as it is."""
+from s2geom.kernel.question import Answer, Question, question
+from s2geom.kernel.scheme import Kernel, Scheme, kernel_of_call
 
 NO_CPU = "any"
 """What the ``cpu`` column says where no CPU bounds the answer."""
 
 
-@frozen
-class _Question:
-    """A configuration: one cell of the grid."""
+class AskedColumns(TypedDict):
+    """The columns that rows of a survey and of a difference have in common."""
 
-    granule: Granule
+    granule: str
+    page_shift: int
+    ipa_bits: int
     va_bits: int
     pa_bits: int
-    scheme: Scheme
-    cpu: Cpu | None
-    ipa_bits: int
+    cpu: str
 
-    def answer(self) -> Answer:
-        """Return the shape that KVM uses, or every limit in its way."""
-        try:
-            return stage2(
-                self.granule,
-                self.ipa_bits,
-                self.va_bits,
-                pa_bits=self.pa_bits,
-                scheme=self.scheme,
-                cpu=self.cpu,
-            )
-        except UnsupportedCombination as refusal:
-            return refusal.violations
 
-    def under(self, scheme: Scheme) -> "_Question":
-        """Return the same question to another kernel."""
-        return _Question(
-            self.granule, self.va_bits, self.pa_bits, scheme, self.cpu, self.ipa_bits
-        )
+@public
+class SurveyRow(AskedColumns):
+    """One row of `survey`: a question, and KVM's answer.
 
-    @property
-    def columns(self) -> dict[str, Plain]:
-        """The columns of the question, without the scheme."""
-        return {
-            "granule": str(self.granule),
-            "page_shift": int(self.granule),
-            "ipa_bits": self.ipa_bits,
-            "va_bits": self.va_bits,
-            "pa_bits": self.pa_bits,
-            "cpu": _cpu_name(self.cpu),
-        }
+    ``release`` is empty in the row of a scheme, and ``scheme`` in the row of a release.
+    The numbers of the shape are None where KVM refuses, and ``rule``, ``limited_by``
+    and ``reason`` are empty where it does not. ``premises`` has what the answer
+    assumes.
+
+    .. versionadded:: 0.2.0
+    """
+
+    scheme: str
+    release: str
+    supported: bool
+    levels: int | None
+    start_level: int | None
+    concatenation: int | None
+    pgd_entries: int | None
+    pgd_size: int | None
+    pgd_alignment: int | None
+    pgd_pages: int | None
+    pgdir_shift: int | None
+    min_cache_pages: int | None
+    t0sz: int | None
+    lpa2: bool | None
+    rule: str
+    limited_by: str
+    reason: str
+    premises: str
+
+
+@public
+class DiffRow(AskedColumns):
+    """One row of `diff`: a question to which two kernels give two answers.
+
+    .. versionadded:: 0.2.0
+    """
+
+    scheme_before: str
+    release_before: str
+    scheme_after: str
+    release_after: str
+    change: str
+    before: str
+    after: str
+    premises: str
+
+
+def _asked(case: Question) -> AskedColumns:
+    return {
+        "granule": str(case.granule),
+        "page_shift": int(case.granule),
+        "ipa_bits": case.ipa_bits,
+        "va_bits": case.va_bits,
+        "pa_bits": case.pa_bits,
+        "cpu": _cpu_name(case.cpu),
+    }
+
+
+def _names(kernel: Kernel) -> tuple[str, str]:
+    """Return the scheme and the release of a kernel, of which one is empty."""
+    return ("", kernel.release) if kernel.release else (kernel.scheme.value, "")
+
+
+def survey_row(
+    asked: AskedColumns,
+    kernel: tuple[str, str],
+    answer: Answer,
+    premises: Iterable[str],
+) -> SurveyRow:
+    """Return a question and its answer as a row.
+
+    Args:
+        asked: The columns of the question.
+        kernel: The scheme and the release, of which one is empty.
+        answer: A shape, or every limit in its way.
+        premises: What the answer assumes.
+    """
+    refused = isinstance(answer, tuple)
+    row = {
+        **asked,
+        "scheme": kernel[0],
+        "release": kernel[1],
+        "supported": not refused,
+        **{name: None if refused else getattr(answer, name) for name in SHAPE_COLUMNS},
+        # Never None: a column of text that begins with gaps has no type.
+        "rule": answer[0].rule if isinstance(answer, tuple) else "",
+        "limited_by": answer[0].limited_by if isinstance(answer, tuple) else "",
+        "reason": _reason(answer) if isinstance(answer, tuple) else "",
+        "premises": "; ".join(premises),
+    }
+    return cast("SurveyRow", row)
 
 
 SHAPE_COLUMNS = tuple(fact.name for fact in SHAPE_FACTS if fact.name != "paging_form")
@@ -86,16 +144,18 @@ def _cpu_name(cpu: Cpu | None) -> str:
         return NO_CPU
     features = [f"PA {cpu.pa_bits}"]
     if cpu.granules != frozenset(Granule):
-        features.append(f"stage 2 has {_names(cpu.granules)}")
+        features.append(f"stage 2 has {_pages(cpu.granules)}")
     if cpu.lpa and cpu.pa_bits <= 48:
         features.append("LPA")
     if cpu.lpa2:
-        features.append(f"LPA2 for {_names(cpu.lpa2)}")
+        features.append(f"LPA2 for {_pages(cpu.lpa2)}")
+    if cpu.lpa2_both_stages != cpu.lpa2:
+        features.append(f"LPA2 at both stages for {_pages(cpu.lpa2_both_stages)}")
     features += ["TTST"] * cpu.ttst + ["AArch32 at EL1"] * cpu.aarch32_el1
     return ", ".join(features)
 
 
-def _names(granules: Iterable[Granule]) -> str:
+def _pages(granules: Iterable[Granule]) -> str:
     return " and ".join(map(str, sorted(granules))) or "none"
 
 
@@ -110,13 +170,13 @@ def _several(name: str, values: Iterable[Item]) -> tuple[Item, ...]:
 
 
 def _questions(
+    kernels: Iterable[Kernel],
     granules: Iterable[int] | None,
     ipa_bits: Iterable[int] | None,
     va_bits: Iterable[int] | None,
     pa_bits: Iterable[int],
-    schemes: Iterable[Scheme],
     cpus: Iterable[Cpu | None],
-) -> Iterator[_Question]:
+) -> Iterator[Question]:
     """Lay out the grid; the IPA is its innermost axis."""
     sizes = [
         granule_of(value)
@@ -130,18 +190,13 @@ def _questions(
         else _several("ipa_bits", ipa_bits)
     )
     vas = None if va_bits is None else _several("va_bits", va_bits)
-    axes = (
-        _several("pa_bits", pa_bits),
-        _several("schemes", schemes),
-        _several("cpus", cpus),
-        ipas,
-    )
+    axes = (_several("pa_bits", pa_bits), kernels, _several("cpus", cpus), ipas)
     for granule in sizes:
         offered = [va for size, va in KCONFIG_VA_BITS if size is granule]
-        for va, (pa, scheme, cpu, ipa) in product(
+        for va, (pa, kernel, cpu, ipa) in product(
             offered if vas is None else vas, product(*axes)
         ):
-            yield _Question(granule, va, pa, scheme, cpu, ipa)
+            yield question(granule, ipa, va, pa_bits=pa, kernel=kernel, cpu=cpu)
 
 
 @public
@@ -152,8 +207,9 @@ def survey(
     va_bits: Iterable[int] | None = None,
     pa_bits: Iterable[int] = (48,),
     schemes: Iterable[Scheme] = tuple(Scheme),
+    releases: Iterable[str] = (),
     cpus: Iterable[Cpu | None] = (None,),
-) -> list[dict[str, Plain]]:
+) -> list[SurveyRow]:
     """Return what KVM makes of every combination of some values, one row each.
 
     Args:
@@ -163,19 +219,21 @@ def survey(
             that Kconfig has offered with the page size.
         pa_bits: CONFIG_ARM64_PA_BITS: 48, 52 or both.
         schemes: How the kernels choose.
-        cpus: What bounds the answers; None among them asks for the kernel's own rules.
+        releases: Kernels that are asked with their own limits, beside the schemes.
+
+            .. versionadded:: 0.2.0
+        cpus: What bounds the answers; None among them asks whether some CPU gives the
+            width.
 
     Returns:
-        Flat dicts that all have the same keys: the question, whether it is
-        ``supported``, the numbers of the shape (None where it is refused), and for a
-        refusal the id of the first ``rule``, who it is ``limited_by`` and the whole
-        ``reason`` (empty where it is supported). Supported rows come first, and
-        otherwise rows are in the order of the grid: a data frame takes a column's
-        type from its first values.
+        Flat dicts that all have the same keys, see `SurveyRow`. Supported rows come
+        first, and otherwise rows are in the order of the grid: a data frame takes a
+        column's type from its first values.
 
     Raises:
         InvalidArgument: A value is outside its range.
         TypeError: A value has the wrong type.
+        UnsupportedCombination: A release is older than v3.18.
 
     >>> rows = survey(granules=[14], va_bits=[36], schemes=[Scheme.STATIC])
     >>> max(row["ipa_bits"] for row in rows if row["supported"])
@@ -183,26 +241,13 @@ def survey(
     >>> rows[-1]["rule"]
     'levels-exceed-host'
     """
+    kernels = [kernel_of_call(each, None) for each in _several("schemes", schemes)]
+    kernels += [kernel_of_call(None, each) for each in _several("releases", releases)]
     rows = [
-        _row(question)
-        for question in _questions(granules, ipa_bits, va_bits, pa_bits, schemes, cpus)
+        survey_row(_asked(case), _names(case.kernel), case.answer(), case.premises)
+        for case in _questions(kernels, granules, ipa_bits, va_bits, pa_bits, cpus)
     ]
     return sorted(rows, key=lambda row: not row["supported"])
-
-
-def _row(question: _Question) -> dict[str, Plain]:
-    answer = question.answer()
-    refused = isinstance(answer, tuple)
-    return {
-        **question.columns,
-        "scheme": question.scheme.value,
-        "supported": not refused,
-        **{name: None if refused else getattr(answer, name) for name in SHAPE_COLUMNS},
-        # Never None: a column of text that begins with gaps has no type.
-        "rule": answer[0].rule if isinstance(answer, tuple) else "",
-        "limited_by": answer[0].limited_by if isinstance(answer, tuple) else "",
-        "reason": _reason(answer) if isinstance(answer, tuple) else "",
-    }
 
 
 def _reason(violations: Sequence[Violation]) -> str:
@@ -214,58 +259,76 @@ def _reason(violations: Sequence[Violation]) -> str:
 
 @public
 def diff(
-    before: Scheme,
-    after: Scheme,
+    before: Scheme | str,
+    after: Scheme | str,
     *,
     granules: Iterable[int] | None = None,
     ipa_bits: Iterable[int] | None = None,
     va_bits: Iterable[int] | None = None,
     pa_bits: Iterable[int] = (48,),
     cpus: Iterable[Cpu | None] = (None,),
-) -> list[dict[str, Plain]]:
+) -> list[DiffRow]:
     """Return what changes from one kernel to another, one row a configuration.
 
     Args:
-        before: How the old kernel chooses.
-        after: How the new kernel does.
+        before: The old kernel: a scheme, or a release with its own limits.
+        after: The new kernel, likewise.
         granules: Page sizes, or page shifts; None for all three.
         ipa_bits: Widths of the guest's addresses in bits; None for 32..52.
         va_bits: Widths of the host's virtual addresses in bits, 25..52; None for those
             that Kconfig has offered with the page size.
         pa_bits: CONFIG_ARM64_PA_BITS: 48, 52 or both.
-        cpus: What bounds the answers; None among them asks for the kernel's own rules.
+        cpus: What bounds the answers; None among them asks whether some CPU gives the
+            width.
 
     Returns:
         Flat dicts for the configurations whose answer is another one: the question,
-        the two schemes, the ``change`` (``"now supported"``, ``"now refused"``,
+        the two kernels, the ``change`` (``"now supported"``, ``"now refused"``,
         ``"another shape"`` or ``"another reason"``), and both answers as text,
         ``before`` and ``after``. A configuration whose answer stays has no row.
 
     Raises:
         InvalidArgument: A value is outside its range.
         TypeError: A value has the wrong type.
+        UnsupportedCombination: A release is older than v3.18.
 
     >>> [row] = diff(Scheme.STATIC, Scheme.LPA2, granules=[14], ipa_bits=[41],
     ...              va_bits=[36])
     >>> row["change"], row["after"]
     ('now supported', '3 levels from level 1, 1 table, 256 B')
+    >>> {row["change"] for row in diff("5.14", "5.15", granules=[12], cpus=[Cpu(52)])}
+    {'another reason'}
     """
-    rows = []
-    for question in _questions(granules, ipa_bits, va_bits, pa_bits, (before,), cpus):
-        old, new = question.answer(), question.under(after).answer()
+    first, second = map(_kernel, (before, after))
+    grid = granules, ipa_bits, va_bits, pa_bits, cpus
+    rows: list[DiffRow] = []
+    for case in _questions([first], *grid):
+        later = evolve(case, kernel=second)
+        old, new = case.answer(), later.answer()
         change = _change(old, new)
         if change:
+            premises = dict.fromkeys((*case.premises, *later.premises))
             rows.append(
                 {
-                    **question.columns,
-                    "scheme_before": before.value,
-                    "scheme_after": after.value,
+                    **_asked(case),
+                    "scheme_before": _names(first)[0],
+                    "release_before": _names(first)[1],
+                    "scheme_after": _names(second)[0],
+                    "release_after": _names(second)[1],
                     "change": change,
                     "before": _answer_text(old),
                     "after": _answer_text(new),
+                    "premises": "; ".join(premises),
                 }
             )
     return rows
+
+
+def _kernel(named: Scheme | str) -> Kernel:
+    """Return the kernel of a scheme, or of a release."""
+    if isinstance(named, str) and not isinstance(named, Scheme):
+        return kernel_of_call(None, named)
+    return kernel_of_call(named, None)
 
 
 def _change(old: Answer, new: Answer) -> str:

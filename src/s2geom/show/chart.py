@@ -2,14 +2,25 @@
 """`survey_chart`: what is supported, of a survey, a host or a configuration."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from s2geom.compare.shape_facts import heading
-from s2geom.compare.survey import NO_CPU, shape_text, survey, whole
+from s2geom.compare.survey import (
+    NO_CPU,
+    AskedColumns,
+    SurveyRow,
+    shape_text,
+    survey,
+    survey_row,
+    whole,
+)
 from s2geom.core.errors import InvalidArgument, S2GeomError
 from s2geom.core.public import public
 from s2geom.core.wording import quoted, ranges
+from s2geom.cpu.sizes import IPA_MAXIMUM
 from s2geom.kernel.choose import Host
+from s2geom.kernel.limits import IPA_MINIMUM
 from s2geom.kernel.scheme import Scheme
 from s2geom.show.html import table
 from s2geom.show.svg import MARGIN, SMALL, Drawing, shorten, width_of
@@ -20,8 +31,10 @@ if TYPE_CHECKING:  # a host is drawn without loading the parser of configuration
 CELL_SIDE = 24
 MOST_LABEL = 380
 
-LINE_COLUMNS = ("granule", "va_bits", "pa_bits", "scheme", "cpu")
+LINE_COLUMNS = ("granule", "va_bits", "pa_bits", "scheme", "release", "cpu")
 """The columns that make a line of the chart; the IPA is the axis."""
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 FULL_SHIFT = 20
 """log2 of the PGD that fills a cell: 1 MiB, the largest that KVM has."""
@@ -49,12 +62,20 @@ def survey_chart(rows: Iterable[Mapping[str, object]]) -> str:
     return draw_chart(rows).svg()
 
 
-def draw_chart(rows: Iterable[Mapping[str, object]]) -> Drawing:
-    """Draw what is supported of the rows of a survey."""
+def draw_chart(
+    rows: Iterable[Mapping[str, object]], marked: Mapping[str, str] = NOTHING
+) -> Drawing:
+    """Draw what is supported of the rows of a survey.
+
+    Args:
+        rows: The rows.
+        marked: What is said beside the lines of some schemes and releases, by their
+            names.
+    """
     cells = _cells(rows)
     lines = _in_order(dict.fromkeys(line for line, _ in cells))
     widths = sorted({ipa_bits for _, ipa_bits in cells})
-    labels = {line: _label(line, lines) for line in lines}
+    labels = {line: _label(line, lines, marked) for line in lines}
     left = MARGIN + min(
         MOST_LABEL, max(90.0, *(width_of(label) for label in labels.values())) + 12
     )
@@ -70,7 +91,8 @@ def draw_chart(rows: Iterable[Mapping[str, object]]) -> Drawing:
             page = line[0]
             y += 24
             pen.words(MARGIN, y - 7, f"{page} pages", bold=True)
-        pen.words(MARGIN + 8, y + 16, shorten(labels[line], left - MARGIN - 12))
+        label = shorten(labels[line], left - MARGIN - 12)
+        pen.words(MARGIN + 8, y + 16, label, bold=_mark(line, marked) != "")
         fits = []
         for at, ipa_bits in enumerate(widths):
             row = cells.get((line, ipa_bits))
@@ -97,13 +119,13 @@ def _cells(
     for row in rows:
         if not isinstance(row, Mapping):
             raise TypeError(f"a row must be a mapping, got {quoted(row)}")
-        missing = {*LINE_COLUMNS, "ipa_bits", "supported"} - row.keys()
+        missing = {*LINE_COLUMNS, "ipa_bits", "supported"} - {*row, "release"}
         if missing:
             names = ", ".join(sorted(missing))
             raise InvalidArgument(
                 f"a row of a survey also has {names}, got {quoted(row)}"
             )
-        line = tuple(str(row[name]) for name in LINE_COLUMNS)
+        line = tuple(str(row.get(name) or "") for name in LINE_COLUMNS)
         cells[line, whole(row, "ipa_bits")] = row
     if not cells:
         raise InvalidArgument("rows must have at least one row")
@@ -120,25 +142,32 @@ def _in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
             order.setdefault(name, len(order))
 
     def rank(line: Line) -> list[int]:
-        granule, va_bits, pa_bits, scheme, cpu = line
+        granule, va_bits, pa_bits, scheme, release, cpu = line
         numbers = [
             int(bits) if bits.isdecimal() and len(bits) < 5 else order[bits]
             for bits in (va_bits, pa_bits)
         ]
-        return [order[granule], *numbers, order[scheme], order[cpu]]
+        kernel = order[scheme], order[release]
+        return [order[granule], *numbers, *kernel, order[cpu]]
 
     return tuple(sorted(lines, key=rank))
 
 
-def _label(line: Line, lines: Sequence[Line]) -> str:
-    """Return the name of a line: VA and scheme, and what differs between lines."""
-    _, va_bits, pa_bits, scheme, cpu = line
-    label = f"VA {va_bits} {scheme}"
+def _mark(line: Line, marked: Mapping[str, str]) -> str:
+    """Return what is said beside a line, empty where it is not marked."""
+    *_, scheme, release, _ = line
+    return marked.get(release or scheme, "")
+
+
+def _label(line: Line, lines: Sequence[Line], marked: Mapping[str, str]) -> str:
+    """Return the name of a line: VA and kernel, and what differs between lines."""
+    _, va_bits, pa_bits, scheme, release, cpu = line
+    label = f"VA {va_bits} " + (f"Linux {release}" if release else scheme)
     if len({other[2] for other in lines}) > 1:
         label += f", kernel PA {pa_bits}"
-    if {other[4] for other in lines} != {NO_CPU}:
+    if {other[-1] for other in lines} != {NO_CPU}:
         label += f", CPU {cpu}"
-    return label
+    return label + _mark(line, marked)
 
 
 def _counted(cells: Mapping[tuple[Line, int], Mapping[str, object]]) -> str:
@@ -209,16 +238,37 @@ def host_html(host: Host) -> str:
 
 def draw_host(host: Host) -> Drawing:
     """Draw the widths that a host supports under each scheme."""
-    return draw_chart(
-        survey(
-            granules=(host.granule,), va_bits=(host.va_bits,), pa_bits=(host.pa_bits,)
-        )
+    return draw_chart(_host_survey(host))
+
+
+def _host_survey(host: Host) -> list[SurveyRow]:
+    """Return what each scheme supports on a host."""
+    return survey(
+        granules=(host.granule,), va_bits=(host.va_bits,), pa_bits=(host.pa_bits,)
     )
 
 
 def draw_config(config: "KernelConfig") -> Drawing:
-    """Draw the widths that a configuration's host supports under each scheme."""
-    return draw_host(config.host)
+    """Draw the widths that the kernel supports, below those of each scheme."""
+    host, scheme = config.host, config.scheme
+    if config.release is None or scheme is None:
+        return draw_host(host)
+    asked = AskedColumns(
+        granule=str(host.granule),
+        page_shift=host.page_shift,
+        ipa_bits=0,
+        va_bits=host.va_bits,
+        pa_bits=host.pa_bits,
+        cpu=NO_CPU,
+    )
+    kernel = ("", config.release)
+    own = []
+    for width in range(IPA_MINIMUM, IPA_MAXIMUM + 1):
+        asked["ipa_bits"] = width
+        answer = config.check(width) or config.stage2(width)
+        own.append(survey_row(asked, kernel, answer, config.premises))
+    marked = {config.release: ", this kernel", scheme.value: ", its era"}
+    return draw_chart([*_host_survey(host), *own], marked)
 
 
 def config_html(config: "KernelConfig") -> str:
