@@ -118,7 +118,16 @@ def test_a_shape_that_there_is_not_is_a_refusal(run: Run, image: str) -> None:
 
     assert 1 == status
     assert out.startswith("not supported: a 41-bit IPA needs 3 stage-2 levels")
-    assert False is json.loads(run(*line, "--json")[1])["supported"]
+    data = run(*line, "--json").json
+    assert (False, "static") == (data["supported"], data["scheme"])
+    assert any("scheme static" in premise for premise in data["premises"])
+
+
+def test_a_word_that_names_no_shape_is_a_refusal(run: Run, image: str) -> None:
+    """TG0 = 3 is reserved."""
+    ran = run("dump", image, LOAD, "--vtcr 0x8002f558 --json")
+
+    assert (1, False) == (ran.status, ran.json["supported"])
 
 
 def test_dump_prints_every_mapping(run: Run, image: str) -> None:

@@ -14,13 +14,8 @@ from attrs import frozen
 from s2geom.cli.channels import image_path, name_of, progress_bar, read_text
 from s2geom.cli.kernel_question import cpu_of, kernel_text, question_of
 from s2geom.cli.options import LoadAddress
-from s2geom.cli.report import NOT_SUPPORTED, Report
-from s2geom.core.errors import (
-    InvalidArgument,
-    MemoryReadError,
-    UnreadableInput,
-    UnsupportedCombination,
-)
+from s2geom.cli.report import NOT_SUPPORTED, NoTables, Report
+from s2geom.core.errors import InvalidArgument, MemoryReadError, UnreadableInput
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
 from s2geom.core.wording import counted
@@ -107,7 +102,8 @@ def _geometry(args: Namespace, vtcr: VTCR_EL2 | None, report: Report) -> Geometr
     report.premises.append(f"the shape is that of {kernel_text(question.kernel)}")
     shape = question.answer()
     if not isinstance(shape, Geometry):
-        raise UnsupportedCombination(shape)
+        report.refuse(shape)
+        raise NoTables(report)
     return shape
 
 
@@ -381,8 +377,9 @@ def _summarize(report: Report, runs: Iterator[Mapping | Invalid]) -> None:
 def _compared(args: Namespace, tables: Tables) -> Report:
     """Compare the tables with what a kernel printed about them."""
     report, geometry = tables.report, tables.geometry
+    text = read_text(args.compare)
     try:
-        kernel = parse_kernel_dump(read_text(args.compare), ipa_bits=geometry.ipa_bits)
+        kernel = parse_kernel_dump(text, ipa_bits=geometry.ipa_bits)
     except UnreadableInput as error:
         raise UnreadableInput(f"{name_of(args.compare)}: {error}") from error
     releases = (columns_release(run.flags) for run in kernel)

@@ -26,8 +26,9 @@ from s2geom.tables.scan import scan
 
 
 def _regions_of(args: Namespace) -> tuple[Region, ...]:
+    text = read_text(args.map)
     try:
-        return parse_memory_map(read_text(args.map))
+        return parse_memory_map(text)
     except UnreadableInput as error:
         raise UnreadableInput(f"{name_of(args.map)}: {error}") from error
 

@@ -139,6 +139,18 @@ class Report:
             raise failure
 
 
+class NoTables(Exception):
+    """There is no shape, so there are no tables to look into.
+
+    Args:
+        report: The report that ends there, with the reasons.
+    """
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report)
+        self.report = report
+
+
 def columns(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     """Yield aligned lines: a header and rows; numbers stand right, words left.
 
