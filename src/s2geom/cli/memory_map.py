@@ -94,8 +94,8 @@ def parse_memory_map(text: str) -> tuple[Region, ...]:
         regions = tuple(_iomem(lines))
     elif any(_LOG.search(line) for _, line in lines):
         regions = tuple(_log(lines))
-    elif any(_REG.search(line) for _, line in lines):
-        regions = tuple(_memory_nodes(lines))
+    elif re.search(_REG, text):
+        regions = tuple(_memory_nodes(text))
     else:
         regions = tuple(_columns(lines))
     if not regions:
@@ -218,9 +218,12 @@ _LOG = re.compile(
     r"(node\s+[0-9]{1,4}): \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\]",
     re.ASCII | re.IGNORECASE,
 )
-_NODE = re.compile(r"([\w,.-]+(?:@[0-9a-fx]+)?)\s*\{", re.ASCII | re.IGNORECASE)
-_REG = re.compile(r"\breg\s*=\s*<([^>]*)>", re.ASCII)
-_CELLS = re.compile(r"#(address|size)-cells\s*=\s*<(?:0x)?0*([12])>", re.ASCII)
+_REG = r"\breg\s*=\s*(?P<reg>(?:<[^<>;{}]*>[\s,]*)+)"
+_TREE = re.compile(
+    r"(?P<opens>[\w,.@/-]+)\s*\{|(?P<closes>\})"
+    r"|#(?P<of>address|size)-cells\s*=\s*<\s*(?:0x)?0*(?P<cells>[12])\s*>|" + _REG,
+    re.ASCII,
+)
 
 
 def _log(lines: NumberedLines) -> Iterator[Region]:
@@ -232,20 +235,25 @@ def _log(lines: NumberedLines) -> Iterator[Region]:
             yield _range(number, first, last, "NORMAL", " ".join(match[1].split()))
 
 
-def _memory_nodes(lines: NumberedLines) -> Iterator[Region]:
+def _memory_nodes(text: str) -> Iterator[Region]:
     """Yield the ranges that ``reg`` of a device tree's memory nodes has."""
     cells = {"address": 2, "size": 2}  # as in nearly every tree for arm64
-    node = "memory"  # a fragment may have no braces at all
-    for number, line in lines:
-        declared = _CELLS.search(line)
-        if declared and node in {"memory", "/"}:
-            cells[declared[1]] = int(declared[2])
-        opened = _NODE.search(line)
-        if opened or line.strip().startswith("/"):
-            node = opened[1] if opened else "/"
-        match = _REG.search(line)
-        if match and node.partition("@")[0] == "memory":
-            yield from _reg(number, node, match[1].split(), cells)
+    nodes: list[str] = []  # from the root; a fragment may have no node at all
+    for match in _TREE.finditer(text):
+        if match["opens"]:
+            nodes.append(match["opens"])
+        elif match["closes"]:
+            del nodes[-1:]
+        elif nodes[1:] and nodes[:-1] != ["/"]:
+            continue  # in a device or in reserved memory
+        elif match["of"] and nodes in ([], ["/"]):
+            cells[match["of"]] = int(match["cells"])
+        elif match["reg"]:
+            node = nodes[-1] if nodes else "memory"
+            if node.partition("@")[0] == "memory":
+                number = text.count("\n", 0, match.start()) + 1
+                words = re.sub("[<>,]", " ", match["reg"]).split()
+                yield from _reg(number, node, words, cells)
 
 
 def _reg(
