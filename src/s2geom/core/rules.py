@@ -12,13 +12,9 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from s2geom.core.errors import LimitedBy, Violation, Violations, Ways
+from s2geom.core.errors import LimitedBy, Violation, Violations
 
 Case = TypeVar("Case")
-
-
-def _no_ways(_: object) -> Ways:
-    return ()
 
 
 @frozen(eq=False, repr=False)  # compared by identity: each method costs import time
@@ -35,8 +31,6 @@ class Rule(Generic[Case]):
         says: The sentence for a case that breaks it.
         fix: What to change then.
         source: Where it is written down.
-        ways: The changes of ``fix`` as pairs, see `Violation`; left out where the fix
-            is words alone.
     """
 
     id: str
@@ -48,7 +42,6 @@ class Rule(Generic[Case]):
     says: Callable[[Case], str]
     fix: Callable[[Case], str]
     source: str
-    ways: Callable[[Case], Ways] = _no_ways
 
 
 NONE_BROKEN = Violations()
@@ -73,7 +66,6 @@ def violations(rules: Iterable[Rule[Case]], case: Case) -> Violations:
             limit=rule.limit(case),
             fix=partial(rule.fix, case),
             source=rule.source,
-            ways=() if rule.ways is _no_ways else partial(rule.ways, case),
         )
         for rule in broken
     )
