@@ -4,7 +4,7 @@
 from collections.abc import Callable, Iterator
 from typing import Literal, TypeAlias, TypeVar, overload
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from s2geom.core.errors import (
     InvalidArgument,
@@ -54,6 +54,31 @@ class Mapping:
     attributes: Attributes
     level: int
     fwb: bool | None = fwb_field()
+
+
+_new = object.__new__
+_set_ipa, _set_address, _set_size, _set_attributes, _set_level, _set_fwb = (
+    vars(Mapping)[row.name].__set__ for row in fields(Mapping)
+)
+
+
+def _mapping(
+    ipa: int,
+    address: int,
+    size: int,
+    attributes: Attributes,
+    level: int,
+    fwb: bool | None,
+) -> Mapping:
+    """Return a `Mapping`, in half the time: a fragmented scan makes many."""
+    mapping = _new(Mapping)
+    _set_ipa(mapping, ipa)
+    _set_address(mapping, address)
+    _set_size(mapping, size)
+    _set_attributes(mapping, attributes)
+    _set_level(mapping, level)
+    _set_fwb(mapping, fwb)
+    return mapping
 
 
 @public
@@ -284,7 +309,7 @@ def _merged(engine: Scan, fwb: bool | None) -> Iterator[Mapping | Invalid]:
             address_end += size
             continue
         if ipa_end > 0 and address >= 0:
-            yield Mapping(ipa, address, ipa_end - ipa, attributes, level, fwb=fwb)
+            yield _mapping(ipa, address, ipa_end - ipa, attributes, level, fwb)
         elif ipa_end > 0:
             yield Invalid(ipa, ipa_end - ipa, bits, level)
         if run_bits != bits:
@@ -295,6 +320,6 @@ def _merged(engine: Scan, fwb: bool | None) -> Iterator[Mapping | Invalid]:
             ipa, address = start, address + start - ipa
     size = min(ipa_end, end) - ipa
     if ipa_end > 0 and address >= 0:
-        yield Mapping(ipa, address, size, attributes, level, fwb=fwb)
+        yield _mapping(ipa, address, size, attributes, level, fwb)
     elif ipa_end > 0:
         yield Invalid(ipa, size, bits, level)

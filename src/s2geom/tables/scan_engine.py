@@ -74,10 +74,17 @@ class Progression:
     _offset: int = field(init=False, default=0)  # where the image's count begins
     _before: int = field(init=False, default=0)  # its upper part, until the wrap
     _after: int = field(init=False, default=0)  # and from there
+    _missed: bool = field(init=False, default=False)  # whether the last table was none
 
     def matches(self, table: bytes, first: int) -> bool:
         """Return whether a table, whose first word is given, is one progression."""
         shift, span = self.shift, self.entries << self.shift
+        # Where tables are fragmented, the second word tells, for less than an image.
+        if self._missed and int.from_bytes(table[8:16], "little") != first + (
+            1 << shift
+        ):
+            return False
+        self._missed = True
         offset = first >> shift & (self.entries - 1)
         if offset:
             # The compare costs more here, and the last word tells nearly as much.
@@ -98,7 +105,8 @@ class Progression:
             changed = WORD_MASK
         self._offset, self._before, self._after = offset, before, after
         self._rewrite(changed & WORD_MASK)
-        return table == self._image
+        self._missed = table != self._image
+        return not self._missed
 
     def _rewrite(self, changed: int) -> None:
         """Make anew each column of the image in which a bit of the words changed."""
@@ -185,11 +193,12 @@ class Scan:
         limit = 1 << self.regime.output_bits
         layout = self.regime.layout
         moved, move_up = layout.moved_mask, layout.move_up
+        invalid = self.invalid
         last = layout.in_place_mask
         for shape, word, count, ipa in self._tables_from_root():
             level, shift, in_place, attributes, _, _, _ = shape
             size = count << shift
-            if not word & VALID:
+            if invalid and not word & VALID:
                 yield ipa, ipa - INVALID, size, word, level
                 continue
             # As AddressLayout.decode, of which a call would be a tenth of the time.
@@ -260,7 +269,6 @@ class Scan:
             first & TABLE_OR_PAGE == shape.leaf
             and high - low == count
             and shape.progression is not None
-            and int.from_bytes(table[8:16], "little") == first + (1 << shift)
             and shape.progression.matches(table, first)
         ):
             return iter(((shape, first, count, ipa),))
