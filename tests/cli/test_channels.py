@@ -10,7 +10,7 @@ import pytest
 from cli.running import Run
 
 from s2geom.cli import main as cli
-from s2geom.cli.channels import escaped, progress_bar
+from s2geom.cli.channels import complain, escaped, progress_bar
 
 LOAD = "--load 0x80000000"
 VTCR = "--vtcr 0x80023558"
@@ -219,3 +219,17 @@ def test_no_bar_is_drawn_among_the_lines_of_an_answer(
 
     assert progress_bar(streams=True) is None
     assert progress_bar(streams=False) is not None
+
+
+def test_an_error_does_not_stand_behind_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is cleared before it."""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    draw = progress_bar(streams=True)
+    assert draw is not None
+    draw(1, 2)
+    complain("s2geom: error: torn")
+
+    assert ["", f"[{'#' * 20:<40}]", " " * 42, "s2geom: error: torn\n"] == (
+        terminal.getvalue().split("\r")
+    )

@@ -123,6 +123,13 @@ def _silence(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+BAR = 40
+"""Characters of a progress bar."""
+
+NO_BAR = f"\r{' ' * (BAR + 2)}\r"
+"""What clears the line that a bar is on."""
+
+
 def drop_output() -> None:
     """Forget what is not written yet: its reader may be asleep."""
     if sys.stdout is not None:
@@ -142,12 +149,10 @@ def complain(*lines: str) -> None:
     if sys.stderr is None:
         return
     text = "".join(f"{_shortened(escaped(line))}\n" for line in lines)
+    if sys.stderr.isatty():  # a bar may be on the line
+        text = NO_BAR + text
     with suppress(OutputLost):
         _put(sys.stderr, text, flush=True)
-
-
-BAR = 40
-"""Characters of a progress bar."""
 
 
 def progress_bar(*, streams: bool) -> Callable[[int, int], object] | None:
@@ -171,7 +176,7 @@ def progress_bar(*, streams: bool) -> Callable[[int, int], object] | None:
             drawn = filled
             bar = f"\r[{'#' * filled:<{BAR}}]"
             if done == total:  # leave the line empty
-                bar += "\r" + " " * (BAR + 2) + "\r"
+                bar += NO_BAR
             with suppress(OutputLost):
                 _put(stream, bar, flush=True)
 
