@@ -254,6 +254,8 @@ def test_two_cpus_never_share_a_name() -> None:
             )
             for lpa in ((True, False) if pa_bits <= 48 else (None,))
         ),
+        Cpu(52, lpa2=True, lpa2_both_stages={Granule.K4}),
+        Cpu(52, lpa2=True, lpa2_both_stages=()),
     ]
     rows = survey(
         granules=[12], va_bits=[48], ipa_bits=[40], schemes=[Scheme.LPA2], cpus=cpus

@@ -288,8 +288,11 @@ def _config_rows(config: "KernelConfig") -> Iterable[Sequence[object]]:
     scheme = config.scheme
     yield "scheme", None if scheme is None else scheme.value, "the release"
     try:
-        widths = ranges(config.ipa_sizes().widths)
+        sizes = config.ipa_sizes()
     except S2GeomError as unknown:
         yield "guest IPA bits", None, str(unknown)
     else:
-        yield "guest IPA bits", widths, "the release's own rule, on the widest CPU"
+        words = "the release's own limits, on the widest CPU"
+        yield "guest IPA bits", ranges(sizes.widths), words
+        for premise in sizes.premises:
+            yield "premise", premise, "not in the file"
