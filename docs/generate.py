@@ -19,6 +19,7 @@ from s2geom.compare.shape_facts import SHAPE_FACTS, geometry_facts, heading
 from s2geom.core.units import size_text
 from s2geom.cpu.cpu import ANY_CPU
 from s2geom.kernel.limits import KCONFIG_VA_BITS, KERNEL_PA_BITS
+from s2geom.kernel.question import question
 from s2geom.show.ruler import draw_ruler
 
 IPA_BITS = range(32, 53)
@@ -57,6 +58,7 @@ WORD_MEANINGS = {
     "VTCR_EL2": "the word that programs stage 2, as this kernel writes it",
     "in this word": "what the word depends on beside the shape",
     "architecture": "whether Arm's rules allow the word",
+    "premise": "what the answer has to assume",
 }
 
 FAKE_MEANING = "the table that software saw above the root and no CPU ever walked"
@@ -115,7 +117,11 @@ def calculator_data() -> dict[str, Any]:
             return answers.number((False, said, shown, None))
         shape = host.stage2(ipa_bits, scheme=scheme, cpu=cpu)
         made = table("The tables", _tables(shape, host, scheme))
-        told = table("What the CPU is told", list(_register(shape, host, scheme, cpu)))
+        kernel = {"pa_bits": host.pa_bits, "scheme": scheme, "cpu": cpu}
+        asked = question(host.page_shift, ipa_bits, host.va_bits, **kernel)
+        word = [*_register(shape, host, scheme, cpu)]
+        word += [("premise", premise) for premise in asked.premises]
+        told = table("What the CPU is told", word)
         said = (sentences.number(heading(shape)),)
         picture = pictures.number(ruler(shape))
         return answers.number((True, said, (made, told), picture))

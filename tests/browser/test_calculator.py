@@ -209,7 +209,11 @@ def expected(
         "said": [summary],
         "tables": [
             ["The tables", *told],
-            ["What the CPU is told", *register(g, host, scheme, cpu)],
+            [
+                "What the CPU is told",
+                *register(g, host, scheme, cpu),
+                *premises(host, scheme, cpu),
+            ],
         ],
         "picture": [summary],
     }
@@ -263,6 +267,17 @@ def register(
     yield ["in this word", f"{meant}; HA {'clear' if old else 'set'}, VS clear"]
     said = "; ".join(why.message for why in word.lint(cpu))
     yield ["architecture", said or f"legal on {'some' if cpu is None else 'this'} CPU"]
+
+
+def premises(
+    host: s2.Host, scheme: s2.Scheme, cpu: s2.Cpu | None
+) -> Iterator[list[str]]:
+    """Yield what the answer assumes: the plainest CPU, where none is chosen."""
+    if cpu is None:
+        text = "no CPU was named: its PARange and page sizes are taken to suffice"
+        if scheme is s2.Scheme.LPA2 and host.granule is not s2.Granule.K64:
+            text += ", and LPA2 to be used above 48 bits alone"
+        yield ["premise", text]
 
 
 # Every answer
