@@ -191,7 +191,7 @@ def test_fit_of_a_map_names_the_region_that_costs_the_bits(
         "IPA needed       40 bits, for line 3 (mmio)",
         "without it       39 bits",
         "headroom         0 B to the end of the IPA space",
-        "fits in 36 bits  4 GiB of 528640 MiB, without all of ecam, mmio",
+        "fits in 36 bits  4 GiB of 528640 MiB; beyond them: ecam, mmio",
     ]
     data = run(line, "--json").json["fit"]
     assert ("mmio", 39, 3) == (
@@ -209,7 +209,7 @@ def test_fit_of_one_region(run: Run, tmp_path: Path) -> None:
     low = run(f"fit {tmp_path / 'low'} --page-size 4K").out
 
     assert "IPA needed       33 bits, for line 1 (ram)" in wide.splitlines()
-    assert "fits in 32 bits  3 GiB of 4 GiB, without all of ram" in wide.splitlines()
+    assert "fits in 32 bits  3 GiB of 4 GiB; beyond them: ram" in wide.splitlines()
     assert "without it" not in wide + low
     assert "fits in" not in low
 

@@ -161,7 +161,7 @@ def _room_text(regions: tuple[Region, ...], width: int, data: dict[str, Any]) ->
     left = [region.label for region, size in inside.items() if size < region.size]
     total = sum(region.size for region in regions)
     text = f"{size_text(room)} of {size_text(total)}"
-    return text + (f", without all of {', '.join(left)}" if left else "")
+    return text + (f"; beyond them: {', '.join(left)}" if left else "")
 
 
 # Tables
