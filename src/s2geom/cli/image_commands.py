@@ -107,6 +107,14 @@ def _geometry(args: Namespace, vtcr: VTCR_EL2 | None, report: Report) -> Geometr
     return shape
 
 
+OPTION_WORDS = {
+    "leave load out; readers.raw takes any file as it is": "leave --load out",
+    "byte (load)": "byte: --load ADDRESS",
+    "load must": "--load must",
+}
+"""What the library calls an argument, and what the command does."""
+
+
 def _memory(args: Namespace, report: Report) -> tuple[Read, int | None]:
     """Return what reads the memory, and the address of the one raw file."""
     loads: list[LoadAddress] = args.load or []
@@ -128,8 +136,11 @@ def _memory(args: Namespace, report: Report) -> tuple[Read, int | None]:
     path = report.resources.enter_context(image_path(args.image))
     try:
         reader = open_image(path, load)
-    except UnreadableInput as error:
-        raise UnreadableInput(str(error).replace(path, name_of(args.image))) from error
+    except (InvalidArgument, UnreadableInput) as error:
+        told = str(error).replace(path, name_of(args.image))
+        for theirs, ours in OPTION_WORDS.items():
+            told = told.replace(theirs, ours)
+        raise type(error)(told) from error
     return report.resources.enter_context(reader).read, load
 
 
