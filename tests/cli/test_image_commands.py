@@ -283,7 +283,8 @@ def test_memory_in_pieces(run: Run, image: str, tmp_path: Path) -> None:
         ("image --load 2G --csv --summary", "--csv has no effect beside --summary"),
         ("image --load 2G --to 1 --compare x", "--to has no effect beside --compare"),
         ("image --load 2G --compare /no/file", "cannot read /no/file"),
-        ("image --load 2G --compare image", "image"),
+        ("image --load 2G --compare image", "image is no text"),
+        ("image --load 2G --compare words", "words: line 1 is no line of"),
     ],
 )
 def test_memory_that_is_none_is_a_mistake(
@@ -292,6 +293,7 @@ def test_memory_that_is_none_is_a_mistake(
     """A sentence each, and no answer."""
     monkeypatch.chdir(Path(image).parent)
     Path("empty").touch()
+    Path("words").write_text("words")
     ran = run("dump", VTCR, words)
 
     assert (2, "") == (ran.status, ran.out)
