@@ -358,3 +358,19 @@ def test_fit_of_a_kernel_that_has_one_width(run: Run) -> None:
     assert "fits in" not in ran.out
     assert 40 == run(line, "--ram 64G --json").json["ipa_bits"]
     assert 1 == run(line, "--ram 2T").status
+
+
+def test_a_line_that_is_no_region_is_named_with_its_file(
+    run: Run, tmp_path: Path
+) -> None:
+    """Overlaps too, which `footprint` would count as one."""
+    path = tmp_path / "map"
+    for text, why in (
+        ("0, 4K, CODE, a\nnothing\n", "line 2: a region is ADDRESS, LENGTH, TYPE"),
+        ("0, 8K, CODE, a\n4K, 4K, CODE, b\n", "line 2 (b): 0x1000 to 0x1fff overlaps"),
+    ):
+        path.write_text(text)
+        ran = run(f"footprint {path} {SHAPE}")
+
+        assert (2, "") == (ran.status, ran.out)
+        assert ran.err.startswith(f"s2geom: error: {path}: {why}")
