@@ -347,11 +347,11 @@ class TableBuilder(Displayed):
         start, end = page_range(self._geometry, ipa, size)
         wanted = self._as_read(_attributes_or_default(attributes, required=True))
         hole, stretches = start, []
-        for run, found in self._mapped(self._tree.draft(), start, end):
+        for run, present in self._mapped(self._tree.draft(), start, end):
             if hole < run.ipa:
                 break
             first, hole = max(run.ipa, start), min(run.end, end)
-            if found != wanted:
+            if present != wanted:
                 parts = self._part(run, first, hole)
                 stretches.append((first, hole, [(part, wanted) for part in parts]))
         if hole < end:
@@ -377,13 +377,13 @@ class TableBuilder(Displayed):
         """
         start, end = page_range(self._geometry, ipa, size)
         stretches = []
-        for run, found in self._mapped(self._tree.draft(), start, end):
+        for run, present in self._mapped(self._tree.draft(), start, end):
             if run.level.number == LAST_LEVEL and not run.contiguous:
                 continue
             first, last = max(run.ipa, start), min(run.end, end)
             pa = run.pa + first - run.ipa
             pages = cover(self._levels[-1:], first, pa, last - first, groups=False)
-            stretches.append((first, last, [(part, _split(found)) for part in pages]))
+            stretches.append((first, last, [(part, _split(present)) for part in pages]))
         self._replace(_joined(stretches))
 
     # What comes of them
@@ -409,7 +409,7 @@ class TableBuilder(Displayed):
         """
         if not self._tree.record:
             raise InvalidArgument(
-                "steps are kept only where they are asked for: make the builder with "
+                "steps are recorded only on request: make the builder with "
                 "TableBuilder(geometry, base, record=True)"
             )
         return tuple(

@@ -120,8 +120,8 @@ def footprint(
     """Return the tables and bytes, by level, that a set of ranges takes.
 
     It is what `TableBuilder` builds when each range is one call of ``map``. Ranges
-    that overlap are one range, the same memory said twice. Ranges that only touch stay
-    two, as two memory slots do: no block reaches across.
+    that overlap are counted once. Ranges that only touch stay two, as two memory slots
+    do: no block reaches across.
 
     Args:
         geometry: The shape of the tables.

@@ -447,15 +447,15 @@ class Draft:
     def _take(self, count: int) -> list[Address]:
         """Take the lowest free places for tables."""
         tree, page = self.tree, self.tree.geometry.page_size
-        found: list[Address] = []
-        while tree.free and len(found) < count:
+        addresses: list[Address] = []
+        while tree.free and len(addresses) < count:
             address = tree.free[0]
             tree.taken.append(address)  # first, so that an exception loses no address
             heappop(tree.free)
             if self._is_free(address):
                 self.new[address] = b""  # taken, and not filled yet
-                found.append(address)
-        fresh = count - len(found)
+                addresses.append(address)
+        fresh = count - len(addresses)
         end, limit = self.next + fresh * page, 1 << tree.layout.address_bits
         if end > limit:
             raise InvalidArgument(
@@ -463,9 +463,9 @@ class Draft:
                 f"{tree.layout.address_bits}-bit addresses end at {limit:#x}; "
                 "use a lower base"
             )
-        found += range(self.next, end, page)
+        addresses += range(self.next, end, page)
         self.next = end
-        return found
+        return addresses
 
     def _is_free(self, address: Address) -> bool:
         if address in self.new:

@@ -91,7 +91,7 @@ class Descriptor:
         Args:
             word: 64 bits.
             geometry: The shape of the tables it is from.
-            level: Level of the table it was found in.
+            level: Level of the table that it stands in.
             lpa: FEAT_LPA: whether 64K descriptors have the 52-bit layout, as they also
                 do where the IPA is wider than 48 bits.
 

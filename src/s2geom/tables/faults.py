@@ -4,9 +4,7 @@
 from attrs import field, frozen
 
 from s2geom.core.display import Displayed
-from s2geom.core.errors import (
-    InvalidArgument,
-)
+from s2geom.core.errors import InvalidArgument
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import integer_within, unsigned
 from s2geom.core.public import loads_older_pickles, public
@@ -24,7 +22,7 @@ def _spell(address: int | None) -> str:
 @loads_older_pickles
 @frozen
 class Fault(Displayed):
-    """Why a walk found nothing.
+    """Why a walk failed.
 
     Args:
         kind: ``"translation"``, ``"address size"``, ``"access flag"``,

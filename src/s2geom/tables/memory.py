@@ -39,7 +39,7 @@ def _chunks(value: object) -> tuple[tuple[int, bytes | memoryview], ...]:
         raise TypeError(
             f"chunks must be a mapping of address to bytes, got {quoted(value)}"
         )
-    found = []
+    views = []
     for key, chunk in value.items():
         address = unsigned("address", key)
         view = _view(address, chunk)
@@ -49,15 +49,15 @@ def _chunks(value: object) -> tuple[tuple[int, bytes | memoryview], ...]:
                 f"has {len(view):#x} bytes"
             )
         if len(view):
-            found.append((address, view))
-    found.sort(key=lambda chunk: chunk[0])
-    for (below, view), (above, _) in pairwise(found):
+            views.append((address, view))
+    views.sort(key=lambda chunk: chunk[0])
+    for (below, view), (above, _) in pairwise(views):
         if below + len(view) > above:
             raise InvalidArgument(
                 f"chunks must not overlap, but the one at {below:#x} ends at "
                 f"{below + len(view):#x}, after the one at {above:#x} begins"
             )
-    return tuple(found)
+    return tuple(views)
 
 
 @public
@@ -115,9 +115,9 @@ class Memory:
         at = bisect_right(self._starts, address) - 1
         if at >= 0:  # nearly every read is inside one chunk
             start, chunk = self._chunks[at]
-            found = chunk[address - start : address - start + size]
-            if len(found) == size:
-                return bytes(found)
+            content = chunk[address - start : address - start + size]
+            if len(content) == size:
+                return bytes(content)
         # A message may have to show the numbers, so they must not be too long for it.
         address, size = integer("address", address), integer("size", size)
         return self._read_across(at, address, size)
@@ -174,17 +174,17 @@ def read_exactly(read: Read, address: int, size: int) -> bytes:
     return exactly(read(address, size), address, size)
 
 
-def exactly(found: object, address: int, size: int) -> bytes:
+def exactly(content: object, address: int, size: int) -> bytes:
     """Return what a caller's ``read`` returned as bytes, if it has the size asked."""
-    if type(found) is not bytes:
+    if type(content) is not bytes:
         try:
-            found = bytes(memoryview(found))  # type: ignore[arg-type]
+            content = bytes(memoryview(content))  # type: ignore[arg-type]
         except TypeError:
-            kind = type(found).__name__
+            kind = type(content).__name__
             message = f"read({address:#x}, {size}) must return bytes, got {kind}"
             raise TypeError(message) from None
-    if len(found) != size:
+    if len(content) != size:
         raise UnreadableInput(
-            f"read({address:#x}, {size}) must return {size} bytes, got {len(found)}"
+            f"read({address:#x}, {size}) must return {size} bytes, got {len(content)}"
         )
-    return found
+    return content

@@ -211,8 +211,8 @@ def scan(
     >>> shape = Geometry(12, 31, 2)  # two tables at level 2
     >>> blocks = (Descriptor.leaf(shape, 2, block << 21) for block in range(7, 1031))
     >>> pgd = b"".join(int(block).to_bytes(8, "little") for block in blocks)
-    >>> [found] = scan(shape, 0x4000, Memory({0x4000: pgd}).read)
-    >>> found.ipa, hex(found.output_address), hex(found.size), found.level
+    >>> [mapping] = scan(shape, 0x4000, Memory({0x4000: pgd}).read)
+    >>> mapping.ipa, hex(mapping.output_address), hex(mapping.size), mapping.level
     (0, '0xe00000', '0x80000000', 2)
     """
     engine = engine_of(

@@ -184,12 +184,12 @@ def _from_root(
         # Every bit of the start level's index counts: its tables are one array.
         at = table + ((ipa >> shift & (entries - 1)) << DESCRIPTOR_SHIFT)
         try:
-            found = read(at, 1 << DESCRIPTOR_SHIFT)
+            content = read(at, 1 << DESCRIPTOR_SHIFT)
         except MemoryReadError:
             return Fault(EXTERNAL_ABORT, level, ipa, at, fwb=fwb)
-        if type(found) is not bytes or len(found) != 1 << DESCRIPTOR_SHIFT:
-            found = exactly(found, at, 1 << DESCRIPTOR_SHIFT)
-        word = int.from_bytes(found, "little")
+        if type(content) is not bytes or len(content) != 1 << DESCRIPTOR_SHIFT:
+            content = exactly(content, at, 1 << DESCRIPTOR_SHIFT)
+        word = int.from_bytes(content, "little")
         kind = word & TABLE_OR_PAGE
         # As AddressLayout.decode, whose call would cost as much as all the rest here.
         high = (word & moved) << move_up
