@@ -2,13 +2,12 @@
 """`check_walker`: each bug is found, and a right walker never complained of."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import hypothesis.core
 import pytest
 from attrs import define
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies.drawing import drawn
 
@@ -16,22 +15,6 @@ import s2geom as s2
 from s2geom import Geometry, Granule
 from s2geom import strategies as s2st
 from s2geom.strategies import CorruptImage, TableImage, check_walker, suites
-
-SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
-
-settings.register_profile("seeded", derandomize=False, database=None)
-
-
-@pytest.fixture(params=SEEDS)
-def seed(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """Let hypothesis begin with a seed, as its option ``--hypothesis-seed`` does."""
-    monkeypatch.setattr(hypothesis.core, "global_force_seed", request.param)
-    before = settings.get_current_profile_name()
-    settings.load_profile("seeded")
-    yield
-    settings.load_profile(before)
 
 
 @define
@@ -123,10 +106,8 @@ BUGS = {
 
 @pytest.mark.usefixtures("seed")
 @pytest.mark.parametrize("bug", BUGS)
-def test_each_bug_is_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_bug_is_found(bug: str) -> None:
     """In each of twelve runs of 100 examples."""
-    monkeypatch.setattr(suites, "PHASES", (Phase.generate,))
-
     with pytest.raises(AssertionError, match=r"walk must return .*\n"):
         check_walker(BUGS[bug])
 

@@ -237,23 +237,33 @@ def _placements(
     levels.
     """
     page = geometry.page_size
-    leaves = [level for level in geometry.table_levels[::-1] if level.leaf]
-    # A fifth to a third of the ranges are pages, the rest blocks.
-    level = draw(st.sampled_from(leaves + leaves[1:] if blocks else leaves[:1]))
+    levels = [
+        level
+        for level in geometry.table_levels[::-1]
+        if level.entry_size <= geometry.ipa_size
+    ]
+    leaves = [level for level in levels if level.leaf]
+    # Pages, blocks of each size, and what is too large for one block.
+    kinds = [*levels[: len(leaves) + 1], *leaves[1:]] if blocks else leaves[:1]
+    level = draw(st.sampled_from(kinds))
     unit = level.entry_size
     slots = geometry.ipa_size // unit
     most = min(slots, max(2, level.contiguous + 1))
     count = draw(st.sampled_from((1, most)) | st.integers(1, most))
+    alignment = unit
+    if draw(st.sampled_from((False, False, False, False, True))):
+        # Output addresses that allow no block this large, but many smaller leaves.
+        alignment = levels[max(0, levels.index(level) - 1)].entry_size
+        count = 1
     seam = (geometry.pgdir_size << geometry.stride) // unit
     last = slots - count
     edges = sorted({0, min(max(0, seam - 1), last), last})
     first = draw(st.sampled_from(edges) | st.integers(0, last))
-    target = draw(output_addresses(geometry, unit, count * unit))
+    target = draw(output_addresses(geometry, alignment, count * unit))
     before, after = (draw(st.sampled_from((0, 0, 0, 1, 3))) * page for _ in range(2))
     values = draw(st.sampled_from(READABLE if attributes else READABLE[:1]))
     if level.number == LAST_LEVEL:
         before = after = 0
-    # In blocks, both addresses have the same place.
     return (
         first * unit + before,
         target + before,

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""`seed`: the same test under twelve seeds of hypothesis, two of them always."""
+
+from collections.abc import Iterator
+
+import hypothesis.core
+import pytest
+from hypothesis import Phase, settings
+
+from s2geom.strategies import suites
+
+SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
+
+settings.register_profile("seeded", derandomize=False, database=None)
+
+
+@pytest.fixture(params=SEEDS)
+def seed(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Begin with a seed, as ``--hypothesis-seed`` does, and do not shrink."""
+    monkeypatch.setattr(hypothesis.core, "global_force_seed", request.param)
+    monkeypatch.setattr(suites, "PHASES", (Phase.generate,))
+    before = settings.get_current_profile_name()
+    settings.load_profile("seeded")
+    yield
+    settings.load_profile(before)
