@@ -154,7 +154,7 @@ def test_a_reserved_descriptor_is_shown_as_corrupt() -> None:
         check_walker(BUGS["reserved taken for a page"])
 
     assert "image = CorruptImage(TableImage(Geometry(" in str(caught.value)
-    assert "walk must return None at 0x0, inside the reserved" in str(caught.value)
+    assert "walk must return None at 0x0, under the reserved" in str(caught.value)
 
 
 def test_a_loop_of_tables_ends() -> None:

@@ -105,9 +105,13 @@ def _config_texts(draw: DrawFn, host: Host | None, legal: bool | None) -> str:
     return ways[draw(st.sampled_from(sorted(ways)))](text)
 
 
-def kernel_configs() -> SearchStrategy[KernelConfig]:
-    """Return a strategy for kernel configurations, read from text."""
-    return config_texts().map(KernelConfig.from_text)
+@st.composite
+def kernel_configs(draw: DrawFn) -> KernelConfig:
+    """Return a strategy for kernel configurations, read from text.
+
+    To see the text of a failing example, draw one of `config_texts` and read it.
+    """
+    return KernelConfig.from_text(draw(config_texts()))
 
 
 def ipa_sizes() -> SearchStrategy[IpaSizes]:

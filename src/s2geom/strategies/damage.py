@@ -111,9 +111,9 @@ class CorruptImage(Pasted):
         size = self.geometry.level(self.level).entry_size
         last = min(self.ipa | (size - 1), self.geometry.ipa_size - 1)
         return {
-            self.ipa & -size: f"the first byte of the {self.kind}",
-            last: f"the last byte of the {self.kind}",
-            self.ipa: f"inside the {self.kind}",
+            self.ipa & -size: f"the first byte under the {self.kind}",
+            last: f"the last byte under the {self.kind}",
+            self.ipa: f"under the {self.kind}",
         }
 
     def addresses(self) -> SearchStrategy[int]:

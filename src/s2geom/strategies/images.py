@@ -244,14 +244,15 @@ def _placements(
     ]
     leaves = [level for level in levels if level.leaf]
     # Pages, blocks of each size, and what is too large for one block.
-    kinds = [*levels[: len(leaves) + 1], *leaves[1:]] if blocks else leaves[:1]
-    level = draw(st.sampled_from(kinds))
+    kinds = levels[: len(leaves) + 1] + levels[1 : len(leaves) + 1]
+    level = draw(st.sampled_from(kinds if blocks else leaves[:1]))
     unit = level.entry_size
     slots = geometry.ipa_size // unit
     most = min(slots, max(2, level.contiguous + 1))
     count = draw(st.sampled_from((1, most)) | st.integers(1, most))
     alignment = unit
-    if draw(st.sampled_from((False, False, False, False, True))):
+    skewed = draw(st.sampled_from((False, False, False, True)))
+    if skewed and level.leaf:
         # Output addresses that allow no block this large, but many smaller leaves.
         alignment = levels[max(0, levels.index(level) - 1)].entry_size
         count = 1
@@ -262,7 +263,7 @@ def _placements(
     target = draw(output_addresses(geometry, alignment, count * unit))
     before, after = (draw(st.sampled_from((0, 0, 0, 1, 3))) * page for _ in range(2))
     values = draw(st.sampled_from(READABLE if attributes else READABLE[:1]))
-    if level.number == LAST_LEVEL:
+    if level.number == LAST_LEVEL or skewed or not level.leaf:
         before = after = 0
     return (
         first * unit + before,
