@@ -10,6 +10,7 @@ from hypothesis.strategies import SearchStrategy
 from s2geom.build.builder import Step, TableBuilder
 from s2geom.build.footprint import Footprint, LevelCount, TableCount
 from s2geom.compare.policies import POLICIES, Policy, PolicyChoice, PolicyRow
+from s2geom.compare.survey import DiffRow, SurveyRow
 from s2geom.core.errors import Violation, Violations
 from s2geom.core.geometry import Choices, Geometry, IpaIndex, Level
 from s2geom.core.granule import Granule
@@ -39,10 +40,12 @@ from s2geom.strategies.images import TableImage, table_images
 from s2geom.strategies.machines import (
     broken_limits,
     cpus,
+    diff_rows,
     fake_pgds,
     granules,
     hosts,
     schemes,
+    survey_rows,
     violations,
 )
 from s2geom.strategies.results import (
@@ -85,6 +88,7 @@ BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
     Columns: columns,
     Descriptor: descriptors,
     FakePgd: fake_pgds,
+    DiffRow: diff_rows,
     ESR_EL2: lambda: register_words(ESR_EL2),
     Fault: lambda: walks().filter(lambda answer: isinstance(answer, Fault)),
     Footprint: footprints,
@@ -129,6 +133,7 @@ BY_TYPE: dict[type, Callable[[], SearchStrategy[Any]]] = {
             image.builder(record=True).changes() or [Step("barrier", 0, 0)]
         )
     ),
+    SurveyRow: survey_rows,
     TableBuilder: lambda: table_images().map(TableImage.builder),
     TableCount: _counts,
     TableImage: table_images,

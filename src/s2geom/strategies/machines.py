@@ -3,9 +3,11 @@
 
 from typing import Any
 
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from s2geom.compare.survey import DiffRow, SurveyRow, diff, survey
 from s2geom.core.errors import Violation, Violations
 from s2geom.core.granule import Granule
 from s2geom.cpu.cpu import Cpu
@@ -118,3 +120,26 @@ def fake_pgds() -> SearchStrategy[FakePgd]:
         st.integers(IPA_MINIMUM, IPA_MAXIMUM),
         st.integers(VA_MINIMUM, VA_MAXIMUM),
     )
+
+
+@st.composite
+def survey_rows(draw: DrawFn) -> SurveyRow:
+    """Return a strategy for rows of `survey`, refused ones included."""
+    host, scheme = draw(hosts(legal=True)), draw(schemes())
+    [row] = survey(
+        granules=[host.granule],
+        ipa_bits=[draw(st.integers(IPA_MINIMUM, IPA_MAXIMUM))],
+        va_bits=[host.va_bits],
+        schemes=[scheme],
+    )
+    return row
+
+
+@st.composite
+def diff_rows(draw: DrawFn) -> DiffRow:
+    """Return a strategy for rows of `diff`: what two schemes answer differently."""
+    after = draw(st.sampled_from([*Scheme][1:]))
+    host = draw(hosts(legal=True))
+    rows = diff(Scheme.FAKE_PGD, after, granules=[host.granule], va_bits=[host.va_bits])
+    assume(rows)
+    return draw(st.sampled_from(rows))
