@@ -165,8 +165,12 @@ class UnsupportedCombination(S2GeomError):
         self, violations: Sequence[Violation], widest_ipa_bits: int | None = None
     ) -> None:
         # The arguments of an exception are what pickle and repr give back.
-        widest = () if widest_ipa_bits is None else (widest_ipa_bits,)
-        super().__init__(Violations(violations), *widest)
+        if not isinstance(violations, Violations):
+            violations = Violations(violations)
+        if widest_ipa_bits is None:
+            super().__init__(violations)
+        else:
+            super().__init__(violations, widest_ipa_bits)
 
     @property
     def violations(self) -> Violations:

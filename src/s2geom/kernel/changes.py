@@ -14,7 +14,7 @@ LATEST_STABLE = 1 << 20
 """Third number of "some late release of this branch, whichever"."""
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Change:
     """A commit that changed a limit.
 

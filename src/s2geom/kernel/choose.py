@@ -21,14 +21,14 @@ from s2geom.kernel.scheme import Scheme
 from s2geom.kernel.ways import WIDTHS
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Refusal:
-    """The answer no; why, and what would pass, is worked out when it is wanted."""
+    """The answer no; why is worked out when somebody wants to know."""
 
     asked: Question
     ipa_bits: int
     _violations: Violations | None = None
-    _widest: int | None = -1
+    _facts: tuple[Violations, int | None] | None = None
 
     @property
     def violations(self) -> Violations:
@@ -38,10 +38,10 @@ class Refusal:
         return self._violations
 
     def raised(self) -> UnsupportedCombination:
-        """Return the exception that says so."""
-        if self._widest == -1:
-            self._widest = self.asked.widest()
-        return UnsupportedCombination(self.violations, self._widest)
+        """Return a new exception that says so."""
+        if self._facts is None:
+            self._facts = self.violations, self.asked.widest()
+        return UnsupportedCombination(*self._facts)
 
 
 _ANSWERS: dict[

@@ -56,7 +56,7 @@ KCONFIG_VA_BITS: dict[tuple[Granule, int], tuple[int, int]] = {
 """The VA widths that arch/arm64/Kconfig has offered, and since which release."""
 
 
-@frozen
+@frozen(eq=False, repr=False, init=False)  # `Question` has the rest
 class KvmCase:
     """A host, a kernel, a guest's width and perhaps a CPU: what the rows look at."""
 

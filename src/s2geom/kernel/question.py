@@ -10,7 +10,7 @@ answer is a `Geometry`, or every limit in its way: first KVM's own, by the table
 from functools import lru_cache, partial
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from s2geom.core.errors import InvalidArgument, Violation, Violations, Ways
 from s2geom.core.geometry import Geometry
@@ -37,7 +37,7 @@ from s2geom.kernel.ways import WIDTHS, candidates, written
 Answer = Geometry | Violations
 
 
-@frozen
+@frozen(repr=False)
 class Question(KvmCase):
     """A configuration, as KVM is asked about it.
 
@@ -70,12 +70,13 @@ class Question(KvmCase):
 
     def shapes(self) -> dict[int, Geometry]:
         """Return the shape of every width that passes every limit, this one or not."""
-        place = self._place()
-        return {
-            width: place.tree(width)[0]
-            for width in range(IPA_MINIMUM, place.ceiling + 1)
-            if place.supports(self if width == self.ipa_bits else self.at(width))
-        }
+        place, shapes = self._place(), {}
+        for width in range(IPA_MINIMUM, place.ceiling + 1):
+            shape, illegal = place.tree(width)
+            # Most places have no row that looks at the question again.
+            if not illegal and (place.is_open or place.supports(self.at(width))):
+                shapes[width] = shape
+        return shapes
 
     def at(self, ipa_bits: int) -> "Question":
         """Return the question with another width."""
@@ -126,10 +127,16 @@ class Question(KvmCase):
         Returns:
             32..52 bits, or None when no width does.
         """
-        widest = KVM_PHYS_SHIFT if self.kernel.has_one_width else self._place().ceiling
+        place = self._place()
+        if place.widest == 0:
+            place.widest = self._widest(place)
+        return place.widest
+
+    def _widest(self, place: "_Place") -> int | None:
+        widest = KVM_PHYS_SHIFT if self.kernel.has_one_width else place.ceiling
         # Where the lowest ceiling is refused, it is by a limit that is no ceiling,
         # and such a limit refuses every narrower IPA too.
-        fits = widest >= IPA_MINIMUM and not self.at(widest).violations()
+        fits = widest >= IPA_MINIMUM and place.supports(self.at(widest))
         return widest if fits else None
 
     def supported(self) -> tuple[int, ...]:
@@ -206,15 +213,22 @@ def _ways(question: Question, rule: str) -> Ways:
 
 def _told(question: Question, broken: KvmLimit | Violation) -> Violation:
     """Return a violation whose fix is one for the question."""
-    if isinstance(broken, Violation):
-        facts = broken.rule, partial(str, broken), broken.limited_by
-        given, limit = broken.given, broken.limit
-    else:
-        facts = broken.id, partial(broken.message, question), broken.limited_by
+    if isinstance(broken, KvmLimit):
+        rule, message = broken.id, partial(broken.message, question)
         given, limit = broken.given(question), broken.limit(question)
-    rule = facts[0]
-    fix, ways = partial(_fix, question, rule), partial(_ways, question, rule)
-    return Violation(*facts, given, limit, fix, broken.source, ways)
+    else:
+        rule, message = broken.rule, partial(str, broken)
+        given, limit = broken.given, broken.limit
+    return Violation(
+        rule,
+        message,
+        broken.limited_by,
+        given,
+        limit,
+        partial(_fix, question, rule),
+        broken.source,
+        partial(_ways, question, rule),
+    )
 
 
 def _fix(question: Question, rule: str) -> str:
@@ -243,7 +257,7 @@ _START_LEVEL_RULES = frozenset(
 _Tree = tuple[Geometry, Violations]
 
 
-@frozen(eq=False, repr=False)
+@define(eq=False, repr=False)
 class _Place:
     """A host, a kernel and a CPU: what a question asks beside the width.
 
@@ -253,7 +267,12 @@ class _Place:
         ceiling: The widest IPA that no ceiling cuts off, the architecture's included.
         refuses_all: Whether a row that looks at no width refuses every guest.
         others: The rows that look at the width and have no ceiling.
+        is_open: Whether neither of these two refuses anything.
+        may_have_lpa2: Whether KVM uses LPA2 descriptors if the width needs them.
         trees: Shapes on that CPU, with the rules of the architecture they break.
+        host_levels: Levels of the host's own page tables.
+        minimum_levels: Fewest levels that the kernel chooses.
+        widest: The widest IPA that passes every limit; 0 as long as nobody asked.
     """
 
     case: KvmCase
@@ -261,8 +280,12 @@ class _Place:
     ceiling: int
     refuses_all: bool
     others: tuple[KvmLimit, ...]
+    is_open: bool
     may_have_lpa2: bool
     trees: dict[tuple[Granule, int, int, bool], _Tree]
+    host_levels: int
+    minimum_levels: int
+    widest: int | None = 0
 
     @classmethod
     def of(cls, case: KvmCase) -> "_Place":
@@ -275,14 +298,19 @@ class _Place:
         if case.granule is not Granule.K64 and not may_have_lpa2:
             ceiling = min(ceiling, IPA_WITHOUT_LPA2)
         plain = [row for row, bits in rows if bits is None and not row.from_below]
+        refuses_all = any(row.breaks(case) for row in plain if row.of_any_width)
+        others = tuple(row for row in plain if not row.of_any_width)
         return cls(
             case,
             rows,
             ceiling,
-            any(row.breaks(case) for row in plain if row.of_any_width),
-            tuple(row for row in plain if not row.of_any_width),
+            refuses_all,
+            others,
+            not refuses_all and not others,
             may_have_lpa2,
             _TREES.setdefault(case.cpu, {}),
+            case.host_levels,
+            _MINIMUM_LEVELS[case.kernel.scheme],
         )
 
     def supports(self, case: KvmCase) -> bool:
@@ -305,13 +333,13 @@ class _Place:
     def tree(self, ipa_bits: int) -> _Tree:
         """Return the shape that KVM would choose, and the rules that it breaks."""
         case = self.case
-        granule, scheme = case.granule, case.kernel.scheme
-        if scheme is Scheme.FAKE_PGD:
-            fake = fake_pgd_below(granule, ipa_bits, case.host_levels)
+        granule = case.granule
+        if case.kernel.scheme is Scheme.FAKE_PGD:
+            fake = fake_pgd_below(granule, ipa_bits, self.host_levels)
             start_level = fake.geometry.start_level
         else:
             levels = granule.stage2_levels_for(ipa_bits)
-            start_level = LAST_LEVEL + 1 - max(levels, _MINIMUM_LEVELS[scheme])
+            start_level = LAST_LEVEL + 1 - max(levels, self.minimum_levels)
         # Without a CPU, LPA2 only where the width needs it.
         lpa2 = self.may_have_lpa2 and (
             case.cpu is not None or ipa_bits > IPA_WITHOUT_LPA2

@@ -8,8 +8,7 @@ assumed for that.
 """
 
 import re
-
-from attrs import frozen
+from typing import NamedTuple
 
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.wording import quoted
@@ -18,12 +17,12 @@ from s2geom.kernel.changes import LATEST_STABLE, Version
 NEWEST_READ = (7, 3)
 """The newest release whose source was read for this package."""
 
-_RELEASE = re.compile(r"v?(\d{1,3})\.(\d{1,5})(?:\.(\d{1,5}))?(?!\d)", re.ASCII)
-_ABI = re.compile(r"v?\d+\.\d+\.0-\d", re.ASCII)
+# Compiled at first use: an import pays for what it may never need.
+_RELEASE = r"v?(\d{1,3})\.(\d{1,5})(?:\.(\d{1,5}))?(?!\d)"
+_ABI = r"v?\d+\.\d+\.0-\d"
 
 
-@frozen(eq=False)
-class VendorCode:
+class VendorCode(NamedTuple):
     """Code of a vendor under another number than upstream's.
 
     Args:
@@ -76,7 +75,7 @@ def parse_release(release: str) -> Version:
     """
     if not isinstance(release, str):
         raise TypeError(f"release must be text such as '6.1', got {quoted(release)}")
-    found = _RELEASE.match(release)
+    found = re.match(_RELEASE, release, re.ASCII)
     if found is None:
         raise InvalidArgument(f"release must begin like '6.1', got {quoted(release)}")
     return int(found[1]), int(found[2]), int(found[3] or 0)
@@ -107,7 +106,7 @@ def code_of(release: str, *options: str) -> tuple[Version, tuple[str, ...]]:
     if version[:2] > NEWEST_READ:
         newest = f"v{NEWEST_READ[0]}.{NEWEST_READ[1]}"
         return version, (f"{branch} decides as {newest}, the newest that was read",)
-    if _ABI.match(release):
+    if re.match(_ABI, release, re.ASCII):
         premise = f"{release} has every stable back-port of {branch}"
         return (*version[:2], LATEST_STABLE), (premise,)
     return version, ()

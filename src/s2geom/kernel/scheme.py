@@ -171,7 +171,7 @@ def _successor(scheme: Scheme) -> Scheme | None:
 # A kernel, named by its scheme or by its release
 
 
-@frozen(eq=False)  # `kernel_of` gives one for each release
+@frozen(eq=False, repr=False)  # `kernel_of` gives one for each release
 class Kernel:
     """A kernel, as the table of limits is asked about it.
 
