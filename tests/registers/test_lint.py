@@ -418,7 +418,8 @@ def test_the_form_of_the_base_depends_on_the_cpu_too() -> None:
     assert ["root-misaligned"] == rules(
         word.lint(Cpu(48), geometry=wide_64k, pa_bits=52)
     )
-    assert ["root-above-output-size"] == rules(word.lint(geometry=lpa2))
+    assert ["root-above-output-size"] == rules(word.lint(geometry=lpa2, pa_bits=48))
+    assert () == word.lint(geometry=lpa2)
     assert ["root-misaligned"] == rules(word.lint(Cpu(48), geometry=lpa2))
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import s2geom
 from s2geom import (
     ID_AA64MMFR0_EL1,
+    STE,
     VTCR_EL2,
     VTTBR_EL2,
     Cpu,
@@ -845,3 +846,24 @@ def test_a_geometry_is_no_word_of_an_id_register() -> None:
     """No call makes one, so none is named."""
     with pytest.raises(TypeError, match=r"\(Geometry\)$"):
         ID_AA64MMFR0_EL1.from_int(Geometry(K4, 40, 1))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("shape", "pa_bits"),
+    [
+        (Geometry(K4, 40, 1), 48),
+        (Geometry(K64, 52, 1), 48),
+        (Geometry(K4, 40, 1, lpa2=True), 52),
+        (Geometry(K16, 52, 0, lpa2=True), 52),
+    ],
+)
+def test_ps_is_52_bits_with_lpa2_and_48_without(shape: Geometry, pa_bits: int) -> None:
+    """Unless it is given, so that a word of LPA2 tables may have a root above 48."""
+    root = 1 << pa_bits - 1
+
+    assert pa_bits == VTCR_EL2.for_geometry(shape).pa_bits
+    assert pa_bits == STE.for_geometry(shape, root).pa_bits
+    assert 44 == VTCR_EL2.for_geometry(shape, 44).pa_bits
+    vttbr = VTTBR_EL2.for_geometry(shape, root)
+    assert root == vttbr.root(shape)
+    assert () == vttbr.lint(geometry=shape)

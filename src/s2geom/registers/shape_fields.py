@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from attrs import frozen
 
+from s2geom.core.address_form import NARROW, WIDE
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import Granule
@@ -18,7 +19,7 @@ from s2geom.core.numbers import integer
 from s2geom.core.rules import Case, Rule
 from s2geom.core.wording import bits
 from s2geom.cpu.cpu import ANY_CPU
-from s2geom.cpu.sizes import LPA2_START_LEVELS
+from s2geom.cpu.sizes import LPA2_START_LEVELS, address_bits
 
 GRANULES = {0: Granule.K4, 1: Granule.K64, 2: Granule.K16}
 """VTCR_EL2.TG0; 3 is reserved. (TG1 of stage 1 counts otherwise.)"""
@@ -280,6 +281,18 @@ SHAREABILITY = {0: "non-shareable", 2: "outer shareable", 3: "inner shareable"}
 WALK_SHAREABILITY = {
     code: f"table walks are {name}" for code, name in SHAREABILITY.items()
 }
+
+
+def output_bits_of(pa_bits: int | None, shape: Geometry | None) -> int:
+    """Return a size of PS in bits: for None, 52 with LPA2 and 48 without.
+
+    Raises:
+        InvalidArgument: It is none of the sizes.
+        TypeError: It is no integer.
+    """
+    if pa_bits is None:
+        return WIDE if shape is not None and shape.lpa2 else NARROW
+    return address_bits("pa_bits", pa_bits)
 
 
 def vmid_bits_of(value: object) -> int:

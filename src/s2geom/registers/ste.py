@@ -20,7 +20,7 @@ from s2geom.core.rules import violations
 from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import ANY_CPU, Cpu
 from s2geom.cpu.sizes import PARANGE, address_bits
-from s2geom.registers.shape_fields import WalkFields, vmid_bits_of
+from s2geom.registers.shape_fields import WalkFields, output_bits_of, vmid_bits_of
 from s2geom.registers.ste_fields import StreamTableEntry
 from s2geom.registers.ste_rules import (
     COMPANION_RULES,
@@ -108,7 +108,11 @@ class STE(StreamTableEntry):
 
     @classmethod
     def for_geometry(
-        cls, geometry: Geometry, root: int, pa_bits: int = 48, vmid: int = 0
+        cls,
+        geometry: Geometry,
+        root: int,
+        pa_bits: int | None = None,
+        vmid: int = 0,
     ) -> "STE":
         """Return the entry's stage 2 for tables at an address.
 
@@ -119,8 +123,9 @@ class STE(StreamTableEntry):
             geometry: The shape of the tables; ``lpa2`` becomes S2DS.
             root: Physical address of the first table in bytes, a multiple of the
                 root's size.
-            pa_bits: The S2PS field, as a size: 32, 36, 40, 42, 44, 48, 52 or 56 bits.
-                It bounds output addresses and ``root``, and never the IPA.
+            pa_bits: The S2PS field, as a size: 32, 36, 40, 42, 44, 48, 52 or 56 bits;
+                None is 52 with LPA2, else 48. It bounds output addresses and ``root``,
+                and never the IPA.
             vmid: 0..65535; above 255 for SMMUs with 16-bit VMIDs.
 
         Raises:
@@ -133,6 +138,7 @@ class STE(StreamTableEntry):
         """
         walk = WalkFields.of(geometry_of(geometry))
         address = unsigned("root", root)
+        size = output_bits_of(pa_bits, geometry)
         entry = cls(
             s2vmid=vmid,
             s2t0sz=walk.t0sz,
@@ -141,7 +147,7 @@ class STE(StreamTableEntry):
             s2or0=1,
             s2sh0=3,
             s2tg=walk.tg,
-            s2ps=PARANGE.index(address_bits("pa_bits", pa_bits)),
+            s2ps=PARANGE.index(size),
             s2aa64=1,
             s2ptw=1,
             s2r=1,
@@ -149,7 +155,7 @@ class STE(StreamTableEntry):
             s2ds=walk.ds,
             s2ttb=address & S2TTB_MASK,
         )
-        broken = violations(ROOT_RULES, EntryBase(address, geometry, pa_bits))
+        broken = violations(ROOT_RULES, EntryBase(address, geometry, size))
         if broken:
             raise UnsupportedCombination(broken)
         return entry

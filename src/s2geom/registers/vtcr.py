@@ -21,12 +21,13 @@ from s2geom.core.rules import NONE_BROKEN, Rule, violations
 from s2geom.core.wording import bits as bits_text
 from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import Cpu, cpu_of
-from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, PARANGE, address_bits
+from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, PARANGE
 from s2geom.registers.shape_fields import (
     SHAREABILITY,
     WALK_SHAREABILITY,
     FieldWords,
     WalkFields,
+    output_bits_of,
     reserved_rules,
     shapeless_rules,
     walks_are,
@@ -271,7 +272,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
     def for_geometry(
         cls,
         geometry: Geometry,
-        pa_bits: int = 48,
+        pa_bits: int | None = None,
         *,
         ha: bool = True,
         vs: bool = False,
@@ -283,8 +284,9 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
 
         Args:
             geometry: The shape; ``lpa2`` becomes DS.
-            pa_bits: The PS field, as a size: 32, 36, 40, 42, 44, 48, 52 or 56 bits. It
-                bounds output addresses and never the IPA.
+            pa_bits: The PS field, as a size: 32, 36, 40, 42, 44, 48, 52 or 56 bits;
+                None is 52 with LPA2, else 48. It bounds output addresses and never the
+                IPA.
             ha: Whether hardware sets the access flag.
             vs: Whether a VMID has 16 bits.
 
@@ -306,7 +308,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
             orgn0=1,
             sh0=3,
             tg0=walk.tg,
-            ps=PARANGE.index(address_bits("pa_bits", pa_bits)),
+            ps=PARANGE.index(output_bits_of(pa_bits, geometry)),
             vs=int(flag("vs", vs)),
             ha=int(flag("ha", ha)),
             ds=walk.ds,

@@ -10,9 +10,8 @@ from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
 from s2geom.core.rules import Rule, violations
 from s2geom.cpu.cpu import Cpu, cpu_of
-from s2geom.cpu.sizes import address_bits
 from s2geom.registers.root import Base, RootWords, root_rules
-from s2geom.registers.shape_fields import vmid_bits_of
+from s2geom.registers.shape_fields import output_bits_of, vmid_bits_of
 from s2geom.registers.vtcr import VTCR_EL2, vtcr_of
 
 
@@ -126,7 +125,7 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         vmid: int = 0,
         *,
         cnp: bool = False,
-        pa_bits: int = 48,
+        pa_bits: int | None = None,
     ) -> "VTTBR_EL2":
         """Return the word for tables at an address.
 
@@ -136,8 +135,9 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
                 root's size.
             vmid: 0..65535; above 255 it needs VTCR_EL2.VS.
             cnp: Whether other CPUs use the same tables under the same VMID.
-            pa_bits: VTCR_EL2.PS, as a size in bits. It bounds ``root``, and with 64K
-                pages 52 makes the register hold 52-bit addresses.
+            pa_bits: VTCR_EL2.PS, as a size in bits; None is 52 with LPA2, else 48. It
+                bounds ``root``, and with 64K pages 52 makes the register hold 52-bit
+                addresses.
 
         Raises:
             InvalidArgument: A number is outside its range.
@@ -146,7 +146,8 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
 
         Source: Arm ARM D24, VTTBR_EL2.BADDR; pseudocode AArch64.S2TTBaseAddress.
         """
-        shape, size = geometry_of(geometry), address_bits("pa_bits", pa_bits)
+        shape = geometry_of(geometry)
+        size = output_bits_of(pa_bits, shape)
         base = Base(unsigned("root", root), shape, size)
         broken = violations(BASE_RULES, base)
         if broken:
@@ -158,14 +159,14 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         """Bits 2:1: with VTCR_EL2.D128, the levels to skip; else part of BADDR."""
         return self.baddr >> 1 & 3
 
-    def root(self, geometry: Geometry, *, pa_bits: int = 48) -> int:
+    def root(self, geometry: Geometry, *, pa_bits: int | None = None) -> int:
         """Return the physical address at which the CPU finds the first table.
 
         Bits below the root's alignment do not count; `lint` tells of them.
 
         Args:
             geometry: The shape of the tables.
-            pa_bits: VTCR_EL2.PS, as a size in bits.
+            pa_bits: VTCR_EL2.PS, as a size in bits; None is 52 with LPA2, else 48.
 
         Raises:
             InvalidArgument: ``pa_bits`` is no size of PS.
@@ -176,7 +177,8 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         >>> hex(VTTBR_EL2.from_int(0x4000_2040).root(Geometry(12, 40, 1)))
         '0x40002000'
         """
-        shape, size = geometry_of(geometry), address_bits("pa_bits", pa_bits)
+        shape = geometry_of(geometry)
+        size = output_bits_of(pa_bits, shape)
         return Base.read(self.baddr, shape, size).aligned
 
     def lint(
@@ -184,7 +186,7 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         cpu: Cpu | None = None,
         *,
         geometry: Geometry | None = None,
-        pa_bits: int = 48,
+        pa_bits: int | None = None,
         vmid_bits: int = 16,
         vtcr: VTCR_EL2 | int | None = None,
     ) -> Violations:
@@ -193,7 +195,8 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         Args:
             cpu: The CPU that would walk by it, which bounds the base by its PARange.
             geometry: The shape of the tables; None leaves the base unjudged.
-            pa_bits: VTCR_EL2.PS, as a size in bits: `VTCR_EL2.pa_bits`.
+            pa_bits: VTCR_EL2.PS, as a size in bits: `VTCR_EL2.pa_bits`; None is 52 with
+                LPA2, else 48.
             vmid_bits: 8, or 16 with VTCR_EL2.VS: `VTCR_EL2.vmid_bits`.
             vtcr: The VTCR_EL2 beside it, or its number: it has the shape, PS and VS,
                 which need not be given then, and it is judged too.
@@ -223,10 +226,12 @@ concatenated tables; the nearest that fit are 0x40000000 and 0x40002000
                 vmid_bits=control.vmid_bits,
             )
             return Violations(control.lint(cpu) + broken)
-        machine, size = cpu_of(cpu), address_bits("pa_bits", pa_bits)
+        machine = cpu_of(cpu)
+        shape = None if geometry is None else geometry_of(geometry)
+        size = output_bits_of(pa_bits, shape)
         broken = violations(VTTBR_RULES, _Vttbr(self, vmid_bits_of(vmid_bits)))
-        if geometry is None:
+        if shape is None:
             return broken
         baddr = self.baddr & ~2  # bit 1 has a rule of its own
-        base = Base.read(baddr, geometry_of(geometry), size, machine)
+        base = Base.read(baddr, shape, size, machine)
         return Violations(broken + violations(BASE_RULES, base))
