@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`scan` yields all that `walk` would translate, in as few pieces as it can."""
 
-import base64
 import pickle
 import random
 import struct
@@ -772,19 +771,3 @@ def test_mappings_keep_fwb() -> None:
         assert fwb is pickle.loads(pickle.dumps(found)).fwb  # noqa: S301
         assert Mapping(0, 0x8000_0000, 0x1000, NORMAL, 3) == found
         assert "fwb" not in repr(found)
-
-
-def test_mappings_of_version_0_1_0_load() -> None:
-    """A pickle from before there was FWB."""
-    stored = (
-        "gAJjczJnZW9tCk1hcHBpbmcKcQApgXEBfXECKFgDAAAAaXBhcQNNABBYDgAAAG91dHB1dF9hZGRy"
-        "ZXNzcQSKBQAAAIAAWAQAAABzaXplcQVNACBYCgAAAGF0dHJpYnV0ZXNxBmNzMmdlb20KQXR0cmli"
-        "dXRlcwpxBymBcQh9cQkoWAQAAABzMmFwcQpLA1gHAAAAbWVtYXR0cnELSw9YAgAAAHNocQxLA1gC"
-        "AAAAYWZxDYhYAgAAAHhucQ5LAFgDAAAAZGJtcQ+JWAQAAABmbnhzcRCJWAIAAABudHERiVgCAAAA"
-        "bnNxEolYCAAAAHNvZnR3YXJlcRNLAFgEAAAAcGJoYXEUSwBYBAAAAGFtZWNxFYl1YlgFAAAAbGV2"
-        "ZWxxFksDdWIu"
-    )
-    found = pickle.loads(base64.b64decode(stored))  # noqa: S301
-
-    assert Mapping(0x1000, 0x8000_0000, 0x2000, NORMAL, 3) == found
-    assert found.fwb is None

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`walk` gives what the CPU would: the address, or the fault with kind and level."""
 
-import base64
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -641,36 +640,3 @@ def test_results_keep_fwb() -> None:
     wrong: Any = 1
     with pytest.raises(TypeError, match="fwb must be a bool"):
         walk(shape, 0, 0, memory.read, fwb=wrong)
-
-
-def test_results_of_version_0_1_0_load() -> None:
-    """Pickles from before there was FWB or a fault's descriptor."""
-    fault = pickle.loads(  # noqa: S301
-        base64.b64decode(
-            "gAJjczJnZW9tCkZhdWx0CnEAKYFxAX1xAihYBAAAAGtpbmRxA1gLAAAAdHJhbnNsYXRpb25xBFgF"
-            "AAAAbGV2ZWxxBUsCWAcAAABhZGRyZXNzcQZNABBYEgAAAGRlc2NyaXB0b3JfYWRkcmVzc3EHTQBA"
-            "dWIu"
-        )
-    )
-    translation = pickle.loads(  # noqa: S301
-        base64.b64decode(
-            "gAJjczJnZW9tClRyYW5zbGF0aW9uCnEAKYFxAX1xAihYDgAAAG91dHB1dF9hZGRyZXNzcQOKBSMB"
-            "AIAAWAUAAABsZXZlbHEESwNYCgAAAGRlc2NyaXB0b3JxBWNzMmdlb20KRGVzY3JpcHRvcgpxBimB"
-            "cQd9cQgoWAQAAAB3b3JkcQmKBf8HAIAAaARLA1gHAAAAZ3JhbnVsZXEKY3MyZ2VvbQpHcmFudWxl"
-            "CnELSwyFcQxScQ1YBgAAAGxheW91dHEOY3MyZ2VvbQpBZGRyZXNzTGF5b3V0CnEPKEsvSwBLMEsA"
-            "dHEQhXERUnESdWJ1Yi4="
-        )
-    )
-
-    assert Fault("translation", 2, 0x1000) == fault
-    assert (0x4000, None, None) == (
-        fault.descriptor_address,
-        fault.descriptor,
-        fault.fwb,
-    )
-    assert (0x8000_0123, 3, None) == (
-        translation.output_address,
-        translation.level,
-        translation.fwb,
-    )
-    assert translation.descriptor == Descriptor(0x8000_07FF, 3, 12)
