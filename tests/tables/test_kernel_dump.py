@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: MIT
 """KVM's `stage2_page_tables`: what real kernels printed, line by line."""
 
-import csv
-import gzip
-import json
 from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from real_guests import REAL, real_guest
 
 import s2geom as s2
 from s2geom.tables.kernel_dump import columns_release
 
-REAL = Path(__file__).parents[1] / "data" / "real_tables"
 DUMPED = ("4k-40-ptdump", "64k-40")
 """Guests of Linux 6.12.117, which printed its own dump of them."""
 
@@ -25,17 +21,8 @@ PAGE, BLOCK = 0b11, 0b01
 
 def real(name: str) -> tuple[s2.VTCR_EL2, int, s2.Memory]:
     """Return the registers and the memory of one of the real guests."""
-    folder = REAL / name
-    registers = json.loads((folder / "registers.json").read_text())
-    blob = gzip.decompress((folder / "tables.bin.gz").read_bytes())
-    chunks = {}
-    with (folder / "tables.csv").open() as rows:
-        for row in csv.DictReader(rows):
-            at, size = int(row["offset"]), int(row["size"])
-            chunks[int(row["address"], 0)] = blob[at : at + size]
-    vtcr = s2.VTCR_EL2.from_int(int(registers["vtcr_el2"], 0))
-    vttbr = s2.VTTBR_EL2.from_int(int(registers["vttbr_el2"], 0))
-    return vtcr, vttbr.root(vtcr.geometry()), s2.Memory(chunks)
+    guest = real_guest(name)
+    return guest.vtcr, guest.root, guest.memory
 
 
 def printed(name: str) -> list[str]:
