@@ -23,12 +23,18 @@ from s2geom.kernel.ways import WIDTHS
 
 @define(eq=False, repr=False)
 class Refusal:
-    """The answer no; why is worked out when somebody wants to know."""
+    """The answer no; why is worked out when somebody wants to know.
+
+    Args:
+        asked: The question, perhaps with another width.
+        ipa_bits: The width that is refused.
+        widest: The widest IPA that passes every limit, or None.
+    """
 
     asked: Question
     ipa_bits: int
+    widest: int | None
     _violations: Violations | None = None
-    _facts: tuple[Violations, int | None] | None = None
 
     @property
     def violations(self) -> Violations:
@@ -39,9 +45,7 @@ class Refusal:
 
     def raised(self) -> UnsupportedCombination:
         """Return a new exception that says so."""
-        if self._facts is None:
-            self._facts = self.violations, self.asked.widest()
-        return UnsupportedCombination(*self._facts)
+        return UnsupportedCombination(self.violations, self.widest)
 
 
 _ANSWERS: dict[
@@ -63,17 +67,18 @@ def _new_answer(
         answer = asked.answer()
         if isinstance(answer, Geometry):
             return answer
-        return Refusal(asked, asked.ipa_bits, answer)
+        return Refusal(asked, asked.ipa_bits, asked.widest(), answer)
     if len(_ANSWERS) + len(WIDTHS) > _MOST_ANSWERS:
         _ANSWERS.clear()
     # All widths together, as most callers ask for several. Widths of the domain alone:
     # as a key, True is 1, but it is no width.
     shapes = asked.shapes()
+    widest = max(shapes, default=None)
     page_shift, va_bits, pa_bits = int(asked.granule), asked.va_bits, asked.pa_bits
     for width in WIDTHS:
         key = page_shift, width, va_bits, pa_bits, scheme, release, asked.cpu
-        _ANSWERS[key] = shapes.get(width) or Refusal(asked, width)
-    return shapes.get(asked.ipa_bits) or Refusal(asked, asked.ipa_bits)
+        _ANSWERS[key] = shapes.get(width) or Refusal(asked, width, widest)
+    return shapes.get(asked.ipa_bits) or Refusal(asked, asked.ipa_bits, widest)
 
 
 @public

@@ -10,7 +10,7 @@ answer is a `Geometry`, or every limit in its way: first KVM's own, by the table
 from functools import lru_cache, partial
 from typing import Any
 
-from attrs import define, evolve, frozen
+from attrs import evolve, frozen
 
 from s2geom.core.errors import InvalidArgument, Violation, Violations, Ways
 from s2geom.core.geometry import Geometry
@@ -128,11 +128,6 @@ class Question(KvmCase):
             32..52 bits, or None when no width does.
         """
         place = self._place()
-        if place.widest == 0:
-            place.widest = self._widest(place)
-        return place.widest
-
-    def _widest(self, place: "_Place") -> int | None:
         widest = KVM_PHYS_SHIFT if self.kernel.has_one_width else place.ceiling
         # Where the lowest ceiling is refused, it is by a limit that is no ceiling,
         # and such a limit refuses every narrower IPA too.
@@ -257,7 +252,7 @@ _START_LEVEL_RULES = frozenset(
 _Tree = tuple[Geometry, Violations]
 
 
-@define(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class _Place:
     """A host, a kernel and a CPU: what a question asks beside the width.
 
@@ -272,7 +267,6 @@ class _Place:
         trees: Shapes on that CPU, with the rules of the architecture they break.
         host_levels: Levels of the host's own page tables.
         minimum_levels: Fewest levels that the kernel chooses.
-        widest: The widest IPA that passes every limit; 0 as long as nobody asked.
     """
 
     case: KvmCase
@@ -285,7 +279,6 @@ class _Place:
     trees: dict[tuple[Granule, int, int, bool], _Tree]
     host_levels: int
     minimum_levels: int
-    widest: int | None = 0
 
     @classmethod
     def of(cls, case: KvmCase) -> "_Place":
