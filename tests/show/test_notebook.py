@@ -616,7 +616,9 @@ def test_a_stream_table_entry_counts_as_its_manual_does() -> None:
     found = texts(register_word(entry))
 
     assert {"255", "128", "165"} <= {*found}
-    assert '<th scope="row">165:160</th><td>S2T0SZ</td>' in bundle(entry)["text/html"]
+    html = bundle(entry)["text/html"]
+    assert ">165:160</th>" in html
+    assert ">S2T0SZ</td>" in html
 
 
 def test_a_picture_of_a_register_wants_one() -> None:
@@ -797,9 +799,9 @@ def test_a_choice_page_says_what_is_against_it() -> None:
     legal = bundle(s2.POLICIES["kvm"].choose(Cpu(48), 14, 40))["text/html"]
     illegal = bundle(s2.POLICIES["m1n1"].choose(Cpu(40), 14, 40))["text/html"]
 
-    assert "<td>yes</td>" in legal
+    assert ">yes</td>" in legal
     assert "What is against it" not in legal
-    assert "<td>no</td>" in illegal
+    assert ">no</td>" in illegal
     assert "start-level-needs-pa" in illegal
 
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from s2geom.core.wording import cell_text
 from s2geom.show.svg import Drawing, safe
 
+LEFT = 'style="text-align:left"'
+"""On each cell: JupyterLab's own style aligns what is in a cell to the right."""
+
 
 def table(
     caption: str,
@@ -23,17 +26,17 @@ def table(
         empty: The sentence that stands in place of a table without rows.
     """
     body = "\n".join(
-        f'<tr><th scope="row">{_cell(first)}</th>'
-        + "".join(f"<td>{_cell(value)}</td>" for value in rest)
+        f'<tr><th scope="row" {LEFT}>{_cell(first)}</th>'
+        + "".join(f"<td {LEFT}>{_cell(value)}</td>" for value in rest)
         + "</tr>"
         for first, *rest in rows
     )
     if not body:
         return f"<p>{safe(empty)}</p>"
-    head = "".join(f'<th scope="col">{safe(name)}</th>' for name in header)
+    head = "".join(f'<th scope="col" {LEFT}>{safe(name)}</th>' for name in header)
     return (
-        '<table style="border-spacing:.8em .1em;text-align:left">\n'
-        f'<caption style="text-align:left">{safe(caption)}</caption>\n'
+        '<table style="border-spacing:.8em .1em">\n'
+        f"<caption {LEFT}>{safe(caption)}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
     )
 
