@@ -10,8 +10,6 @@ the manual's own text disagree, the rows follow the manual's pseudocode.
 
 from typing import Protocol
 
-from attrs import define, field
-
 from s2geom.core.geometry import Choices, Geometry
 from s2geom.core.granule import LAST_LEVEL, MOST_TABLES_SHIFT, Granule
 from s2geom.core.rules import Rule, ways_out
@@ -56,20 +54,17 @@ class Capabilities(Protocol):
         """Whether a guest may be AArch32."""
 
 
-@define(eq=False)
-class ShapeOnCpu:
+class ShapeOnCpu:  # no attrs class, since it is made for every level of every question
     """A shape on a CPU, with what the rules ask about."""
 
-    cpu: Capabilities
-    shape: Geometry
-    granule: Granule = field(init=False)
-    ipa_bits: int = field(init=False)
-    start: tuple[Granule, int] = field(init=False)
+    __slots__ = ("cpu", "granule", "ipa_bits", "shape", "start")
 
-    def __attrs_post_init__(self) -> None:
-        self.granule = self.shape.granule
-        self.ipa_bits = self.shape.ipa_bits
-        self.start = self.granule, self.shape.start_level
+    def __init__(self, cpu: Capabilities, shape: Geometry) -> None:
+        self.cpu = cpu
+        self.shape = shape
+        self.granule = shape.granule
+        self.ipa_bits = shape.ipa_bits
+        self.start = shape.granule, shape.start_level
 
     @property
     def smallest(self) -> int:
