@@ -2,10 +2,10 @@
 """The `s2geom` command: arguments in, a report out.
 
 `main` runs one command. `commands` is the table of them and the parser, `options` has
-every option, `report` is an answer as text, JSON or CSV, and `channels` is what goes in
-and out: standard output, files. The commands themselves: `shape_commands` (show, split,
-macros, choices, compare), `config_command`, `decode_command` (registers' words),
-`map_commands` (fit, build, footprint) and `image_commands` (walk, dump).
+those of several commands, `report` is an answer as text, JSON or CSV, and `channels` is
+what goes in and out: standard output, files. The commands themselves: `shape_commands`
+(show, split, macros, choices, compare), `config_command`, `decode_command` (registers'
+words), `map_commands` (fit, build, footprint) and `image_commands` (walk, dump).
 `kernel_question` says which kernel is asked, and `memory_map` reads regions.
 
 New here: a command, an option, a format of input or output.

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What the command writes and reads: standard output and error, and files.
+"""Files and standard input in; files, standard output, errors and progress out.
 
-All text leaves through `write` and `complain`, which escape what a terminal would obey
-or hide: names of files and labels of maps are other people's text. A file argument may
-be ``-``, standard input.
+All text leaves through `write` and `complain`, which escape control and invisible
+characters: names of files and labels of maps are other people's text. A file argument
+may be ``-``, standard input.
 """
 
 import os

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`s2geom decode`: what a register's word means, and what is wrong with it.
 
-A kind of word is a row of `DECODED`. What else tells about it (a companion word, the
-features of a CPU or an SMMU) is an option that the row takes, and is judged too.
+A kind of word is a row of `DECODED`, and its name is in `commands.WORD_KINDS`. What
+else tells about it (a companion word, the features of a CPU or an SMMU) is an option
+that the row takes, and is judged too.
 """
 
 from argparse import Namespace

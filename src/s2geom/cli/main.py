@@ -3,7 +3,7 @@
 
 0 is supported, or right; 1 is not supported, with the reason; 2 says that the question
 was not understood, the input not read or the answer not written; 130 is Ctrl-C. The
-other rooms are imported inside `main`, so that Ctrl-C is heard while they load.
+other modules are imported inside `main`, so that Ctrl-C is heard while they load.
 """
 
 import sys

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The options of the command line: each one once, with what its text means.
+"""Options that several commands take, and how the text of any option is read.
 
-Every number of the command line is read here or by `parse_size`, and both bound its
-length: a bit width by `number`, a register's word by `register_word`, an address or a
-size by `parse_size`.
+An option that one command takes stands with that command, in `commands`. Every number
+of the command line is read here or by `parse_size`, and both bound its length: a bit
+width by `number`, a register's word by `register_word`, an address or a size by
+`parse_size`.
 """
 
 import re

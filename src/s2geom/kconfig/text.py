@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A ``.config`` as a text: its lines, its header, and whether it is whole.
 
-What the options mean is `kconfig`'s business. Here a file becomes settings with the
+What the options mean is in `config`. Here a file becomes settings with the
 line that each stands in, or an error that names the line: bytes that are no text, a
 line that Kconfig never writes, an option given twice and differently, the options of
 another architecture, and a file that ends too early.

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""`leaf_size`: what stage 2 maps at once where the host maps guest memory hugely.
+"""`leaf_size`: the largest stage-2 leaf that KVM uses over a page of the host.
 
-It answers the question that the review of the 2016 patch left open: what happens where
-the host and stage 2 differ in levels and the host uses huge pages? Two rules make it
-safe. A leaf is never larger than what backs it. And from v4.20 stage 2 has at least two
-levels, so that a PMD block always has a level to stand at; with one level, which the
-formula alone gives for 64K pages at 32 or 33 bits, each PMD page of the host would be
-taken apart into pages.
+A leaf is never larger than what backs it. From v4.20 on stage 2 has at least two
+levels, so that a block as large as the host's PMD has a level to stand at. With one
+level, which the formula alone gives for 64K pages at 32 or 33 bits, each such block
+becomes pages.
 """
 
 from attrs import frozen

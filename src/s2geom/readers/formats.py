@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""`open_image`: the reader for a file, by how it begins."""
+"""`open_image`: which reader a file needs, by its first bytes.
+
+A new format: its reader in a file of its own (in `image` if it can be mapped), its
+first bytes here. `UNREAD` has the formats that are only named, with the way out.
+"""
 
 from attrs import frozen
 

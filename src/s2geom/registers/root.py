@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`Base`: where a root may be, and how VTTBR_EL2.BADDR holds it.
+"""`Base`: the address of the start-level table, and how a register holds it.
 
-The rules are the same for VTTBR_EL2 and for an SMMU's STE; the register passes its own
-words to `root_rules`.
+Its alignment, its largest value, and the rules about both, which are the same for
+VTTBR_EL2 and an SMMU's STE: each passes its own words to `root_rules`.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`WalkFields`: the fields of a walk that VTCR_EL2 and an SMMU's STE share.
 
-Both encode a shape in the same five fields and break the same rules with them; only
-the names differ, which are passed in as `FieldWords`. How tables are fetched and how
-wide a VMID is are the same in both too.
+Both encode a shape in the same five fields. Here are the fields, the rules about their
+values, how table walks are cached, and how wide a VMID is. Only the names of the fields
+differ, which are passed in as `FieldWords`.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What of an IPA space is mapped, as a map: of a scan, and of tables being built."""
+"""Which parts of the IPA space are mapped: a map, and a table by leaf level.
+
+It is drawn for `Columns` and for a `TableBuilder`.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

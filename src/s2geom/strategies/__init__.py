@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Hypothesis strategies for the values of this package, to test other code.
 
+New here: a strategy, in the module of its subject, and its line in `by_type`.
+
 Many strategies take ``legal``: True for what is allowed, False for what is refused,
 None for both. They prefer what programs get wrong: the last page, the seams between
 tables, the ends of entries, high address bits. They shrink to 4K pages, 32 bits and
 address 0, and a failing example prints values that can be pasted.
 
 `machines` has kernels and CPUs, `shapes` geometries, `addresses` IPAs and physical
-addresses, `words` registers, `entries` descriptors, `images` tables with what
-they map, `damage` corrupt tables, `results` what `walk` and the like return,
-`configs` the text of a ``.config``. `by_type` gives each public type its strategy.
-`suites` are whole tests of walkers and builders.
-
-New here: a strategy, in the room of its subject, and its line in `by_type`.
+addresses, `words` registers, `entries` descriptors, `images` tables with what they map,
+`damage` corrupt tables, `results` what `walk` and the like return, `configs` the text
+of a ``.config``. `by_type` gives each public type its strategy. `suites` are whole
+tests of walkers and builders.
 """
 
 from typing import TYPE_CHECKING
