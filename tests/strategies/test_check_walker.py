@@ -257,3 +257,15 @@ def test_a_descriptor_that_is_not_there_cannot_be_spoiled() -> None:
 
     with pytest.raises(s2.InvalidArgument, match="can become a table loop"):
         CorruptImage(image, "table loop", 0, 3)
+
+
+def test_a_table_that_is_cut_off_has_two_answers_before_the_cut() -> None:
+    """Whoever reads a table whole fails there; whoever reads an entry does not."""
+    pages = ((0, 0x5000, 2 * 4096, s2.Attributes()),)
+    image = CorruptImage(
+        TableImage(Geometry(12, 32, 1), 0, pages), "truncated table", 4096, 3
+    )
+
+    assert (0x5000, None) == image.output_addresses(0)
+    assert (None,) == image.output_addresses(4096)
+    assert {0, 4096} & {*drawn(image.addresses(), 50)}

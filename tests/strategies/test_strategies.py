@@ -53,6 +53,7 @@ KCONFIG = {
 def test_what_is_promised_is_there(name: str) -> None:
     """Every name of the module exists and is documented."""
     assert getattr(s2st, name).__doc__
+    assert name in dir(s2st)
 
 
 @given(s2st.hosts(), s2st.hosts(legal=True), s2st.hosts(legal=False))

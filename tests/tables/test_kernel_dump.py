@@ -267,3 +267,13 @@ def test_a_table_beyond_the_output_size_is_refused() -> None:
     lines = s2.kernel_dump(vtcr.geometry(), 0x4000, memory.read, vtcr=vtcr)
     with pytest.raises(s2.UnreadableInput, match="beyond the 32 bits"):
         list(lines)
+
+
+def test_a_hole_at_level_minus_1_is_read() -> None:
+    """An empty root of five levels has holes of 256T."""
+    root = s2.Memory({0: bytes(128)})
+    lines = s2.kernel_dump(s2.Geometry(12, 52, -1, lpa2=True), 0, root.read)
+    runs = s2.parse_kernel_dump("\n".join(lines))
+
+    assert {-1} == {run.level for run in runs}
+    assert {None} == {run.flags for run in runs}

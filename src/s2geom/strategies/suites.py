@@ -2,7 +2,7 @@
 """`check_walker` and `check_builder`: whole test suites for other people's code."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import zip_longest
+from itertools import takewhile
 from operator import index, itemgetter
 from typing import Any, TypeAlias, TypeVar
 
@@ -38,9 +38,6 @@ Build: TypeAlias = Callable[
 Shapes: TypeAlias = SearchStrategy[Geometry] | Collection[Geometry] | None
 
 Image = TypeVar("Image", TableImage, CorruptImage)
-
-NOWHERE = 1 << 64
-"""An address after every IPA."""
 
 PHASES = (Phase.generate, Phase.shrink)
 """What hypothesis does: no example is stored, and none explained."""
@@ -227,13 +224,18 @@ def _first_difference(
     wanted: list[tuple[int, State]], found: list[tuple[int, State]]
 ) -> str:
     """Return where two translations begin to differ, and how."""
-    state: State = None
-    for pair in zip_longest(wanted, found, fillvalue=(NOWHERE, None)):
-        ipa = min(at for at, _ in pair)
-        one, other = (there if at == ipa else state for at, there in pair)
-        if pair[0] != pair[1]:
-            break
-        state = one
+    alike = sum(
+        1
+        for _ in takewhile(
+            lambda pair: pair[0] == pair[1], zip(wanted, found, strict=False)
+        )
+    )
+    state = wanted[alike - 1][1] if alike else None
+    ends = [*wanted[alike : alike + 1], *found[alike : alike + 1]]
+    ipa = min(at for at, _ in ends)
+    one, other = (
+        dict(changes[alike : alike + 1]).get(ipa, state) for changes in (wanted, found)
+    )
     return f"{ipa:#x} must be {_mapped(ipa, one)}, but is {_mapped(ipa, other)}"
 
 

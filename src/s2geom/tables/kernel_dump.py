@@ -147,7 +147,7 @@ def columns_release(flags: str | None) -> str | None:
 # Reading the text
 
 RUN = re.compile(
-    r"0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\s+(\d{1,20}[KMGTPE])\s([0-3])(\s.*)?"
+    r"0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\s+(\d{1,20}[KMGTPE])\s(-1|[0-3])(\s.*)?"
 )
 NO_RUN = re.compile(r"\s*|---\[ .* \]---")
 WRAPPED = 1 << 64
