@@ -60,11 +60,11 @@ class ShapeOnCpu:  # no attrs class, since it is made for every level of every q
     __slots__ = ("cpu", "granule", "ipa_bits", "shape", "start")
 
     def __init__(self, cpu: Capabilities, shape: Geometry) -> None:
-        self.cpu = cpu
-        self.shape = shape
-        self.granule = shape.granule
-        self.ipa_bits = shape.ipa_bits
-        self.start = shape.granule, shape.start_level
+        self.cpu: Capabilities = cpu
+        self.shape: Geometry = shape
+        self.granule: Granule = shape.granule
+        self.ipa_bits: int = shape.ipa_bits
+        self.start: tuple[Granule, int] = shape.granule, shape.start_level
 
     @property
     def smallest(self) -> int:
