@@ -7,7 +7,7 @@ scheme or by release. A new limit is a new row here; a new commit is one of `cha
 """
 
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from attrs import field, frozen
 
@@ -19,8 +19,10 @@ from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, page_sizes
 from s2geom.kernel import changes
 from s2geom.kernel.changes import Change
-from s2geom.kernel.fake import FakePgd, fake_pgd_below
 from s2geom.kernel.scheme import Kernel, Scheme
+
+if TYPE_CHECKING:
+    from s2geom.kernel.fake import FakePgd
 
 IPA_MINIMUM = 32
 """The narrowest guest that a KVM makes whose guests differ in width."""
@@ -56,9 +58,13 @@ KCONFIG_VA_BITS: dict[tuple[Granule, int], tuple[int, int]] = {
 """The VA widths that arch/arm64/Kconfig has offered, and since which release."""
 
 
-@frozen(eq=False, repr=False, init=False)  # `Question` has the rest
 class KvmCase:
-    """A host, a kernel, a guest's width and perhaps a CPU: what the rows look at."""
+    """A host, a kernel, a guest's width and perhaps a CPU: what the rows look at.
+
+    `Question` stores the attributes.
+    """
+
+    __slots__ = ()
 
     granule: Granule
     ipa_bits: int
@@ -89,8 +95,10 @@ class KvmCase:
         return pgdir_shift + self.granule.stride + MOST_TABLES_SHIFT
 
     @property
-    def fake(self) -> FakePgd:
+    def fake(self) -> "FakePgd":
         """Stage 2 as the fake-level macros have it, at the nearest width they have."""
+        from s2geom.kernel.fake import fake_pgd_below  # noqa: PLC0415 - for one scheme
+
         ipa_bits = min(max(IPA_MINIMUM, self.ipa_bits), IPA_MAXIMUM)
         return fake_pgd_below(self.granule, ipa_bits, self.host_levels)
 

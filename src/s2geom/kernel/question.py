@@ -20,7 +20,6 @@ from s2geom.core.rules import NONE_BROKEN
 from s2geom.cpu.cpu import ANY_CPU, Cpu, optional_cpu
 from s2geom.cpu.sizes import IPA_WITHOUT_LPA2
 from s2geom.kernel.changes import DEFAULT_CHECKED, STATIC_LEVELS
-from s2geom.kernel.fake import fake_pgd_below
 from s2geom.kernel.limits import (
     IPA_MINIMUM,
     KERNEL_PA_BITS,
@@ -59,6 +58,14 @@ class Question(KvmCase):
     >>> seed.with_("release", "5.10").answer().levels
     3
     """
+
+    granule: Granule
+    ipa_bits: int
+    va_bits: int
+    pa_bits: int
+    kernel: Kernel
+    protected: bool
+    cpu: Cpu | None
 
     def answer(self) -> Answer:
         """Return the shape that KVM uses, or every limit in its way."""
@@ -328,8 +335,7 @@ class _Place:
         case = self.case
         granule = case.granule
         if case.kernel.scheme is Scheme.FAKE_PGD:
-            fake = fake_pgd_below(granule, ipa_bits, self.host_levels)
-            start_level = fake.geometry.start_level
+            start_level = case.fake.geometry.start_level
         else:
             levels = granule.stage2_levels_for(ipa_bits)
             start_level = LAST_LEVEL + 1 - max(levels, self.minimum_levels)
