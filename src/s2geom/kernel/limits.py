@@ -97,9 +97,12 @@ class KvmCase:
     @property
     def fake(self) -> "FakePgd":
         """Stage 2 as the fake-level macros have it, at the nearest width they have."""
+        return self.fake_at(min(max(IPA_MINIMUM, self.ipa_bits), IPA_MAXIMUM))
+
+    def fake_at(self, ipa_bits: int) -> "FakePgd":
+        """Return stage 2 as the fake-level macros have it for 32..52 bits."""
         from s2geom.kernel.fake import fake_pgd_below  # noqa: PLC0415 - for one scheme
 
-        ipa_bits = min(max(IPA_MINIMUM, self.ipa_bits), IPA_MAXIMUM)
         return fake_pgd_below(self.granule, ipa_bits, self.host_levels)
 
     @property

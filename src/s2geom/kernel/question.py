@@ -335,7 +335,7 @@ class _Place:
         case = self.case
         granule = case.granule
         if case.kernel.scheme is Scheme.FAKE_PGD:
-            start_level = case.fake.geometry.start_level
+            start_level = case.fake_at(ipa_bits).geometry.start_level
         else:
             levels = granule.stage2_levels_for(ipa_bits)
             start_level = LAST_LEVEL + 1 - max(levels, self.minimum_levels)
