@@ -21,7 +21,7 @@ def seed(
     """Begin with a seed, as ``--hypothesis-seed`` does, and do not shrink."""
     monkeypatch.setattr(hypothesis.core, "global_force_seed", request.param)
     monkeypatch.setattr(suites, "PHASES", (Phase.generate,))
-    before = settings.get_current_profile_name()
+    settings.register_profile("before", settings.default)
     settings.load_profile("seeded")
     yield
-    settings.load_profile(before)
+    settings.load_profile("before")
