@@ -233,7 +233,7 @@ def test_a_star_import_gives_every_name() -> None:
 
 
 @pytest.mark.parametrize("name", s2geom.__all__)
-def test_a_public_name_speaks_as_the_package(name: str) -> None:
+def test_public_names_have_module_s2geom(name: str) -> None:
     """Wherever it is written: so tracebacks and pickles say ``s2geom.Geometry``."""
     thing = getattr(s2geom, name)
 
