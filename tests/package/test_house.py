@@ -269,12 +269,16 @@ def test_type_checkers_are_told_the_same_names(door: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["kconfig", "readers", "strategies"])
-def test_a_promised_module_is_there_without_an_import_of_its_own(module: str) -> None:
+def test_a_promised_module_is_there_without_an_import_of_its_own(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """``s2geom.kconfig`` works after ``import s2geom`` alone."""
     said = fresh(f"import s2geom; print(s2geom.{module}.__name__)")
 
     assert f"s2geom.{module}\n" == said
-    assert sys.modules[f"s2geom.{module}"] is getattr(s2geom, module)
+    loaded = importlib.import_module(f"s2geom.{module}")
+    monkeypatch.delattr(s2geom, module)
+    assert loaded is getattr(s2geom, module)
 
 
 def test_a_name_that_is_not_there() -> None:
