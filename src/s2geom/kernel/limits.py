@@ -58,13 +58,9 @@ KCONFIG_VA_BITS: dict[tuple[Granule, int], tuple[int, int]] = {
 """The VA widths that arch/arm64/Kconfig has offered, and since which release."""
 
 
+@frozen(eq=False, repr=False, init=False)  # `Question` has the rest
 class KvmCase:
-    """A host, a kernel, a guest's width and perhaps a CPU: what the rows look at.
-
-    `Question` stores the attributes.
-    """
-
-    __slots__ = ()
+    """A host, a kernel, a guest's width and perhaps a CPU: what the rows look at."""
 
     granule: Granule
     ipa_bits: int

@@ -59,14 +59,6 @@ class Question(KvmCase):
     3
     """
 
-    granule: Granule
-    ipa_bits: int
-    va_bits: int
-    pa_bits: int
-    kernel: Kernel
-    protected: bool
-    cpu: Cpu | None
-
     def answer(self) -> Answer:
         """Return the shape that KVM uses, or every limit in its way."""
         place = self._place()
