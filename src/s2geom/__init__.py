@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from s2geom.core.display import hand_down
-from s2geom.core.public import door
+from s2geom.core.public import door, homes
 
 _ROOMS = {
     "build.builder": ("Step", "TableBuilder"),
@@ -75,7 +75,7 @@ _ROOMS = {
 }
 """Every public name, by the module that defines it."""
 
-_HOMES = {name: f"s2geom.{room}" for room, names in _ROOMS.items() for name in names}
+_HOMES = homes(__name__, _ROOMS)
 
 if TYPE_CHECKING:  # the same names once more, for tools that do not run the code
     from s2geom.build.builder import Step as Step

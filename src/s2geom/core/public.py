@@ -2,7 +2,7 @@
 """Public names: how they are marked, loaded at first use and restored from pickles."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -48,6 +48,18 @@ def loads_older_pickles(kind: Thing) -> Thing:
 
     kind.__setstate__ = set_state
     return kind
+
+
+def homes(package: str, rooms: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return the full name of the module of every public name of a package.
+
+    Args:
+        package: The package's full name.
+        rooms: The names by their modules, named below the package.
+    """
+    return {
+        name: f"{package}.{room}" for room, names in rooms.items() for name in names
+    }
 
 
 def door(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:

@@ -10,7 +10,7 @@ New here: a `.config` option, another format of configuration files.
 
 from typing import TYPE_CHECKING
 
-from s2geom.core.public import door
+from s2geom.core.public import door, homes
 
 if TYPE_CHECKING:
     from s2geom.kconfig.config import IpaSizes as IpaSizes
@@ -18,6 +18,5 @@ if TYPE_CHECKING:
     from s2geom.kconfig.config import Origin as Origin
 else:
     __getattr__ = door(
-        __name__,
-        dict.fromkeys(("IpaSizes", "KernelConfig", "Origin"), "s2geom.kconfig.config"),
+        __name__, homes(__name__, {"config": ("IpaSizes", "KernelConfig", "Origin")})
     )

@@ -13,7 +13,7 @@ New here: another format of memory dump, another debugger.
 
 from typing import TYPE_CHECKING
 
-from s2geom.core.public import door
+from s2geom.core.public import door, homes
 
 _ROOMS = {
     "debuggers": ("drgn", "gdb"),
@@ -23,9 +23,7 @@ _ROOMS = {
     "page_cache": ("cached",),
     "reader": ("Reader",),
 }
-_HOMES = {
-    name: f"s2geom.readers.{room}" for room, names in _ROOMS.items() for name in names
-}
+_HOMES = homes(__name__, _ROOMS)
 
 if TYPE_CHECKING:  # the same names once more, for tools that do not run the code
     from s2geom.readers.debuggers import drgn as drgn

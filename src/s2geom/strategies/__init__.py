@@ -17,7 +17,7 @@ tests of walkers and builders.
 
 from typing import TYPE_CHECKING
 
-from s2geom.core.public import door
+from s2geom.core.public import door, homes
 
 _ROOMS = {
     "addresses": ("ipa_indices", "ipas", "page_ranges"),
@@ -40,11 +40,7 @@ _ROOMS = {
     "suites": ("check_builder", "check_walker"),
     "words": ("register_words", "stes", "vtcrs", "vttbrs"),
 }
-_HOMES = {
-    name: f"s2geom.strategies.{room}"
-    for room, names in _ROOMS.items()
-    for name in names
-}
+_HOMES = homes(__name__, _ROOMS)
 
 if TYPE_CHECKING:  # the same names once more, for tools that do not run the code
     from s2geom.strategies.addresses import ipa_indices as ipa_indices
