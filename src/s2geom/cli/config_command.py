@@ -28,7 +28,8 @@ def config(args: Namespace) -> Report:
     release = args.kernel or kernel.release
     if release is None:
         raise UnreadableInput(
-            f"{name_of(args.path)} does not name its release; give it: --kernel 6.1"
+            f"{name_of(args.path)} does not name its release; give what uname -r "
+            "prints on that host: --kernel 6.1"
         )
     axes = {"cpu": cpu, "release": release, "protected": args.protected}
     scheme = kernel_of(release).scheme if args.kernel else kernel.scheme

@@ -186,7 +186,7 @@ PAGE_SIZE = option(
 IPA = width("--ipa", "guest IPA width in bits", required=True)
 VA = width("--va", "host VA width (default 48)")
 HOST_PA = width("--host-pa", "the host's CONFIG_ARM64_PA_BITS, 48 or 52 (default 48)")
-PA = width("--pa", "the CPU's physical address size (PARange); without it, any CPU")
+PA = width("--pa", "the CPU's PARange: 32, 36, 40, 42, 44, 48, 52; without it, any CPU")
 LPA2 = flag("--lpa2", "the CPU has LPA2 (needs --pa)")
 SCHEME = option(
     "--scheme",
