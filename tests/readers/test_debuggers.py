@@ -244,7 +244,7 @@ def test_a_page_that_is_there_in_part() -> None:
 
 def test_what_is_kept_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """All is forgotten then; a read beyond it goes to the source."""
-    monkeypatch.setattr("s2geom.readers.page_cache.MOST_BYTES", 4096)
+    monkeypatch.setattr("s2geom.readers.page_cache.MOST_KEPT", 4096)
     source = Source()
     with readers.cached(source.read) as memory:
         memory.read(0x1000, 8)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """``s2 regs``, ``s2 walk`` and ``s2 dump``: the selected CPU's stage 2, in gdb.
 
-The registers are read from gdb's target, so nobody types them. Memory is read in QEMU's
-physical mode, which is restored, within the machine's RAM.
+The registers are read from gdb's target. Memory is read in QEMU's physical mode, within
+the machine's RAM, and the mode is restored.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -20,6 +20,7 @@ from s2geom.readers.debuggers import gdb as gdb_memory
 from s2geom.readers.page_cache import cached
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
+from s2geom.tables.descriptor import WORD_MASK
 from s2geom.tables.faults import Fault
 from s2geom.tables.scan import Mapping, scan
 from s2geom.tables.trace import trace
@@ -27,7 +28,6 @@ from s2geom.tables.trace import trace
 SCRIPT = Path(__file__).with_name("script.py")
 """The file that gdb has to ``source``."""
 
-WORD = (1 << 64) - 1
 HCR_VM, HCR_FWB = 1 << 0, 1 << 46
 
 
@@ -77,8 +77,12 @@ class Stage2Registers:
                 "warning: HCR_EL2.VM is 0, so stage 2 is off: the host runs here. "
                 "VTTBR_EL2 is that of the VM that ran last, or of none"
             )
-        found = self.vttbr.lint(vtcr=self.vtcr)  # of VTCR_EL2 too
-        yield from (f"warning: {one}" for one in found)
+        violations = self.vttbr.lint(vtcr=self.vtcr)  # of VTCR_EL2 too
+        yield from (f"warning: {violation}" for violation in violations)
+
+
+def _value(gdb: Any, expression: str) -> int:
+    return int(gdb.parse_and_eval(expression)) & WORD_MASK  # gdb's registers are signed
 
 
 def read_registers(gdb: Any) -> Stage2Registers:
@@ -90,7 +94,7 @@ def read_registers(gdb: Any) -> Stage2Registers:
     words = {}
     for name in ("VTCR_EL2", "VTTBR_EL2", "HCR_EL2"):
         try:
-            words[name] = int(gdb.parse_and_eval(f"${name}")) & WORD  # signed in gdb
+            words[name] = _value(gdb, f"${name}")
         except gdb.error as error:
             raise UnreadableInput(
                 f"gdb's target has no ${name} ({error}): connect gdb to a QEMU with "
@@ -106,42 +110,42 @@ def read_registers(gdb: Any) -> Stage2Registers:
 Lines = Generator[str, None, None]
 
 
-def regs(gdb: Any, _: str) -> Lines:
+def regs_lines(gdb: Any, _: str) -> Lines:
     """Yield the registers and what they say."""
-    found = read_registers(gdb)
-    yield from found.warnings()
-    for name, word in (("VTCR_EL2", found.vtcr), ("VTTBR_EL2", found.vttbr)):
+    registers = read_registers(gdb)
+    yield from registers.warnings()
+    for name, word in (("VTCR_EL2", registers.vtcr), ("VTTBR_EL2", registers.vttbr)):
         yield f"{name:<9} {int(word):#x}"
         yield from (f"  {line}" for line in word.explain())
-    yield f"HCR_EL2   {found.hcr:#x}"
-    yield f"  VM = {int(found.on)}: stage 2 is {'on' if found.on else 'off'}"
-    forced = found.hcr & HCR_FWB
+    yield f"HCR_EL2   {registers.hcr:#x}"
+    yield f"  VM = {int(registers.on)}: stage 2 is {'on' if registers.on else 'off'}"
+    forced = registers.hcr & HCR_FWB
     yield f"  FWB = {int(bool(forced))}: " + (
         "MemAttr 6 is write-back" if forced else "MemAttr 15 is write-back"
     )
-    shape = found.geometry
+    shape = registers.geometry
     yield (
         f"{shape.granule} pages, {shape.ipa_bits}-bit IPA, {shape.levels} levels from "
         f"level {shape.start_level}, "
         f"{counted(shape.concatenation, 'root table')}"
     )
-    yield f"root at {found.root:#x}"
+    yield f"root at {registers.root:#x}"
 
 
-def walk(gdb: Any, argument: str) -> Lines:
+def walk_lines(gdb: Any, argument: str) -> Lines:
     """Yield the lookups of an address and where it ends."""
     if not argument.strip():
         raise UnreadableInput("give an IPA: s2 walk 0x40000000")
-    ipa = int(gdb.parse_and_eval(argument)) & WORD
-    found = read_registers(gdb)
-    yield from found.warnings()
+    ipa = _value(gdb, argument)
+    registers = read_registers(gdb)
+    yield from registers.warnings()
     with gdb_memory() as memory:
-        traced = trace(
-            *(found.geometry, found.root, ipa, cached(memory.read).read),
-            vtcr=found.vtcr,
-            fwb=found.fwb,
+        lookups = trace(
+            *(registers.geometry, registers.root, ipa, cached(memory.read).read),
+            vtcr=registers.vtcr,
+            fwb=registers.fwb,
         )
-    for step in traced.steps:
+    for step in lookups.steps:
         word = "cannot be read"
         if step.descriptor is not None:
             word = f"{step.descriptor.word:#018x} {step.descriptor.kind}"
@@ -149,34 +153,32 @@ def walk(gdb: Any, argument: str) -> Lines:
             f"level {step.level}: table {step.table:#x}, index {step.index}, "
             f"descriptor at {step.address:#x}: {word}"
         )
-    result = traced.result
+    result = lookups.result
     if isinstance(result, Fault):
         yield f"{ipa:#x}: {result.kind} fault, level {result.level}"
         return
     yield f"{ipa:#x} -> {result.output_address:#x}"
-    yield from (f"  {line}" for line in result.descriptor.explain(fwb=traced.fwb)[1:])
+    yield from (f"  {line}" for line in result.descriptor.explain(fwb=lookups.fwb)[1:])
 
 
-def dump(gdb: Any, argument: str) -> Lines:
+def dump_lines(gdb: Any, argument: str) -> Lines:
     """Yield everything that is mapped, or what is from a first to a last address."""
-    found = read_registers(gdb)
-    yield from found.warnings()
-    shape = found.geometry
-    limits = [
-        int(gdb.parse_and_eval(one)) & WORD for one in gdb.string_to_argv(argument)
-    ]
+    registers = read_registers(gdb)
+    yield from registers.warnings()
+    shape = registers.geometry
+    limits = [_value(gdb, text) for text in gdb.string_to_argv(argument)]
     if len(limits) > 2:
         raise UnreadableInput("give at most two addresses: s2 dump FIRST END")
     start, end = (*limits, *(0, shape.ipa_size)[len(limits) :])
     count = total = 0
     with gdb_memory() as memory:
         for mapping in scan(
-            *(shape, found.root, cached(memory.read).read, (start, end)),
-            vtcr=found.vtcr,
-            fwb=found.fwb,
+            *(shape, registers.root, cached(memory.read).read, (start, end)),
+            vtcr=registers.vtcr,
+            fwb=registers.fwb,
         ):
             count, total = count + 1, total + mapping.size
-            yield _mapping_line(mapping, found.fwb)
+            yield _mapping_line(mapping, registers.fwb)
     yield f"{counted(count, 'mapping')}, {size_text(total)}"
 
 
@@ -192,13 +194,16 @@ def _mapping_line(mapping: Mapping, fwb: bool | None) -> str:
 # gdb's side
 
 GDB_COMMANDS: dict[str, tuple[Callable[[Any, str], Lines], str]] = {
-    "regs": (regs, "VTCR_EL2, VTTBR_EL2 and HCR_EL2 of the selected CPU, in words."),
-    "walk": (walk, "s2 walk ADDRESS: where an IPA lands, with every lookup."),
-    "dump": (dump, "s2 dump [FIRST [END]]: everything that stage 2 maps."),
+    "regs": (
+        regs_lines,
+        "VTCR_EL2, VTTBR_EL2 and HCR_EL2 of the selected CPU, in words.",
+    ),
+    "walk": (walk_lines, "s2 walk ADDRESS: where an IPA lands, with every lookup."),
+    "dump": (dump_lines, "s2 dump [FIRST [END]]: everything that stage 2 maps."),
 }
 
 
-def register() -> None:
+def register_commands() -> None:
     """Make the commands known to gdb."""
     import gdb  # noqa: PLC0415 - only gdb's own Python has it
 

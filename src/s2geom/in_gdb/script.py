@@ -12,7 +12,7 @@ if _FOLDER not in sys.path:
     sys.path.append(_FOLDER)
 
 try:
-    from s2geom.in_gdb.commands import register
+    from s2geom.in_gdb.commands import register_commands
 except ImportError as _error:
     message: str = (
         f"s2geom: gdb's Python {sys.version.split()[0]} lacks something: {_error}. It "
@@ -20,4 +20,4 @@ except ImportError as _error:
     )
     sys.stderr.write(message)
 else:
-    register()
+    register_commands()

@@ -7,8 +7,9 @@ from typing import Any
 from s2geom.core.errors import InvalidArgument, MemoryReadError, UnreadableInput
 from s2geom.core.numbers import unsigned
 from s2geom.core.wording import quoted
-from s2geom.readers.qemu_monitor import PhysicalMode, Range, ram_ranges
-from s2geom.readers.reader import Reader, address_and_size
+from s2geom.readers.qemu_monitor import PhysicalMode, RamRange, ram_ranges
+from s2geom.readers.reader import Reader
+from s2geom.tables.memory import address_and_size
 
 
 class DrgnMemory(Reader):
@@ -28,12 +29,12 @@ class DrgnMemory(Reader):
         """Return bytes of memory; see `Reader.read`."""
         address, size = address_and_size(address, size)
         try:
-            found: bytes = self._program.read(address, size, physical=True)
+            content: bytes = self._program.read(address, size, physical=True)
         except (self._fault, OverflowError, ValueError) as error:
             raise MemoryReadError(
                 f"drgn has nothing at physical address {address:#x}: {error}"
             ) from error
-        return found
+        return content
 
 
 def drgn(prog: Any) -> DrgnMemory:
@@ -63,15 +64,15 @@ class GdbMemory(Reader):
     Args:
         gdb: gdb's own Python module.
         bounds: Where there is memory; elsewhere QEMU would answer zeros.
-        mode: QEMU's switch, thrown.
+        mode: QEMU's physical mode, which is on.
     """
 
     __slots__ = ("_gdb", "_mode", "bounds")
 
     def __init__(
-        self, gdb: Any, bounds: tuple[Range, ...], mode: PhysicalMode | None
+        self, gdb: Any, bounds: tuple[RamRange, ...], mode: PhysicalMode | None
     ) -> None:
-        self.bounds: tuple[Range, ...] = bounds
+        self.bounds: tuple[RamRange, ...] = bounds
         self._gdb, self._mode = gdb, mode
 
     def read(self, address: int, size: int) -> bytes:
@@ -79,11 +80,10 @@ class GdbMemory(Reader):
         address, size = address_and_size(address, size)
         if self._mode is None:
             raise InvalidArgument("this reader is closed; QEMU's mode is restored")
-        end = address + size
-        if not any(first <= address and end <= last for first, last in self.bounds):
+        if not self._has_ram(address, address + size):
             raise MemoryReadError(
-                f"the machine has no RAM at {address:#x} to {end:#x}, where QEMU would "
-                "answer zeros"
+                f"the machine has no RAM at {address:#x} to {address + size:#x}, where "
+                "QEMU would answer zeros"
             )
         if not size:
             return b""
@@ -94,6 +94,9 @@ class GdbMemory(Reader):
                 f"gdb cannot read physical address {address:#x}: {error}"
             ) from error
 
+    def _has_ram(self, start: int, end: int) -> bool:
+        return any(first <= start and end <= last for first, last in self.bounds)
+
     def close(self) -> None:
         """Restore the mode that QEMU was in."""
         mode, self._mode = self._mode, None
@@ -101,21 +104,22 @@ class GdbMemory(Reader):
             mode.leave()
 
 
-def _bounds(value: object) -> tuple[Range, ...]:
+def _bounds(value: object) -> tuple[RamRange, ...]:
     if not isinstance(value, Iterable):
         raise TypeError(f"bounds must be pairs of addresses, got {quoted(value)}")
-    found = []
-    for pair in value:
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            raise TypeError(f"bounds must be pairs of addresses, got {quoted(pair)}")
-        start, end = unsigned("start", pair[0]), unsigned("end", pair[1], 65)
-        if start >= end:
-            raise InvalidArgument(f"bounds must not be empty, got {start:#x}, {end:#x}")
-        found.append((start, end))
-    return tuple(found)
+    return tuple(map(_bound, value))
 
 
-def gdb(bounds: Iterable[Range] | None = None) -> GdbMemory:
+def _bound(pair: object) -> RamRange:
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        raise TypeError(f"bounds must be pairs of addresses, got {quoted(pair)}")
+    start, end = unsigned("start", pair[0]), unsigned("end", pair[1], 65)
+    if start >= end:
+        raise InvalidArgument(f"bounds must not be empty, got {start:#x}, {end:#x}")
+    return start, end
+
+
+def gdb(bounds: Iterable[RamRange] | None = None) -> GdbMemory:
     """Read the physical memory of the QEMU that this gdb is connected to.
 
     It switches QEMU to physical addresses at once, and `Reader.close` restores the mode
@@ -143,8 +147,8 @@ def gdb(bounds: Iterable[Range] | None = None) -> GdbMemory:
         ) from error
     try:
         if ranges is None:
-            said = module.execute("monitor info mtree -f", to_string=True)
-            ranges = ram_ranges(said)
+            views = module.execute("monitor info mtree -f", to_string=True)
+            ranges = ram_ranges(views)
         return GdbMemory(module, ranges, PhysicalMode(module))
     except module.error as error:
         raise UnreadableInput(f"gdb is not connected to QEMU: {error}") from error

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`open_image`: which reader a file needs, by its first bytes.
 
-A new format: its reader in a file of its own (in `image` if it can be mapped), its
-first bytes here. `UNREAD` has the formats that are only named, with the way out.
+To add a format, write its reader in a module of its own (in `image` if the file can be
+mapped) and add its first bytes here. `UNREAD` lists formats that are recognised and not
+read, with what the user can do instead.
 """
 
 from attrs import frozen
@@ -76,12 +77,16 @@ def open_image(path: FilePath, load: int | None = None) -> Reader:
                     "readers.raw takes any file as it is"
                 )
             return reader(path)
-    for row in UNREAD:
-        if head.startswith(row.magic):
-            raise UnreadableInput(f"{name} is {row.name}, not memory: {row.way}")
+    _refuse_unread(name, head)
     if load is None:
         raise UnreadableInput(
             f"{name} is no ELF core and no kdump; if it is raw memory, say the "
             "physical address of its first byte (load)"
         )
     return raw(path, load)
+
+
+def _refuse_unread(name: str, head: bytes) -> None:
+    for row in UNREAD:
+        if head.startswith(row.magic):
+            raise UnreadableInput(f"{name} is {row.name}, not memory: {row.way}")

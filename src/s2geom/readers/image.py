@@ -7,13 +7,13 @@ import stat
 from bisect import bisect_right
 from pathlib import Path
 
-from s2geom.core.errors import InvalidArgument, MemoryReadError, UnreadableInput
+from s2geom.core.errors import InvalidArgument, UnreadableInput
 from s2geom.core.numbers import unsigned
-from s2geom.readers.elf_core import Piece, core_pieces
-from s2geom.readers.reader import Reader, address_and_size
+from s2geom.readers.elf_core import Segment, core_segments
+from s2geom.readers.reader import Reader
+from s2geom.tables.memory import ADDRESSES, address_and_size, parts, ranges_text
 
 FilePath = str | os.PathLike[str]
-ADDRESSES = 1 << 64
 
 
 def shown_path(path: object) -> str:
@@ -36,19 +36,18 @@ def first_bytes(path: FilePath, count: int) -> bytes:
     """
     name = shown_path(path)
     try:
-        if not stat.S_ISREG(Path(name).stat().st_mode):  # a device may have no end
-            raise UnreadableInput(f"cannot read {name}: it is no regular file")
-        with Path(name).open("rb") as file:
-            return file.read(count)
+        # Asked before it is opened: a pipe would wait, and a device may have no end.
+        if stat.S_ISREG(Path(name).stat().st_mode):
+            with Path(name).open("rb") as file:
+                return file.read(count)
     except OSError as error:
         raise UnreadableInput(f"cannot read {name}: {error.strerror}") from error
     except ValueError as error:
-        if isinstance(error, UnreadableInput):
-            raise
         raise UnreadableInput(f"cannot read {name!r}: {error}") from error
+    raise UnreadableInput(f"cannot read {name}: it is no regular file")
 
 
-def _mapped(path: FilePath) -> mmap.mmap:
+def _memory_map(path: FilePath) -> mmap.mmap:
     name = shown_path(path)
     if not first_bytes(path, 1):
         raise UnreadableInput(f"{name} is empty")
@@ -59,20 +58,22 @@ def _mapped(path: FilePath) -> mmap.mmap:
         raise UnreadableInput(f"cannot map {name}: {error}") from error
 
 
-class Image(Reader):
-    """A file of physical memory, mapped.
+class MappedFile(Reader):
+    """A file of physical memory, mapped into this process.
 
     Args:
         name: Of the file.
         mapped: The mapping.
-        pieces: What of it is which memory, sorted, without overlaps.
+        segments: Where the file holds which memory, sorted, without overlaps.
     """
 
-    __slots__ = ("_file", "_name", "_pieces", "_starts")
+    __slots__ = ("_file", "_name", "_segments", "_starts")
 
-    def __init__(self, name: str, mapped: mmap.mmap, pieces: tuple[Piece, ...]) -> None:
-        self._name, self._file, self._pieces = name, mapped, pieces
-        self._starts = [piece.address for piece in pieces]
+    def __init__(
+        self, name: str, mapped: mmap.mmap, segments: tuple[Segment, ...]
+    ) -> None:
+        self._name, self._file, self._segments = name, mapped, segments
+        self._starts = [segment.address for segment in segments]
 
     def read(self, address: int, size: int) -> bytes:
         """Return bytes of memory; see `Reader.read`."""
@@ -81,44 +82,32 @@ class Image(Reader):
         if self._file.closed:
             raise InvalidArgument(f"{self._name} is closed")
         at = bisect_right(self._starts, address) - 1
-        if at >= 0:  # nearly every read is inside one piece
-            start, offset, length = self._pieces[at]
-            skip = address - start
-            if skip + size <= length:
-                return self._file[offset + skip : offset + skip + size]
-        return self._read_across(at, address, size)
+        if at >= 0:  # nearly every read is inside one segment
+            start, offset, length = self._segments[at]
+            first = offset + address - start
+            if first + size <= offset + length:
+                return self._file[first : first + size]
+        return self._read_across(at, *address_and_size(address, size))
 
     def _read_across(self, at: int, address: int, size: int) -> bytes:
-        missing, end = address, address + size
-        parts = []
-        for start, offset, length in self._pieces[max(at, 0) :]:
-            if start > missing or missing >= end:
-                break
-            skip = missing - start
-            if skip < length:
-                part = self._file[offset + skip : offset + min(length, end - start)]
-                parts.append(part)
-                missing += len(part)
-        if missing < end:
-            raise MemoryReadError(
-                f"{self._name} has nothing at {missing:#x}: {missing - address} of the "
-                f"{size} bytes at {address:#x} are there"
-            )
-        return b"".join(parts)
+        segments = self._segments[max(at, 0) :]
+        rows = ((segment.address, segment.size) for segment in segments)
+        places = parts(rows, address, size, f"{self._name} has nothing")
+        return b"".join(
+            self._file[segment.offset + first : segment.offset + end]
+            for segment, (first, end) in zip(segments, places, strict=False)
+        )
 
     def close(self) -> None:
         """Unmap the file."""
         self._file.close()
 
     def __repr__(self) -> str:
-        ranges = ", ".join(
-            f"{piece.address:#x}: {piece.size:#x} bytes" for piece in self._pieces[:4]
-        )
-        more = len(self._pieces) - 4
-        return f"<{self._name}: {ranges}{f', {more} more' if more > 0 else ''}>"
+        rows = [(segment.address, segment.size) for segment in self._segments]
+        return f"<{self._name}: {ranges_text(rows)}>"
 
 
-def raw(path: FilePath, load: int) -> Image:
+def raw(path: FilePath, load: int) -> MappedFile:
     """Open memory as it is, from one address on: a QEMU shared-memory file too.
 
     .. versionadded:: 0.2.0
@@ -134,7 +123,7 @@ def raw(path: FilePath, load: int) -> Image:
         TypeError: A value has the wrong type.
     """
     load = unsigned("load", load)
-    mapped = _mapped(path)
+    mapped = _memory_map(path)
     if load + len(mapped) > ADDRESSES:
         size = len(mapped)
         mapped.close()
@@ -142,10 +131,11 @@ def raw(path: FilePath, load: int) -> Image:
             f"load must leave room for the file's {size:#x} bytes within 64 bits, got "
             f"{load:#x}"
         )
-    return Image(shown_path(path), mapped, (Piece(load, 0, len(mapped)),))
+    segment = Segment(load, 0, len(mapped))
+    return MappedFile(shown_path(path), mapped, (segment,))
 
 
-def elf(path: FilePath) -> Image:
+def elf(path: FilePath) -> MappedFile:
     """Open an ELF core of a machine: QEMU's ``dump-guest-memory``, /proc/vmcore.
 
     All its PT_LOAD segments are read at their physical addresses.
@@ -161,10 +151,12 @@ def elf(path: FilePath) -> Image:
         TypeError: ``path`` is no path.
     """
     name = shown_path(path)
-    mapped = _mapped(path)
+    mapped = _memory_map(path)
     try:
-        pieces = core_pieces(name, lambda at, size: mapped[at : at + size], len(mapped))
+        segments = core_segments(
+            name, lambda at, size: mapped[at : at + size], len(mapped)
+        )
     except BaseException:
         mapped.close()
         raise
-    return Image(name, mapped, pieces)
+    return MappedFile(name, mapped, segments)

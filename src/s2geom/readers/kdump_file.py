@@ -6,7 +6,8 @@ from typing import Any
 
 from s2geom.core.errors import InvalidArgument, MemoryReadError, UnreadableInput
 from s2geom.readers.image import FilePath, first_bytes, shown_path
-from s2geom.readers.reader import Reader, address_and_size
+from s2geom.readers.reader import Reader
+from s2geom.tables.memory import address_and_size
 
 KDUMP_MAGIC = b"KDUMP   "
 BLOCK_SIZE = Struct("<428x i")

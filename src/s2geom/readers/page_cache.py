@@ -3,12 +3,12 @@
 
 from s2geom.core.errors import InvalidArgument, MemoryReadError
 from s2geom.core.numbers import integer_within
-from s2geom.core.wording import quoted
-from s2geom.readers.reader import Reader, address_and_size
-from s2geom.tables.memory import Read, read_exactly
+from s2geom.readers.reader import Reader
+from s2geom.tables.memory import Read, address_and_size, checked_read, read_exactly
 
-MOST_BYTES = 1 << 26
-"""What is kept at most; then all is forgotten. 64 MiB of tables map 32 GiB of pages."""
+MOST_KEPT = 1 << 26
+"""Bytes of pages that a cache holds before it is emptied. 64 MiB of last-level tables
+map 32 GiB."""
 
 
 class PageCache(Reader):
@@ -28,21 +28,16 @@ class PageCache(Reader):
     def read(self, address: int, size: int) -> bytes:
         """Return bytes of memory; see `Reader.read`."""
         address, size = address_and_size(address, size)
-        within = address % self._page_size
-        if within + size <= self._page_size:
-            page = self._page(address - within)
-            if page is None:
-                return read_exactly(self._read, address, size)
-            return page[within : within + size]
-        if size > MOST_BYTES:
+        if size > MOST_KEPT:
             return read_exactly(self._read, address, size)
-        found = bytearray()
+        within = address % self._page_size
+        pages = []
         for at in range(address - within, address + size, self._page_size):
             page = self._page(at)
-            if page is None:  # a part may be there all the same
+            if page is None:  # the part that is asked for may be there all the same
                 return read_exactly(self._read, address, size)
-            found += page
-        return bytes(found[within : within + size])
+            pages.append(page)
+        return b"".join(pages)[within : within + size]
 
     def _page(self, address: int) -> bytes | None:
         page = self._pages.get(address)
@@ -51,7 +46,7 @@ class PageCache(Reader):
                 page = read_exactly(self._read, address, self._page_size)
             except MemoryReadError:
                 return None
-            if len(self._pages) * self._page_size >= MOST_BYTES:
+            if len(self._pages) * self._page_size >= MOST_KEPT:
                 self._pages.clear()
             self._pages[address] = page
         return page
@@ -80,9 +75,8 @@ def cached(read: Read, size: int = 4096) -> PageCache:
     ...     memory.read(0x1008, 4).hex()
     '00000000'
     """
-    if not callable(read):
-        raise TypeError(f"read must be callable, got {quoted(read)}")
+    source = checked_read(read)
     size = integer_within("size", size, 8, 1 << 24)
     if size & (size - 1):
         raise InvalidArgument(f"size must be a power of two, got {size}")
-    return PageCache(read, size)
+    return PageCache(source, size)

@@ -6,15 +6,17 @@ from typing import Any
 
 from s2geom.core.errors import UnreadableInput
 
-Range = tuple[int, int]
+RamRange = tuple[int, int]
 """First address, and the byte after the last."""
 
 RAM_LINE = re.compile(
-    r"\s+([0-9a-f]{1,16})-([0-9a-f]{1,16}) \(prio -?\d+, (?:nv-)?(?:ram|romd?)\): "
+    r"^[ \t]+([0-9a-f]{1,16})-([0-9a-f]{1,16}) "
+    r"\(prio -?\d+, (?:nv-)?(?:ram|romd?)\): ",
+    re.MULTILINE,
 )
 
 
-def ram_ranges(text: str) -> tuple[Range, ...]:
+def ram_ranges(text: str) -> tuple[RamRange, ...]:
     """Return where there is memory, from the text of ``info mtree -f``.
 
     Args:
@@ -27,14 +29,9 @@ def ram_ranges(text: str) -> tuple[Range, ...]:
     Raises:
         UnreadableInput: There is no memory in it.
     """
-    views = re.split(r"(?m)^FlatView #\d+.*$", text)[1:]
-    of_cpus = [view for view in views if "cpu-memory" in view] or views
-    found: list[Range] = []
-    for line in "".join(of_cpus[:1]).splitlines():
-        row = RAM_LINE.match(line)
-        if row is None:
-            continue
-        start, end = int(row[1], 16), int(row[2], 16) + 1
+    found: list[RamRange] = []
+    for first, last in RAM_LINE.findall(_cpu_view(text)):
+        start, end = int(first, 16), int(last, 16) + 1
         if found and found[-1][1] == start:
             start = found.pop()[0]
         found.append((start, end))
@@ -46,8 +43,16 @@ def ram_ranges(text: str) -> tuple[Range, ...]:
     return tuple(sorted(found))
 
 
+def _cpu_view(text: str) -> str:
+    views = re.split(r"(?m)^FlatView #\d+.*$", text)[1:]
+    of_cpus = [view for view in views if "cpu-memory" in view] or views
+    return of_cpus[0] if of_cpus else ""
+
+
 class PhysicalMode:
-    """QEMU's switch between addresses of the CPU's and physical ones, thrown at once.
+    """QEMU's physical memory mode: on while the object is in use.
+
+    In that mode gdb's addresses are physical, otherwise the CPU's virtual ones.
 
     Args:
         gdb: gdb's own Python module.
@@ -66,7 +71,7 @@ class PhysicalMode:
         self._set("1")
 
     def leave(self) -> None:
-        """Go back to the mode that was found."""
+        """Restore the mode that QEMU was in."""
         self._set(self._before)
 
     def _set(self, mode: str) -> None:
@@ -75,10 +80,10 @@ class PhysicalMode:
             raise UnreadableInput(
                 f"QEMU refused its physical memory mode {mode}: {answer!r}"
             )
-        # gdb keeps what it read by address, whatever the address meant.
+        # gdb caches memory by address, and does not know that addresses change.
         self._gdb.execute("maintenance flush dcache", to_string=True)
 
-    def _packet(self, text: str) -> str:
-        said = self._gdb.execute(f"maintenance packet {text}", to_string=True)
-        found = re.search(r'received: "(.*)"', said)
-        return found[1] if found else ""
+    def _packet(self, packet: str) -> str:
+        text = self._gdb.execute(f"maintenance packet {packet}", to_string=True)
+        answer = re.search(r'received: "(.*)"', text)
+        return answer[1] if answer else ""

@@ -4,10 +4,6 @@
 from abc import ABC, abstractmethod
 from typing import Self
 
-from s2geom.core.errors import InvalidArgument
-from s2geom.core.numbers import integer
-from s2geom.core.wording import quoted
-
 
 class Reader(ABC):
     """Physical memory that can be read, and closed.
@@ -41,19 +37,3 @@ class Reader(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def address_and_size(address: object, size: object) -> tuple[int, int]:
-    """Return both as plain integers.
-
-    Raises:
-        InvalidArgument: One is negative.
-        TypeError: One is no integer.
-    """
-    at, count = integer("address", address), integer("size", size)
-    if at < 0 or count < 0:
-        raise InvalidArgument(
-            "address and size must not be negative, got "
-            f"{quoted(address)} and {quoted(size)}"
-        )
-    return at, count

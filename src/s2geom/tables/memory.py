@@ -6,8 +6,9 @@ the next where they touch.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise, starmap
+from operator import itemgetter
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -17,20 +18,30 @@ from s2geom.core.numbers import integer, unsigned
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
 
-ADDRESS_MASK = (1 << 64) - 1
+ADDRESSES = 1 << 64
+"""How many physical addresses there are."""
 
 Read: TypeAlias = Callable[[int, int], bytes | bytearray | memoryview]
 """Takes physical address and size; raises `MemoryReadError` where there is nothing."""
 
 
-def _view(address: int, chunk: object) -> bytes | memoryview:
-    if type(chunk) is bytes:  # quicker to slice than a view of it
-        return chunk
-    try:
-        return memoryview(chunk).cast("B")  # type: ignore[arg-type]
-    except TypeError:
-        message = f"what is at {address:#x} must be bytes, got {type(chunk).__name__}"
-        raise TypeError(message) from None
+def _chunk(key: object, content: object) -> tuple[int, bytes | memoryview]:
+    address = unsigned("address", key)
+    if type(content) is bytes:  # quicker to slice than a view of it
+        view: bytes | memoryview = content
+    else:
+        try:
+            view = memoryview(content).cast("B")  # type: ignore[arg-type]
+        except TypeError:
+            kind = type(content).__name__
+            message = f"what is at {address:#x} must be bytes, got {kind}"
+            raise TypeError(message) from None
+    if address + len(view) > ADDRESSES:
+        raise InvalidArgument(
+            f"chunk at {address:#x} must end within 64 bits of address, but it has "
+            f"{len(view):#x} bytes"
+        )
+    return address, view
 
 
 def _chunks(value: object) -> tuple[tuple[int, bytes | memoryview], ...]:
@@ -39,25 +50,17 @@ def _chunks(value: object) -> tuple[tuple[int, bytes | memoryview], ...]:
         raise TypeError(
             f"chunks must be a mapping of address to bytes, got {quoted(value)}"
         )
-    views = []
-    for key, chunk in value.items():
-        address = unsigned("address", key)
-        view = _view(address, chunk)
-        if address + len(view) > ADDRESS_MASK + 1:
-            raise InvalidArgument(
-                f"chunk at {address:#x} must end within 64 bits of address, but it "
-                f"has {len(view):#x} bytes"
-            )
-        if len(view):
-            views.append((address, view))
-    views.sort(key=lambda chunk: chunk[0])
-    for (below, view), (above, _) in pairwise(views):
+    chunks = sorted(
+        (chunk for chunk in starmap(_chunk, value.items()) if chunk[1]),
+        key=itemgetter(0),
+    )
+    for (below, view), (above, _) in pairwise(chunks):
         if below + len(view) > above:
             raise InvalidArgument(
                 f"chunks must not overlap, but the one at {below:#x} ends at "
                 f"{below + len(view):#x}, after the one at {above:#x} begins"
             )
-    return tuple(views)
+    return tuple(chunks)
 
 
 @public
@@ -105,45 +108,86 @@ class Memory:
             InvalidArgument: The address or the size is negative.
             TypeError: One of them is no integer.
         """
-        if type(address) is not int or type(size) is not int:
-            address, size = integer("address", address), integer("size", size)
-        if address < 0 or size < 0:
-            raise InvalidArgument(
-                "address and size must not be negative, got "
-                f"{quoted(address)} and {quoted(size)}"
-            )
+        if type(address) is not int or type(size) is not int or address | size < 0:
+            address, size = address_and_size(address, size)
         at = bisect_right(self._starts, address) - 1
         if at >= 0:  # nearly every read is inside one chunk
             start, chunk = self._chunks[at]
             content = chunk[address - start : address - start + size]
             if len(content) == size:
                 return bytes(content)
-        # A message may have to show the numbers, so they must not be too long for it.
-        address, size = integer("address", address), integer("size", size)
-        return self._read_across(at, address, size)
+        return self._read_across(at, *address_and_size(address, size))
 
     def _read_across(self, at: int, address: int, size: int) -> bytes:
-        pieces = []
-        missing, end = address, address + size
-        for start, chunk in self._chunks[max(at, 0) :]:
-            if start > missing or missing >= end:
-                break
-            piece = bytes(chunk[missing - start : end - start])
-            pieces.append(piece)
-            missing += len(piece)
-        if missing < end:
-            raise MemoryReadError(
-                f"nothing at {missing:#x}: {missing - address} of the {size} bytes "
-                f"at {address:#x} are there"
-            )
-        return b"".join(pieces)
+        chunks = self._chunks[max(at, 0) :]
+        rows = ((start, len(chunk)) for start, chunk in chunks)
+        places = parts(rows, address, size)
+        return b"".join(
+            bytes(chunk[first:end])
+            for (_, chunk), (first, end) in zip(chunks, places, strict=False)
+        )
 
     def __repr__(self) -> str:
-        ranges = ", ".join(
-            f"{start:#x}: {len(chunk):#x} bytes" for start, chunk in self._chunks[:4]
+        rows = [(start, len(chunk)) for start, chunk in self._chunks]
+        return f"<Memory {ranges_text(rows)}>"
+
+
+def address_and_size(address: object, size: object) -> tuple[int, int]:
+    """Return what to read as plain integers, which a message can show.
+
+    Raises:
+        InvalidArgument: One is negative, or has more than 2048 bits.
+        TypeError: One is no integer.
+    """
+    if type(address) is not int or type(size) is not int:
+        address, size = integer("address", address), integer("size", size)
+    if address < 0 or size < 0:
+        raise InvalidArgument(
+            "address and size must not be negative, got "
+            f"{quoted(address)} and {quoted(size)}"
         )
-        more = len(self._chunks) - 4
-        return f"<Memory {ranges}{f', {more} more' if more > 0 else ''}>"
+    return integer("address", address), integer("size", size)
+
+
+def parts(
+    pieces: Iterable[tuple[int, int]], address: int, size: int, nothing: str = "nothing"
+) -> list[tuple[int, int]]:
+    """Return which bytes of each piece make up a range that crosses pieces.
+
+    Args:
+        pieces: First address and number of bytes of each, in order, from the one in
+            which the range begins.
+        address: Of the first byte of the range.
+        size: How many bytes it has.
+        nothing: How the message begins.
+
+    Returns:
+        The first byte and the end within each piece, for as many as are needed.
+
+    Raises:
+        MemoryReadError: A byte is in no piece; the message names the first.
+    """
+    found = []
+    missing, end = address, address + size
+    for start, length in pieces:
+        if start > missing or missing >= end:
+            break
+        found.append((missing - start, min(length, end - start)))
+        missing = max(missing, min(start + length, end))
+    if missing < end:
+        raise MemoryReadError(
+            f"{nothing} at {missing:#x}: {missing - address} of the {size} bytes at "
+            f"{address:#x} are there"
+        )
+    return found
+
+
+def ranges_text(pieces: Sequence[tuple[int, int]]) -> str:
+    """Return pieces of memory, given as for `parts`, as text for a ``repr``."""
+    shown = [f"{start:#x}: {length:#x} bytes" for start, length in pieces[:4]]
+    if len(pieces) > len(shown):
+        shown.append(f"{len(pieces) - len(shown)} more")
+    return ", ".join(shown)
 
 
 def checked_read(read: object) -> Read:
