@@ -19,7 +19,7 @@ from s2geom.compare import policies
 from s2geom.core.fields import Word
 from s2geom.core.rules import Rule
 from s2geom.cpu import rules as cpu_rules
-from s2geom.kconfig import config
+from s2geom.kconfig.options import FACTS, ConfigFact
 from s2geom.kernel import changes, limits
 from s2geom.registers import esr, ste_rules, vtcr, vttbr
 from s2geom.tables import attributes
@@ -171,12 +171,12 @@ def config_options() -> str:
                 ", ".join(f"`{row.option}`" for row in fact.rows + fact.last_resort),
                 _otherwise(fact),
             ]
-            for fact in config.FACTS
+            for fact in FACTS
         ),
     )
 
 
-def _otherwise(fact: config.ConfigFact) -> str:
+def _otherwise(fact: ConfigFact) -> str:
     if fact.default is not None:
         return fact.shown(fact.default)
     return f"from {fact.derived_from}" if fact.derived_from else "an error"

@@ -47,7 +47,9 @@ _ROOMS = {
         "ID_AA64MMFR2_EL1",
         "ID_AA64MMFR3_EL1",
     ),
-    "kconfig.config": ("IpaSizes", "KernelConfig", "Origin"),
+    "kconfig.ipa_sizes": ("IpaSizes",),
+    "kconfig.kernel_config": ("KernelConfig",),
+    "kconfig.origins": ("Origin",),
     "kernel.choose": ("Host", "check", "stage2"),
     "kernel.fake": ("FakePgd", "fake_pgd"),
     "kernel.leaf": ("leaf_size",),
@@ -112,9 +114,9 @@ if TYPE_CHECKING:  # the same names once more, for tools that do not run the cod
     from s2geom.cpu.id_registers import ID_AA64MMFR1_EL1 as ID_AA64MMFR1_EL1
     from s2geom.cpu.id_registers import ID_AA64MMFR2_EL1 as ID_AA64MMFR2_EL1
     from s2geom.cpu.id_registers import ID_AA64MMFR3_EL1 as ID_AA64MMFR3_EL1
-    from s2geom.kconfig.config import IpaSizes as IpaSizes
-    from s2geom.kconfig.config import KernelConfig as KernelConfig
-    from s2geom.kconfig.config import Origin as Origin
+    from s2geom.kconfig.ipa_sizes import IpaSizes as IpaSizes
+    from s2geom.kconfig.kernel_config import KernelConfig as KernelConfig
+    from s2geom.kconfig.origins import Origin as Origin
     from s2geom.kernel.choose import Host as Host
     from s2geom.kernel.choose import check as check
     from s2geom.kernel.choose import stage2 as stage2

@@ -89,7 +89,7 @@ FORBIDDEN = [
     ("core.display", "def draw():\n    from s2geom.show.notebook import mimebundle"),
     ("cpu.cpu", "from s2geom.kernel.limits import RULES"),
     ("registers.vtcr", "import s2geom.tables.descriptor"),
-    ("kernel.choose", "from s2geom.kconfig.config import KernelConfig"),
+    ("kernel.choose", "from s2geom.kconfig.kernel_config import KernelConfig"),
     ("tables.walk", "from s2geom.build.builder import TableBuilder"),
     ("build.builder", "from s2geom import Geometry"),
     ("show.notebook", "from s2geom.cli import report"),

@@ -12,7 +12,8 @@ from s2geom.core.geometry import Geometry
 from s2geom.core.granule import Granule
 from s2geom.core.units import size_text
 from s2geom.core.wording import ranges
-from s2geom.kconfig.config import IpaSizes, KernelConfig
+from s2geom.kconfig.ipa_sizes import IpaSizes
+from s2geom.kconfig.kernel_config import KernelConfig
 from s2geom.kernel.limits import KVM_PHYS_SHIFT
 from s2geom.kernel.scheme import Scheme, kernel_of
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A ``.config`` as a text: its lines, its header, and whether it is whole.
 
-What the options mean is in `config`. Here a file becomes settings with the
+What the options mean is in `options`. Here a file becomes settings with the
 line that each stands in, or an error that names the line: bytes that are no text, a
 line that Kconfig never writes, an option given twice and differently, the options of
 another architecture, and a file that ends too early.
@@ -17,10 +17,10 @@ from attrs import frozen
 
 from s2geom.core.errors import UnreadableInput
 
-MOST_BYTES = 16 << 20
+MOST_CONFIG_BYTES = 16 << 20
 """A configuration has some 300 KiB: more than this is something else, or a bomb."""
 
-HEADER = "# Linux/arm64"
+HEADER_START = "# Linux/arm64"
 """How the header line begins, which names the release."""
 
 
@@ -38,8 +38,8 @@ class Setting:
     @property
     def text(self) -> str:
         """The line, as a message can show it."""
-        if self.option == HEADER:
-            return f"{HEADER} {shown(self.value)} Kernel Configuration"
+        if self.option == HEADER_START:
+            return f"{HEADER_START} {shown(self.value)} Kernel Configuration"
         if self.value == "n":
             return f"# {shown(self.option)} is not set"
         return f"{shown(self.option)}={shown(self.value)}"
@@ -67,8 +67,13 @@ class File:
     header: Setting | None
     lines: int
 
+    def switched_on(self, option: str) -> Setting | None:
+        """Return the setting of an option that is y."""
+        setting = self.settings.get(option)
+        return setting if setting and setting.value == "y" else None
 
-_NAME = re.compile(r"CONFIG_\w+", re.ASCII)
+
+_OPTION = re.compile(r"CONFIG_\w+=", re.ASCII)
 # Possessive, so that a string of megabytes takes neither time nor memory.
 _QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"(?:[ \t]*+#.*|[ \t]*+)')
 _REMARK = re.compile(r"[ \t]#")
@@ -90,12 +95,17 @@ def decoded(given: str | bytes) -> str:
         raise TypeError(f"text must be str or bytes, got {type(given).__name__}")
     if isinstance(given, bytes) and given.startswith(_GZIP):
         given = _unpacked(given)
-    if len(given) > MOST_BYTES:
+    if len(given) > MOST_CONFIG_BYTES:
         raise UnreadableInput(
-            f"a kernel's .config has at most {MOST_BYTES >> 20} MiB, unpacked; "
+            f"a kernel's .config has at most {MOST_CONFIG_BYTES >> 20} MiB, unpacked; "
             "this has more"
         )
     text = given if isinstance(given, str) else _text_of(given)
+    _refuse_control_characters(text)
+    return text
+
+
+def _refuse_control_characters(text: str) -> None:
     found = _CONTROL.search(text)
     if found:
         line = text.count("\n", 0, found.start()) + 1
@@ -103,13 +113,12 @@ def decoded(given: str | bytes) -> str:
             f"line {line} has the control character {ord(found[0]):#04x}: "
             "this is binary, not a kernel's .config"
         )
-    return text
 
 
 def _unpacked(packed: bytes) -> bytes:
     try:
         # One byte more than is allowed, so that a bomb is never unpacked further.
-        return gzip.GzipFile(fileobj=BytesIO(packed)).read(MOST_BYTES + 1)
+        return gzip.GzipFile(fileobj=BytesIO(packed)).read(MOST_CONFIG_BYTES + 1)
     except EOFError as error:
         message = f"the gzip data are cut short after {len(packed)} bytes"
         raise UnreadableInput(message) from error
@@ -136,48 +145,54 @@ def parsed(text: str) -> File:
             is given twice and differently.
     """
     settings: dict[str, Setting] = {}
-    header = None
     # Not splitlines: it also ends a line at characters that a value may hold.
     lines = text.split("\n")
     for number, raw in enumerate(lines, 1):
         line = raw.strip(" \t\r")
         is_last = number == len(lines)  # a whole file ends in a newline, before this
-        if not line:
-            continue
-        if line.startswith("#"):
-            found = _HEADER_LINE.fullmatch(line)
-            if found:
-                _refuse_other_architecture(found[1], line, number)
-                setting = Setting(HEADER, found[2] or "", number)
-                header = _same(header, setting)
-            unset = _UNSET.fullmatch(line)
-            if unset is None:
-                if is_last:
-                    _refuse_cut_remark(line, number)
-                continue
-            setting = Setting(unset[1], "n", number)
-        else:
-            setting = _assignment(line, number, is_last)
-        settings[setting.option] = _same(settings.get(setting.option), setting)
+        read = _remark if line.startswith("#") else _assignment
+        setting = read(line, number, is_last) if line else None
+        if setting:
+            before = settings.get(setting.option)
+            settings[setting.option] = _once(before, setting)
+    header = settings.pop(HEADER_START, None)
     return File(settings, header, len(lines) - (not lines[-1]))
+
+
+def _remark(line: str, number: int, is_last: bool) -> Setting | None:
+    """Read "# CONFIG_X is not set" or the header line; None for any other remark."""
+    header = _HEADER_LINE.fullmatch(line)
+    if header:
+        _refuse_other_architecture(header[1], line, number)
+        return Setting(HEADER_START, header[2] or "", number)
+    unset = _UNSET.fullmatch(line)
+    if unset:
+        return Setting(unset[1], "n", number)
+    if is_last:
+        _refuse_cut_remark(line, number)
+    return None
 
 
 def _assignment(line: str, number: int, is_last: bool) -> Setting:
     """Read ``CONFIG_X=value``."""
-    option, equals, value = line.partition("=")
-    trouble = None
-    if not equals or not _NAME.fullmatch(option):
-        trouble = "is neither CONFIG_X=value nor a comment"
-    elif value.startswith('"') and not _QUOTED.fullmatch(value):
-        trouble = "has a quotation that does not end"
-    elif not value and is_last:
-        trouble = "has no value"
+    trouble = _trouble(line, is_last)
     if trouble:
         end = "; the text ends there and seems to be cut short" if is_last else ""
         raise UnreadableInput(f"line {number} {trouble}: {shortened(line)!r}{end}")
+    option, _, value = line.partition("=")
     if not value.startswith('"'):
         value = _REMARK.split(value, maxsplit=1)[0].rstrip(" \t")
     return Setting(option, value, number)
+
+
+def _trouble(line: str, is_last: bool) -> str | None:
+    """Return what is wrong with an assignment, if anything is."""
+    if not _OPTION.match(line):
+        return "is neither CONFIG_X=value nor a comment"
+    value = line.partition("=")[2]
+    if value.startswith('"') and not _QUOTED.fullmatch(value):
+        return "has a quotation that does not end"
+    return "has no value" if is_last and not value else None
 
 
 def _refuse_cut_remark(line: str, number: int) -> None:
@@ -189,7 +204,7 @@ def _refuse_cut_remark(line: str, number: int) -> None:
         )
 
 
-def _same(before: Setting | None, now: Setting) -> Setting:
+def _once(before: Setting | None, now: Setting) -> Setting:
     """Return a setting, the earlier one where it is there twice."""
     if before is None:
         return now
@@ -260,13 +275,9 @@ def refuse_foreign(file: File) -> None:
     Raises:
         UnreadableInput: The option and its line are named.
     """
-    for option in _FOREIGN:
-        setting = file.settings.get(option)
-        if setting and setting.value == "y":
-            raise UnreadableInput(
-                f"{setting} is for {option.removeprefix('CONFIG_').lower()}, "
-                "not for arm64"
-            )
+    for setting in filter(None, map(file.switched_on, _FOREIGN)):
+        architecture = setting.option.removeprefix("CONFIG_").lower()
+        raise UnreadableInput(f"{setting} is for {architecture}, not for arm64")
     arm64 = file.settings.get("CONFIG_ARM64")
     if arm64 and arm64.value != "y":
         raise UnreadableInput(f"{arm64}: this is for another architecture than arm64")
@@ -282,18 +293,24 @@ def refuse_cut(file: File) -> None:
         UnreadableInput: The option without a line is named.
     """
     settings = file.settings
-    marked = file.header is not None or "CONFIG_ARM64" in settings
-    whole = len(settings) < _GENERATED_OPTIONS or not marked
-    if whole or all(setting.value != "n" for setting in settings.values()):
-        return
-    virtualization = settings.get("CONFIG_VIRTUALIZATION")
-    if virtualization is None:
+    if "CONFIG_VIRTUALIZATION" not in settings:
         missing = "CONFIG_VIRTUALIZATION"
-    elif virtualization.value == "y" and virtualization is [*settings.values()][-1]:
+    elif [*settings.values()][-1] is file.switched_on("CONFIG_VIRTUALIZATION"):
         missing = "CONFIG_KVM"
     else:
         return
-    raise UnreadableInput(
-        f"no line about {missing}, set or not, in {file.lines} lines and "
-        f"{len(settings)} options: the file is cut short"
+    if _is_generated(file):
+        raise UnreadableInput(
+            f"no line about {missing}, set or not, in {file.lines} lines and "
+            f"{len(settings)} options: the file is cut short"
+        )
+
+
+def _is_generated(file: File) -> bool:
+    """Return whether a file has the marks of one that Kconfig wrote."""
+    settings = file.settings
+    return (
+        len(settings) >= _GENERATED_OPTIONS
+        and (file.header is not None or "CONFIG_ARM64" in settings)
+        and any(setting.value == "n" for setting in settings.values())
     )

@@ -26,7 +26,7 @@ from s2geom.show.html import table
 from s2geom.show.svg import MARGIN, SMALL, Drawing, shorten, width_of
 
 if TYPE_CHECKING:  # a host is drawn without loading the parser of configurations
-    from s2geom.kconfig.config import KernelConfig
+    from s2geom.kconfig.kernel_config import KernelConfig
 
 CELL_SIDE = 24
 MOST_LABEL = 380

@@ -22,7 +22,9 @@ from s2geom.cpu.id_registers import (
     ID_AA64MMFR3_EL1,
 )
 from s2geom.cpu.sizes import CHOICE_IPA_BITS, IPA_MAXIMUM
-from s2geom.kconfig.config import IpaSizes, KernelConfig, Origin
+from s2geom.kconfig.ipa_sizes import IpaSizes
+from s2geom.kconfig.kernel_config import KernelConfig
+from s2geom.kconfig.origins import Origin
 from s2geom.kernel.choose import Host
 from s2geom.kernel.fake import FakePgd
 from s2geom.kernel.limits import IPA_MINIMUM

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from s2geom.core.granule import Granule
-from s2geom.kconfig.config import IpaSizes, KernelConfig
+from s2geom.kconfig.ipa_sizes import IpaSizes
+from s2geom.kconfig.kernel_config import KernelConfig
 from s2geom.kernel.choose import Host
 from s2geom.strategies.machines import cpus, hosts
 
