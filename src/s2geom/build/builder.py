@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """`TableBuilder`: stage-2 tables, made and changed as a hypervisor would.
 
-The builder decides which leaves a range gets, and what becomes of a block or a
-contiguous group that a change cuts through. The tables are in `tree`.
+The builder checks what it is asked for, and decides what becomes of a block or a
+contiguous group that a change cuts through. `cover` chooses the leaves, and the tables
+are in `tree`.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from inspect import Signature, signature
 from itertools import pairwise
 from typing import Any, Self
@@ -14,16 +15,22 @@ from typing import Any, Self
 from attrs import evolve, frozen
 
 from s2geom.build.cover import (
-    LeafRun,
     cover,
+    cover_part,
+    cut,
     leaf_levels,
     page_multiple,
     page_range,
     span,
 )
-from s2geom.build.tree import Draft, Leaves, LevelWords, OverlapError, Tree
-from s2geom.build.word_runs import IN_PLACE_BITS, WordRun
-from s2geom.core.address_form import BASE_FLOOR
+from s2geom.build.leaves import (
+    DEFAULT_ATTRIBUTES,
+    LeafRun,
+    Leaves,
+    encoded,
+    leaf_bits,
+)
+from s2geom.build.tree import Draft, LevelWords, OverlapError, Tree, no_words
 from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination
 from s2geom.core.geometry import Geometry, Level
@@ -32,19 +39,20 @@ from s2geom.core.numbers import flag, integer
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import ANY_CPU
+from s2geom.registers.root import Base
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
-from s2geom.tables.attributes import Attributes, attribute_mask, leaf_attributes
-from s2geom.tables.descriptor import CONTIGUOUS_BIT, Descriptor
+from s2geom.tables.attributes import Attributes
 from s2geom.tables.layout import AddressLayout
 
-Piece = tuple[LeafRun, Attributes]
-"""Leaves, and what they say about the memory that they map."""
-
-Stretch = tuple[int, int, list[Piece]]
+Stretch = tuple[int, int, list[LeafRun]]
 """From one IPA to another, and what is to be there."""
 
-DEFAULT_ATTRIBUTES = Attributes()
+FullMapping = tuple[Any, ...]
+"""IPA, output address, size and attributes, as they were given."""
+
+NOT_GIVEN = {3: (None,), 4: ()}
+"""What a mapping of so many values leaves out."""
 
 
 @public
@@ -115,7 +123,7 @@ class TableBuilder(Displayed):
     [('0x80000000', 8192), ('0x80002000', 4096)]
     """
 
-    __slots__ = ("_geometry", "_levels", "_lpa", "_tree")
+    __slots__ = ("_levels", "_tree")
 
     def __new__(cls, *arguments: object, **named: object) -> Self:
         """Refuse to be made of nothing, as pickles of 0.1.0 ask for."""
@@ -133,8 +141,6 @@ class TableBuilder(Displayed):
         broken = ANY_CPU.check(geometry)
         if broken:
             raise UnsupportedCombination(broken)
-        self._geometry = geometry
-        self._lpa = lpa
         self._levels = leaf_levels(geometry, lpa=lpa)
         root = _base(geometry, layout, base)
         self._tree = Tree(geometry, layout, root, flag("record", record))
@@ -142,7 +148,7 @@ class TableBuilder(Displayed):
     @property
     def geometry(self) -> Geometry:
         """The shape of the tables."""
-        return self._geometry
+        return self._tree.geometry
 
     @property
     def root(self) -> int:
@@ -207,7 +213,7 @@ class TableBuilder(Displayed):
         """
         if not isinstance(mappings, Iterable):
             raise TypeError(f"mappings must be iterable, got {quoted(mappings)}")
-        wanted = list(mappings)
+        wanted = list(_full(mappings))
         draft = self._tree.draft()
         try:
             draft.fill(*self._leaves(wanted, flag("blocks", blocks)))
@@ -216,68 +222,63 @@ class TableBuilder(Displayed):
         draft.publish()
 
     def _leaves(
-        self, mappings: list[Sequence[Any]], blocks: bool
+        self, mappings: list[FullMapping], blocks: bool
     ) -> tuple[list[Leaves], LevelWords]:
         """Return the leaves of some mappings: runs, and the words of single leaves.
 
         Single leaves are told apart first: there may be many, and a run of one leaf
         costs as much as a run of thousands.
         """
-        geometry, layout = self._geometry, self._tree.layout
-        stride, mask = geometry.stride, (1 << geometry.stride) - 1
-        ipa_end, pa_end = geometry.ipa_size, 1 << layout.address_bits
         levels = self._levels if blocks else self._levels[-1:]
         level_of = {level.entry_size: level for level in levels}
+        ipa_end, pa_end = self.geometry.ipa_size, 1 << self._tree.layout.address_bits
+        # By size and identity of attributes.
+        alike: dict[tuple[int, int], list[FullMapping]] = defaultdict(list)
         leaves: list[Leaves] = []
-        words: LevelWords = {level.number: {} for level in levels}
-        bits_of: dict[tuple[int, int], int] = {}  # by size and identity of attributes
-        moved = bool(layout.moved_mask)
         for mapping in mappings:
-            attributes = None
-            try:
-                ipa, pa, size = mapping
-            except (TypeError, ValueError):
-                ipa, pa, size, attributes = _four(mapping)
-            if not (
+            ipa, pa, size, attributes = mapping
+            if (
                 type(ipa) is type(pa) is type(size) is int
                 and size in level_of
-                and 0 <= ipa <= ipa_end - size
-                and 0 <= pa < pa_end
                 and not (ipa | pa) & (size - 1)
+                and 0 <= ipa < ipa_end
+                and 0 <= pa < pa_end
             ):
-                _, _, pieces = self._stretch(ipa, pa, size, attributes, blocks)
-                leaves += self._encode(pieces)
-                continue
-            level = level_of[size]
-            shift = level.shift
-            bits = bits_of.get((size, id(attributes)))
-            if bits is None:
-                given = _attributes_or_default(attributes)
-                bits = bits_of[size, id(attributes)] = self._leaf(level.number, given)
-            tables = words[level.number]
-            index = ipa >> shift
-            table = tables.get(index >> stride)
-            if table is None:
-                table = tables[index >> stride] = {}
-            index &= mask
-            if index in table:
-                raise OverlapError
-            table[index] = bits | (layout.encode(pa, shift) if moved else pa)
+                alike[size, id(attributes)].append(mapping)
+            else:
+                _, _, runs = self._stretch(ipa, pa, size, attributes, blocks)
+                leaves += self._encoded(runs)
+        words = no_words()
+        for (size, _), singles in alike.items():
+            self._add_singles(words, level_of[size], singles)
+        _check_apart(words, sum(map(len, alike.values())))
         return leaves, words
 
-    def _overlap(self, mappings: list[Sequence[Any]]) -> str:
+    def _add_singles(
+        self, words: LevelWords, level: Level, mappings: list[FullMapping]
+    ) -> None:
+        """Add a leaf for each mapping; all have the size and the attributes of one."""
+        geometry, layout = self.geometry, self._tree.layout
+        shift, stride, mask = level.shift, geometry.stride, geometry.granule.entries - 1
+        attributes = _attributes_or_default(mappings[0][-1])
+        bits = leaf_bits(geometry, layout, level.number, attributes)
+        tables, moved = words[level.number], bool(layout.moved_mask)
+        for ipa, pa, _, _ in mappings:
+            index = ipa >> shift
+            word = bits | (layout.encode(pa, shift) if moved else pa)
+            tables[index >> stride][index & mask] = word
+
+    def _overlap(self, mappings: list[FullMapping]) -> str:
         """Return why some mappings, each of them right by itself, cannot be made."""
         ranges = sorted(
-            page_range(self._geometry, ipa, size) for ipa, _, size, *_ in mappings
+            page_range(self.geometry, ipa, size) for ipa, _, size, _ in mappings
         )
         for before, after in pairwise(ranges):
             if after[0] < before[1]:
                 return f"{span(*before)} and {span(*after)} overlap; map one of them"
         draft = self._tree.draft()
         start, end, there = next(
-            (start, end, run)
-            for start, end in ranges
-            for run, _ in draft.runs(start, end)
+            (start, end, run) for start, end in ranges for run in draft.runs(start, end)
         )
         return (
             f"{span(start, end)} overlaps {span(there.ipa, there.end)}, which is "
@@ -322,7 +323,7 @@ class TableBuilder(Displayed):
                 space; or there is no room for the tables that it takes to split.
             TypeError: A value has the wrong type.
         """
-        start, end = page_range(self._geometry, ipa, size)
+        start, end = page_range(self.geometry, ipa, size)
         self._replace([(start, end, [])])
 
     def protect(self, ipa: int, size: int, *, attributes: Attributes) -> None:
@@ -344,22 +345,23 @@ class TableBuilder(Displayed):
                 the tables that it takes to split.
             TypeError: A value has the wrong type.
         """
-        start, end = page_range(self._geometry, ipa, size)
-        wanted = self._as_read(_attributes_or_default(attributes, required=True))
-        hole, stretches = start, []
-        for run, present in self._mapped(self._tree.draft(), start, end):
+        start, end = page_range(self.geometry, ipa, size)
+        wanted = _attributes_or_default(attributes, required=True)
+        if self._tree.layout is AddressLayout.LPA2:
+            wanted = evolve(wanted, sh=None)  # as a descriptor gives it back
+        hole, runs = start, []
+        for run in self._mapped(start, end):
             if hole < run.ipa:
                 break
             first, hole = max(run.ipa, start), min(run.end, end)
-            if present != wanted:
-                parts = self._part(run, first, hole)
-                stretches.append((first, hole, [(part, wanted) for part in parts]))
+            if run.attributes != wanted:
+                runs += cut(self._levels, evolve(run, attributes=wanted), first, hole)
         if hole < end:
             raise InvalidArgument(
                 f"{span(start, end)} is not all mapped: nothing is at {hole:#x}; map "
                 "it first"
             )
-        self._replace(_joined(stretches))
+        self._replace(_stretches(runs))
 
     def split(self, ipa: int, size: int) -> None:
         """Make pages of all blocks and contiguous groups in a range.
@@ -375,16 +377,13 @@ class TableBuilder(Displayed):
                 space; or there is no room for tables.
             TypeError: A value has the wrong type.
         """
-        start, end = page_range(self._geometry, ipa, size)
-        stretches = []
-        for run, present in self._mapped(self._tree.draft(), start, end):
-            if run.level.number == LAST_LEVEL and not run.contiguous:
-                continue
-            first, last = max(run.ipa, start), min(run.end, end)
-            pa = run.pa + first - run.ipa
-            pages = cover(self._levels[-1:], first, pa, last - first, groups=False)
-            stretches.append((first, last, [(part, _split(present)) for part in pages]))
-        self._replace(_joined(stretches))
+        start, end = page_range(self.geometry, ipa, size)
+        runs, pages = [], self._levels[-1:]
+        for run in self._mapped(start, end):
+            if run.level.number < LAST_LEVEL or run.contiguous:
+                first, last = max(run.ipa, start), min(run.end, end)
+                runs += cover_part(pages, _divided(run), first, last, groups=False)
+        self._replace(_stretches(runs))
 
     # What comes of them
 
@@ -426,7 +425,7 @@ class TableBuilder(Displayed):
         less takes it as its own.
         """
         return VTCR_EL2.for_geometry(
-            self._geometry, pa_bits=self._tree.layout.address_bits
+            self.geometry, pa_bits=self._tree.layout.address_bits
         )
 
     def vttbr(self, vmid: int = 0) -> VTTBR_EL2:
@@ -440,22 +439,13 @@ class TableBuilder(Displayed):
             TypeError: It is no integer.
         """
         return VTTBR_EL2.for_geometry(
-            self._geometry, self.root, vmid, pa_bits=self._tree.layout.address_bits
+            self.geometry, self.root, vmid, pa_bits=self._tree.layout.address_bits
         )
 
-    def __copy__(self) -> "TableBuilder":
-        """Return a builder with the same tables, which then changes by itself."""
-        other = TableBuilder(self._geometry, self.root, self._lpa)
-        other._tree = self._tree.copy()
-        return other
-
-    def __deepcopy__(self, _: object) -> "TableBuilder":
-        return self.__copy__()
-
     def __reduce__(self) -> tuple[Any, ...]:
-        tree = self._tree.copy()
-        state = tree.record, tree.state, tree.recorded(), tree.free
-        return TableBuilder, (self._geometry, self.root, self._lpa), state
+        tree = self._tree
+        made_of = tree.geometry, tree.root, tree.layout is AddressLayout.LPA
+        return TableBuilder, made_of, tree.stored()
 
     def __setstate__(self, stored: tuple[Any, ...]) -> None:
         tree = self._tree
@@ -463,24 +453,18 @@ class TableBuilder(Displayed):
 
     def __repr__(self) -> str:
         return (
-            f"<TableBuilder of {self._geometry!r}: {len(self.images())} images "
+            f"<TableBuilder of {self.geometry!r}: {len(self.images())} images "
             f"from {self.root:#x}>"
         )
 
     # From ranges to leaves
 
-    def _as_read(self, attributes: Attributes) -> Attributes:
-        """Return attributes as a descriptor would give them back."""
-        if self._tree.layout is AddressLayout.LPA2:
-            return evolve(attributes, sh=None)
-        return attributes
-
     def _stretch(
         self, ipa: int, pa: int, size: int, attributes: Attributes | None, blocks: bool
     ) -> Stretch:
         """Check the arguments of a call, and return the leaves that it takes."""
-        start, end = page_range(self._geometry, ipa, size)
-        target = page_multiple(self._geometry, "pa", pa)
+        start, end = page_range(self.geometry, ipa, size)
+        target = page_multiple(self.geometry, "pa", pa)
         bits = self._tree.layout.address_bits
         if target + end - start > 1 << bits:
             raise InvalidArgument(
@@ -490,118 +474,53 @@ class TableBuilder(Displayed):
         wanted = _attributes_or_default(attributes)
         groups = flag("blocks", blocks)
         levels = self._levels if groups else self._levels[-1:]
-        runs = cover(levels, start, target, end - start, groups=groups)
-        return start, end, [(run, wanted) for run in runs]
+        runs = cover(
+            levels, start, target, end - start, groups=groups, attributes=wanted
+        )
+        return start, end, runs
 
-    def _part(self, run: LeafRun, first: int, last: int) -> list[LeafRun]:
-        """Return what a run maps from one page to another; leaves cut are split."""
-        inner = -(-first // run.unit) * run.unit
-        outer = last // run.unit * run.unit
-        if inner >= outer:  # not one whole leaf or group
-            return self._smaller(run, first, last)
-        middle = run.part(inner, outer)
-        return [
-            *self._smaller(run, first, inner),
-            middle,
-            *self._smaller(run, outer, last),
-        ]
-
-    def _smaller(self, run: LeafRun, start: int, end: int) -> list[LeafRun]:
-        pa = run.pa + start - run.ipa
-        return cover(self._levels, start, pa, end - start, groups=True)
-
-    def _encode(self, pieces: Iterable[Piece]) -> list[Leaves]:
-        return [
-            (part.level, self._words(part, attributes))
-            for run, attributes in pieces
-            for part in _in_place(run)
-        ]
-
-    def _words(self, run: LeafRun, attributes: Attributes) -> WordRun:
-        shift = run.level.shift
-        bits = self._leaf(run.level.number, attributes, run.contiguous)
-        word = bits | self._tree.layout.encode(run.pa, shift)
-        return WordRun(run.ipa >> shift, word, shift, run.count)
-
-    def _leaf(
-        self, level: int, attributes: Attributes, contiguous: bool = False
-    ) -> int:
-        """Return the word of a leaf, without its address."""
-        return _leaf_bits(self._geometry, level, attributes, self._lpa, contiguous)
+    def _encoded(self, runs: Iterable[LeafRun]) -> list[Leaves]:
+        layout = self._tree.layout
+        return [part for run in runs for part in encoded(self.geometry, layout, run)]
 
     # What is there
 
-    def _mapped(self, draft: Draft, start: int, end: int) -> Iterator[Piece]:
-        """Yield what maps a range, tables next to each other taken together."""
-        layout = self._tree.layout
-        last: LeafRun | None = None
-        bits = 0
-        for run, word in draft.runs(start, end):
-            others = word & ~layout.word_mask(run.level.shift)
-            if last is not None and last.goes_on_with(run) and bits == others:
-                last = evolve(last, count=last.count + run.count)
-                continue
-            if last is not None:
-                yield last, self._attributes(last.level, bits)
-            last, bits = run, others
-        if last is not None:
-            yield last, self._attributes(last.level, bits)
+    def _mapped(self, start: int, end: int) -> list[LeafRun]:
+        """Return what maps a range, tables next to each other taken together."""
+        runs: list[LeafRun] = []
+        for run in self._tree.draft().runs(start, end):
+            if runs and runs[-1].goes_on_with(run):
+                before = runs.pop()
+                runs.append(before.part(before.ipa, run.end))
+            else:
+                runs.append(run)
+        return runs
 
-    def _attributes(self, level: Level, word: int) -> Attributes:
-        """Return the attributes of a leaf."""
-        layout = self._tree.layout
-        return leaf_attributes(word & attribute_mask(layout, level.number), layout)
-
-    def _around(
-        self, draft: Draft, start: int, end: int
-    ) -> tuple[int, int, list[Piece]]:
+    def _widened(self, draft: Draft, start: int, end: int) -> Stretch:
         """Widen a range to whole leaves and groups, and return what it has more."""
-        rest: list[Piece] = []
-        before = self._cut(draft, start, start, end)
-        last_page = end - self._geometry.page_size
-        after = before
-        if last_page != start:
-            after = self._cut(draft, last_page, start, end)
         first, last = start, end
-        if before is not None and before[0].ipa < start:
-            whole, attributes = before
-            first = whole.ipa
-            parts = self._smaller(whole, first, start)
-            rest += [(part, attributes) for part in parts]
-        if after is not None and end < after[0].end:
-            whole, attributes = after
-            last = whole.end
-            parts = self._smaller(whole, end, last)
-            rest += [(part, attributes) for part in parts]
+        rest: list[LeafRun] = []
+        for page in dict.fromkeys((start, end - self.geometry.page_size)):
+            leaf = draft.cut_leaf(page, first, last)
+            if leaf is not None:
+                leaf = _divided(leaf)
+                rest += cover_part(self._levels, leaf, leaf.ipa, start)
+                rest += cover_part(self._levels, leaf, end, leaf.end)
+                first, last = min(first, leaf.ipa), max(last, leaf.end)
         return first, last, rest
 
-    def _cut(self, draft: Draft, page: int, start: int, end: int) -> Piece | None:
-        """Return the leaf or group that maps a page, if it reaches out of a range."""
-        leaf = draft.leaf_at(page)
-        if leaf is None:
-            return None
-        level, word = leaf
-        grouped = bool(level.contiguous and word & CONTIGUOUS_BIT)
-        unit = (level.contiguous if grouped else 1) << level.shift
-        if start <= page & -unit and (page & -unit) + unit <= end:
-            return None
-        pa = self._tree.layout.decode(word, level.shift)
-        run = LeafRun(level, page & -level.entry_size, pa, 1, grouped)
-        return run.whole, _split(self._attributes(level, word))
-
     def _replace(self, stretches: Iterable[Stretch]) -> None:
-        """Let pieces take the place of everything in some ranges, as one change."""
+        """Let leaves take the place of everything in some ranges, as one change."""
         draft = self._tree.draft()
-        for start, end, pieces in stretches:
-            first, last, rest = self._around(draft, start, end)
-            draft.replace(first, last, self._encode([*rest, *pieces]))
+        for start, end, runs in stretches:
+            first, last, rest = self._widened(draft, start, end)
+            draft.replace(first, last, self._encoded(rest + runs))
         draft.publish()
 
 
 def _base(geometry: Geometry, layout: AddressLayout, base: object) -> int:
     address, limit = integer("base", base), 1 << layout.address_bits
-    wide = layout is not AddressLayout.BITS48
-    alignment = max(geometry.pgd_alignment, BASE_FLOOR if wide else 0)
+    alignment = Base(address, geometry, layout.address_bits).alignment
     if not 0 <= address <= limit - geometry.pgd_size:
         raise InvalidArgument(
             f"base must leave the {geometry.pgd_size:#x} bytes of the PGD within "
@@ -615,42 +534,43 @@ def _base(geometry: Geometry, layout: AddressLayout, base: object) -> int:
     return address
 
 
-def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """Return the stretches, those that touch as one."""
-    joined: list[Stretch] = []
-    for start, end, pieces in stretches:
-        if joined and joined[-1][1] == start:
-            before, _, others = joined.pop()
-            joined.append((before, end, others + pieces))
+def _stretches(runs: Iterable[LeafRun]) -> list[Stretch]:
+    """Return leaves in the order of their addresses, those that touch together."""
+    stretches: list[Stretch] = []
+    for run in runs:
+        if stretches and stretches[-1][1] == run.ipa:
+            start, _, before = stretches.pop()
+            before.append(run)
+            stretches.append((start, run.end, before))
         else:
-            joined.append((start, end, pieces))
-    return joined
+            stretches.append((run.ipa, run.end, [run]))
+    return stretches
 
 
-def _in_place(run: LeafRun) -> Iterator[LeafRun]:
-    """Yield the parts of a run that are progressions of words."""
-    start = run.ipa
-    while start < run.end:
-        pa = run.pa + start - run.ipa
-        end = min(run.end, start + (1 << IN_PLACE_BITS) - pa % (1 << IN_PLACE_BITS))
-        yield run.part(start, end)
-        start = end
+def _check_apart(words: LevelWords, count: int) -> None:
+    """Refuse leaves of which one took the place of another."""
+    tables = (table for level in words.values() for table in level.values())
+    if sum(map(len, tables)) < count:
+        raise OverlapError
 
 
-def _split(attributes: Attributes) -> Attributes:
-    """Return what the parts of a block say: none of them is about to be replaced."""
-    return evolve(attributes, nt=False)
+def _divided(run: LeafRun) -> LeafRun:
+    """Return what its parts say: none of them is about to be replaced."""
+    if not run.attributes.nt:
+        return run
+    return evolve(run, attributes=evolve(run.attributes, nt=False))
 
 
-def _four(mapping: object) -> tuple[Any, Any, Any, Any]:
-    """Return a mapping with its attributes."""
-    if not isinstance(mapping, Sequence) or len(mapping) != 4:
-        raise TypeError(
-            "a mapping must be (ipa, pa, size) or (ipa, pa, size, attributes), got "
-            f"{quoted(mapping)}"
-        )
-    ipa, pa, size, attributes = mapping
-    return ipa, pa, size, attributes
+def _full(mappings: Iterable[Any]) -> Iterator[FullMapping]:
+    """Yield mappings with their attributes, None where they have none."""
+    for mapping in mappings:
+        try:
+            yield (*mapping, *NOT_GIVEN[len(mapping)])
+        except (TypeError, KeyError):
+            raise TypeError(
+                "a mapping must be (ipa, pa, size) or (ipa, pa, size, attributes), "
+                f"got {quoted(mapping)}"
+            ) from None
 
 
 def _attributes_or_default(value: object, *, required: bool = False) -> Attributes:
@@ -659,16 +579,6 @@ def _attributes_or_default(value: object, *, required: bool = False) -> Attribut
     if value is None and not required:
         return DEFAULT_ATTRIBUTES
     raise TypeError(f"attributes must be Attributes, got {quoted(value)}")
-
-
-@lru_cache(maxsize=256)
-def _leaf_bits(
-    geometry: Geometry, level: int, attributes: Attributes, lpa: bool, contiguous: bool
-) -> int:
-    leaf = Descriptor.leaf(
-        geometry, level, 0, attributes, lpa=lpa, contiguous=contiguous
-    )
-    return leaf.word
 
 
 # `inspect.signature` would else show the arguments of `__new__`.

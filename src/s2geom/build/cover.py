@@ -8,69 +8,15 @@ it is. `builder` writes them into tables, and `footprint` counts them.
 
 from collections.abc import Iterator, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve
 
+from s2geom.build.leaves import DEFAULT_ATTRIBUTES, LeafRun
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import integer
+from s2geom.tables.attributes import Attributes
 from s2geom.tables.layout import AddressLayout, is_block_level
-
-
-@frozen
-class LeafRun:
-    """Leaves of one level, side by side in the input and in the output addresses.
-
-    Args:
-        level: The level that they stand at.
-        ipa: Input address of the first, in bytes.
-        pa: Output address of the first, in bytes.
-        count: How many they are.
-        contiguous: Whether they are whole contiguous groups.
-    """
-
-    level: Level
-    ipa: int
-    pa: int
-    count: int
-    contiguous: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes that they map."""
-        return self.count << self.level.shift
-
-    @property
-    def end(self) -> int:
-        """The input address after the last."""
-        return self.ipa + self.size
-
-    @property
-    def unit(self) -> int:
-        """Bytes that cannot be mapped otherwise in part: a leaf, or a whole group."""
-        group = self.level.contiguous if self.contiguous else 1
-        return group << self.level.shift
-
-    @property
-    def whole(self) -> "LeafRun":
-        """The whole leaf, or the whole contiguous group, that the first is in."""
-        ipa = self.ipa & -self.unit
-        count = self.unit >> self.level.shift
-        return evolve(self, ipa=ipa, pa=self.pa & -self.unit, count=count)
-
-    def goes_on_with(self, other: "LeafRun") -> bool:
-        """Return whether both together are one run."""
-        return (
-            self.level == other.level
-            and self.contiguous == other.contiguous
-            and self.end == other.ipa
-            and self.pa + self.size == other.pa
-        )
-
-    def part(self, start: int, end: int) -> "LeafRun":
-        """Return the leaves from one input address to another, both between leaves."""
-        count = (end - start) >> self.level.shift
-        return evolve(self, ipa=start, pa=self.pa + start - self.ipa, count=count)
 
 
 def leaf_levels(geometry: Geometry, *, lpa: bool = False) -> tuple[Level, ...]:
@@ -90,7 +36,13 @@ def leaf_levels(geometry: Geometry, *, lpa: bool = False) -> tuple[Level, ...]:
 
 
 def cover(
-    levels: Sequence[Level], ipa: int, pa: int, size: int, *, groups: bool
+    levels: Sequence[Level],
+    ipa: int,
+    pa: int,
+    size: int,
+    *,
+    groups: bool,
+    attributes: Attributes = DEFAULT_ATTRIBUTES,
 ) -> list[LeafRun]:
     """Return the largest leaves that map a range, in the order of their addresses.
 
@@ -98,47 +50,60 @@ def cover(
         levels: The levels that may be used, the largest leaf first, pages last.
         ipa: Input address in bytes, a multiple of the page size.
         pa: Output address in bytes, likewise.
-        size: Bytes, likewise.
+        size: Bytes, likewise; nothing is mapped where it is 0 or less.
         groups: Whether to mark whole contiguous groups.
+        attributes: Those of every leaf.
     """
-    runs: list[LeafRun] = []
-    gaps = [(ipa, ipa + size)] if size else []
-    for level in levels:
-        if (ipa ^ pa) & (level.entry_size - 1):
-            continue  # both addresses of a leaf are multiples of its size
-        rest = []
-        for start, end in gaps:
-            inside = _inside(start, end, level.entry_size)
-            if inside is None:
-                rest.append((start, end))
-                continue
-            first, last = inside
-            run = LeafRun(level, first, pa + first - ipa, (last - first) >> level.shift)
-            runs += _grouped(run) if groups else [run]
-            rest += [gap for gap in ((start, first), (last, end)) if gap[0] < gap[1]]
-        gaps = rest
-    return sorted(runs, key=lambda run: run.ipa)
+    if size <= 0:
+        return []
+    level, smaller, end = levels[0], levels[1:], ipa + size
+    first, last = _aligned(ipa, pa, end, level.entry_size)
+    runs = cover(smaller, ipa, pa, first - ipa, groups=groups, attributes=attributes)
+    if first < last:
+        count = last - first >> level.shift
+        run = LeafRun(level, first, pa + first - ipa, count, attributes=attributes)
+        runs += _grouped(run) if groups else [run]
+    return runs + cover(
+        smaller, last, pa + last - ipa, end - last, groups=groups, attributes=attributes
+    )
 
 
-def _inside(start: int, end: int, unit: int) -> tuple[int, int] | None:
-    """Return the part of a range between multiples of a unit, if there is any."""
-    first, last = -(-start // unit) * unit, end // unit * unit
-    return (first, last) if first < last else None
+def cover_part(
+    levels: Sequence[Level], run: LeafRun, start: int, end: int, *, groups: bool = True
+) -> list[LeafRun]:
+    """Return the largest leaves that map a part of what other leaves map."""
+    pa, attributes = run.pa + start - run.ipa, run.attributes
+    return cover(levels, start, pa, end - start, groups=groups, attributes=attributes)
+
+
+def cut(levels: Sequence[Level], run: LeafRun, start: int, end: int) -> list[LeafRun]:
+    """Return what leaves map from one page to another; those that are cut are split."""
+    first, last = _aligned(start, start, end, run.unit)
+    middle = [run.part(first, last)] if first < last else []
+    before = cover_part(levels, run, start, first)
+    return before + middle + cover_part(levels, run, last, end)
+
+
+def _aligned(ipa: int, pa: int, end: int, unit: int) -> tuple[int, int]:
+    """Return the part of a range in which both addresses are multiples of a unit.
+
+    Where there is none, it is empty and at the end of the range.
+    """
+    if unit and not (ipa ^ pa) & (unit - 1):
+        first, last = -(-ipa // unit) * unit, end // unit * unit
+        if first < last:
+            return first, last
+    return end, end
 
 
 def _grouped(run: LeafRun) -> Iterator[LeafRun]:
     """Mark the whole contiguous groups of a run."""
     unit = run.level.contiguous << run.level.shift
-    inside = None
-    if unit and not (run.ipa ^ run.pa) & (unit - 1):
-        inside = _inside(run.ipa, run.end, unit)
-    if inside is None:
-        yield run
-        return
-    first, last = inside
+    first, last = _aligned(run.ipa, run.pa, run.end, unit)
     if run.ipa < first:
         yield run.part(run.ipa, first)
-    yield evolve(run.part(first, last), contiguous=True)
+    if first < last:
+        yield evolve(run.part(first, last), contiguous=True)
     if last < run.end:
         yield run.part(last, run.end)
 

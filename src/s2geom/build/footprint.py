@@ -6,18 +6,13 @@ leaves touches regions that are side by side, so tables are counted as intervals
 numbers. The cost depends on the number of ranges, not on their size.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import frozen
 
-from s2geom.build.cover import (
-    LeafRun,
-    cover,
-    leaf_levels,
-    page_multiple,
-    page_range,
-    span,
-)
+from s2geom.build.cover import cover, leaf_levels, page_multiple, page_range, span
+from s2geom.build.leaves import LeafRun
 from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level
@@ -152,60 +147,51 @@ def footprint(
     66
     """
     levels = leaf_levels(geometry, lpa=flag("lpa", lpa))
-    united = _united(
-        _read(geometry, ranges, leaf, [level.entry_size for level in levels])
-    )
-    pages = levels[-1:]
-    kvm = None
-    if leaf is not None:
-        allowed = {
-            largest: [level for level in levels if level.entry_size <= largest]
-            for largest in {part.leaf for part in united}
-        }
-        kvm = _count(
-            geometry,
-            [_cover(allowed[part.leaf], part, groups=False) for part in united],
-        )
+    sizes = [level.entry_size for level in levels]
+    united = _united(_read(geometry, ranges, leaf, sizes))
+
+    def count(largest: Callable[[_Range], int], *, groups: bool = False) -> TableCount:
+        runs: list[LeafRun] = []
+        for part in united:
+            usable = [level for level in levels if level.entry_size <= largest(part)]
+            size = part.end - part.ipa
+            runs += cover(usable, part.ipa, part.pa, size, groups=groups)
+        return _count(geometry, runs)
+
     return Footprint(
         geometry,
         sum(part.end - part.ipa for part in united),
-        worst=_count(geometry, [_cover(pages, part, groups=False) for part in united]),
-        best=_count(geometry, [_cover(levels, part, groups=True) for part in united]),
-        kvm=kvm,
+        worst=count(lambda _: geometry.page_size),
+        best=count(lambda _: sizes[0], groups=True),
+        kvm=None if leaf is None else count(lambda part: part.leaf),
     )
-
-
-def _cover(levels: Sequence[Level], part: _Range, *, groups: bool) -> list[LeafRun]:
-    return cover(levels, part.ipa, part.pa, part.end - part.ipa, groups=groups)
 
 
 # The ranges
 
 
 def _read(
-    geometry: Geometry,
-    ranges: object,
-    leaf: object,
-    sizes: list[int],
+    geometry: Geometry, ranges: object, leaf: object, sizes: list[int]
 ) -> list[_Range]:
     """Check the ranges and the leaves, and put them together."""
     if not isinstance(ranges, Iterable) or isinstance(ranges, str | bytes):
         raise TypeError(f"ranges must be pairs (ipa, size), got {quoted(ranges)}")
     listed = list(ranges)
-    if isinstance(leaf, Sequence) and not isinstance(leaf, str | bytes):
-        leaves = [_leaf(size, sizes) for size in leaf]
-        if len(leaves) != len(listed):
-            raise InvalidArgument(
-                f"leaf must be one size, or one for each of {len(listed)} ranges, "
-                f"got {len(leaves)}"
-            )
-    else:
-        one = 0 if leaf is None else _leaf(leaf, sizes)
-        leaves = [one] * len(listed)
-    return [
-        _range(geometry, given, size)
-        for given, size in zip(listed, leaves, strict=True)
-    ]
+    leaves = _leaves(leaf, sizes, len(listed))
+    return [_range(geometry, *pair) for pair in zip(listed, leaves, strict=True)]
+
+
+def _leaves(leaf: object, sizes: list[int], count: int) -> list[int]:
+    """Return the bytes of the largest leaf of each range, 0 where none was given."""
+    if leaf is None:
+        return [0] * count
+    if not isinstance(leaf, Sequence) or isinstance(leaf, str | bytes):
+        return [_leaf(leaf, sizes)] * count
+    if len(leaf) != count:
+        raise InvalidArgument(
+            f"leaf must be one size, or one for each of {count} ranges, got {len(leaf)}"
+        )
+    return [_leaf(size, sizes) for size in leaf]
 
 
 def _leaf(value: object, sizes: list[int]) -> int:
@@ -255,8 +241,7 @@ def _united(ranges: list[_Range]) -> list[_Range]:
 # The count
 
 
-def _count(geometry: Geometry, covers: Iterable[list[LeafRun]]) -> TableCount:
-    runs = [run for cover in covers for run in cover]
+def _count(geometry: Geometry, runs: list[LeafRun]) -> TableCount:
     counts = [_level_count(geometry, level, runs) for level in geometry.table_levels]
     pages = geometry.pgd_pages + sum(count.tables for count in counts[1:])
     return TableCount(tuple(counts), pages)
@@ -264,19 +249,21 @@ def _count(geometry: Geometry, covers: Iterable[list[LeafRun]]) -> TableCount:
 
 def _level_count(geometry: Geometry, level: Level, runs: list[LeafRun]) -> LevelCount:
     """Count one level; the runs are in the order of their addresses."""
-    if level.number == geometry.start_level:
-        tables, size = level.tables, geometry.pgd_size
-    else:
+    tables, size = level.tables, geometry.pgd_size
+    if level.number != geometry.start_level:
         tables = _tables(level.shift + geometry.stride, level.number, runs)
         size = tables * geometry.page_size
-    here = [run for run in runs if run.level.number == level.number]
+    leaves = Counter[bool]()  # by whether they are contiguous
+    for run in runs:
+        if run.level.number == level.number:
+            leaves[run.contiguous] += run.count
     return LevelCount(
         level=level.number,
         tables=tables,
         bytes=size,
-        leaves=sum(run.count for run in here),
+        leaves=leaves.total(),
         leaf_size=level.entry_size,
-        contiguous=sum(run.count for run in here if run.contiguous),
+        contiguous=leaves[True],
     )
 
 

@@ -14,19 +14,19 @@ links them last. So every change breaks before it makes, and no table can be rea
 before it is complete.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from struct import pack, pack_into
 from typing import Any, TypeAlias
 
-from attrs import define, field
+from attrs import define, evolve, field, frozen
 
-from s2geom.build.cover import LeafRun
+from s2geom.build.leaves import LeafRun, Leaves, decoded, is_grouped
 from s2geom.build.word_runs import IN_PLACE_BITS, WORD_BYTES, WordRun, read
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL
-from s2geom.tables.descriptor import CONTIGUOUS_BIT
 from s2geom.tables.layout import TABLE_OR_PAGE, AddressLayout
 
 WRITE = "write"
@@ -36,13 +36,10 @@ BARRIER = "barrier"
 RecordedStep: TypeAlias = tuple[str, int, bytes | int]
 """A kind, where, and what: bytes to write, or how many bytes of IPA to invalidate."""
 
-Leaves: TypeAlias = tuple[Level, WordRun]
-"""Leaves to install: the level they stand at, and their descriptors."""
-
-Words: TypeAlias = dict[int, dict[int, int]]
+Words: TypeAlias = defaultdict[int, dict[int, int]]
 """Descriptors of one level: by the number of their table, then by their index in it."""
 
-LevelWords: TypeAlias = dict[int, Words]
+LevelWords: TypeAlias = defaultdict[int, Words]
 """Descriptors by the number of their level."""
 
 Address: TypeAlias = int
@@ -56,6 +53,11 @@ have been, and the number of recorded steps."""
 
 class OverlapError(Exception):
     """A descriptor is to be written where there is one."""
+
+
+def no_words() -> LevelWords:
+    """Return a place for descriptors, by level, table and index."""
+    return defaultdict(lambda: defaultdict(dict))
 
 
 @define(eq=False)
@@ -74,6 +76,7 @@ class Tree:
     root: Address
     record: bool
     levels: tuple[Level, ...] = field(init=False)
+    entries: int = field(init=False)  # of a whole table
     state: dict[int, Any] = field(init=False)
     steps: list[RecordedStep] = field(init=False, factory=list)
     # A heap with every address below `NEXT` that has no table. It may have others too:
@@ -84,25 +87,26 @@ class Tree:
     def __attrs_post_init__(self) -> None:
         size, page = self.geometry.pgd_size, self.geometry.page_size
         self.levels = self.geometry.table_levels
+        self.entries = self.geometry.granule.entries
         piece = bytes(min(size, page))
         pieces = range(self.root, self.root + size, page)
         self.state = dict.fromkeys(pieces, piece)
         self.state |= {NEXT: -(-(self.root + size) // page) * page, STEPS: 0}
 
-    def copy(self) -> "Tree":
-        """Return a tree that shares nothing that changes with this one."""
-        other = Tree(self.geometry, self.layout, self.root, self.record)
-        other.state, other.steps = self.state.copy(), self.steps.copy()
-        other.free = sorted(self.free + self.taken)
-        return other
+    def stored(self) -> tuple[Any, ...]:
+        """Return all that changes, to be restored in another tree."""
+        free = sorted(self.free + self.taken)
+        return self.record, self.state.copy(), self.recorded(), free
 
     def images(self) -> dict[Address, bytes]:
         """Return the tables by address; the pieces of the PGD are one."""
-        state, page = self.state, self.geometry.page_size
         end = self.root + self.geometry.pgd_size
-        pgd = b"".join(state[at] for at in range(self.root, end, page))
-        others = (at for at in sorted(state) if at >= end and state[at])
-        return {self.root: pgd} | {at: bytes(state[at]) for at in others}
+        pieces = range(self.root, end, self.geometry.page_size)
+        images = {self.root: b"".join(map(self.state.__getitem__, pieces))}
+        for address, table in sorted(self.state.items()):
+            if address >= end and table:
+                images[address] = bytes(table)
+        return images
 
     def recorded(self) -> list[RecordedStep]:
         """Return the steps of all changes that were published."""
@@ -158,19 +162,42 @@ class Draft:
         for number in range(start >> shift, (end - 1 >> shift) + 1):
             yield self.tree.root + number * geometry.page_size, number << shift
 
-    def leaf_at(self, ipa: int) -> tuple[Level, int] | None:
-        """Return the level and the descriptor of the leaf that maps an address."""
-        [(address, base)] = self._roots(ipa, ipa + 1)
-        for level in self.tree.levels:
-            index = ipa - base >> level.shift
-            (word,) = read(self._table(address), index, index + 1)
-            if not _is_link(level, word):
-                return (level, word) if word else None
-            address, base = self._linked(word), ipa & -level.entry_size
-        raise AssertionError  # pragma: no cover - the last level has no links
+    def _linked(self, word: int) -> Address:
+        return self.tree.layout.decode(word, self.tree.geometry.page_shift)
 
-    def runs(self, start: int, end: int) -> Iterator[tuple[LeafRun, int]]:
-        """Yield the leaves that map a part of a range, and each run's first word.
+    def _lookup(self, ipa: int, depth: int) -> tuple[Level, int, Address]:
+        """Follow the links for an address to a depth, or to where there is none.
+
+        Returns:
+            The level that was reached, the word there, and the table that it is in.
+        """
+        levels, mask = iter(self.tree.levels), self.tree.entries - 1
+        last = self.tree.levels[depth]
+        [(address, _)] = self._roots(ipa, ipa + 1)
+        while True:
+            level = next(levels)
+            index = ipa >> level.shift & mask
+            (word,) = read(self._table(address), index, index + 1)
+            if level is last or not _is_link(level, word):
+                return level, word, address
+            address = self._linked(word)
+
+    def cut_leaf(self, ipa: int, start: int, end: int) -> LeafRun | None:
+        """Return the leaf or contiguous group that maps an address of a range, if cut.
+
+        The range cuts it if a part of it is outside.
+        """
+        level, word, _ = self._lookup(ipa, -1)
+        count = level.contiguous if is_grouped(level, word) else 1
+        unit = count << level.shift
+        first = ipa & -unit
+        if not word or (start <= first and first + unit <= end):
+            return None
+        leaf = decoded(self.tree.layout, level, first, word, count)
+        return evolve(leaf, pa=leaf.pa & -unit)
+
+    def runs(self, start: int, end: int) -> Iterator[LeafRun]:
+        """Yield the leaves that map a part of a range, table by table.
 
         Leaves are whole, but a contiguous group is cut where the range ends.
         """
@@ -179,7 +206,7 @@ class Draft:
 
     def _runs(
         self, depth: int, address: Address, base: int, start: int, end: int
-    ) -> Iterator[tuple[LeafRun, int]]:
+    ) -> Iterator[LeafRun]:
         level, table = self.tree.levels[depth], self._table(address)
         index, last = _entries(level, table, base, start, end)
         words = read(table, index, last)
@@ -191,13 +218,8 @@ class Draft:
                 yield from self._runs(depth + 1, self._linked(word), ipa, start, end)
             elif word:
                 count = _alike(table, words, index, at, level.shift)
-                pa = self.tree.layout.decode(word, level.shift)
-                grouped = bool(level.contiguous and word & CONTIGUOUS_BIT)
-                yield LeafRun(level, ipa, pa, count, grouped), word
+                yield decoded(self.tree.layout, level, ipa, word, count)
             at += count
-
-    def _linked(self, word: int) -> Address:
-        return self.tree.layout.decode(word, self.tree.geometry.page_shift)
 
     def _find(self, depth: int, number: int) -> Address | None:
         """Return the table of a level with a number, or None if there is none.
@@ -205,18 +227,14 @@ class Draft:
         Raises:
             OverlapError: A leaf is in its place.
         """
-        geometry = self.tree.geometry
-        region = self.tree.levels[depth].shift + geometry.stride
-        [(address, base)] = self._roots(number << region, (number << region) + 1)
-        for above in self.tree.levels[:depth]:
-            index = (number << region) - base >> above.shift
-            (word,) = read(self._table(address), index, index + 1)
-            if not word:
-                return None
-            if not _is_link(above, word):
-                raise OverlapError
-            address, base = self._linked(word), base + (index << above.shift)
-        return address
+        wanted = self.tree.levels[depth]
+        first = number << wanted.shift + self.tree.geometry.stride
+        level, word, address = self._lookup(first, depth)
+        if level is wanted:
+            return address
+        if word:
+            raise OverlapError
+        return None
 
     # Clearing
 
@@ -232,82 +250,71 @@ class Draft:
         Raises:
             InvalidArgument: There is no room for tables.
         """
-        kept = [
-            (level.number, words.index << level.shift, words.end << level.shift)
-            for level, words in leaves
-        ]
-        before, unlinked = len(self.steps), list[Address]()
+        change = _Clearing(start, end, leaves)
+        before = len(self.steps)
         for address, base in self._roots(start, end):
-            self._clear(0, address, base, (start, end), kept, unlinked)
+            self._clear(0, address, base, change)
         empty = bytes(self.tree.geometry.page_size)
-        for address in sorted(unlinked):
+        for address in sorted(change.unlinked):
             # Nothing leads here any more. It is cleared for whoever has it next.
             self.new[address] = None
             heappush(self.tree.free, address)
             self.steps.append((WRITE, address, empty))
         if len(self.steps) > before:
             self.steps.append((INVALIDATE, start, end - start))
-        self.fill(leaves, {})
+        if leaves:
+            self.fill(leaves, no_words())
 
     def _clear(
-        self,
-        depth: int,
-        address: Address,
-        base: int,
-        gone: tuple[int, int],
-        kept: list[tuple[int, int, int]],
-        unlinked: list[Address],
+        self, depth: int, address: Address, base: int, change: "_Clearing"
     ) -> bool:
         """Clear a range of a table, and of those below; return whether it is needed.
 
         A table in which nothing is left, and nothing will be, is not changed.
         """
         level, table = self.tree.levels[depth], self._table(address)
-        first, last = _entries(level, table, base, *gone)
-        end = base + (len(table) // WORD_BYTES << level.shift)
-        needed = (
-            depth == 0
-            or table[: first * WORD_BYTES] != bytes(first * WORD_BYTES)
-            or table[last * WORD_BYTES :] != bytes(len(table) - last * WORD_BYTES)
-            or any(
-                number >= level.number and start < end and base < stop
-                for number, start, stop in kept
-            )
-        )
-        begin, stop = first, last
+        first, last = _entries(level, table, base, change.start, change.end)
         # Tables below the first and the last entry may reach out of the range.
-        for index in sorted({first, last - 1}):
-            (word,) = read(table, index, index + 1)
-            ipa = base + (index << level.shift)
-            inside = gone[0] <= ipa and ipa + level.entry_size <= gone[1]
-            if _is_link(level, word) and not inside:
-                below = self._linked(word)
-                if self._clear(depth + 1, below, ipa, gone, kept, unlinked):
-                    needed = True
-                    if index == first:
-                        begin = index + 1
-                    else:
-                        stop = index
+        kept = [
+            index
+            for index in sorted({first, last - 1})
+            if self._is_kept(depth, table, index, base, change)
+        ]
+        needed = (
+            bool(kept)
+            or depth == 0
+            or not _is_zero(table[: first * WORD_BYTES] + table[last * WORD_BYTES :])
+            or change.fills(level, base, len(table) // WORD_BYTES)
+        )
         if needed:
-            self._empty(depth, address, begin, stop, unlinked)
+            begin = first + (first in kept)
+            stop = last - (last - 1 in kept)
+            self._empty(depth, address, begin, stop, change)
         return needed
 
+    def _is_kept(
+        self, depth: int, table: Table, index: int, base: int, change: "_Clearing"
+    ) -> bool:
+        """Return whether an entry's table stays, for what it has outside of a range."""
+        level = self.tree.levels[depth]
+        (word,) = read(table, index, index + 1)
+        ipa = base + (index << level.shift)
+        inside = change.start <= ipa and ipa + level.entry_size <= change.end
+        if inside or not _is_link(level, word):
+            return False
+        return self._clear(depth + 1, self._linked(word), ipa, change)
+
     def _empty(
-        self,
-        depth: int,
-        address: Address,
-        begin: int,
-        stop: int,
-        unlinked: list[Address],
+        self, depth: int, address: Address, begin: int, stop: int, change: "_Clearing"
     ) -> None:
         """Clear some entries of a table, and list the tables that they lead to."""
-        words = read(self._table(address), begin, stop)
+        words = read(self._table(address), begin, max(begin, stop))
         used = [at for at, word in enumerate(words) if word]
         if not used:
             return
         for at in used:
             if _is_link(self.tree.levels[depth], words[at]):
-                unlinked += self._below(depth + 1, self._linked(words[at]))
+                change.unlinked.extend(self._below(depth + 1, self._linked(words[at])))
         at = (begin + used[0]) * WORD_BYTES
         zeros = bytes((used[-1] + 1 - used[0]) * WORD_BYTES)
         self._open(address)[at : at + len(zeros)] = zeros
@@ -336,18 +343,13 @@ class Draft:
             OverlapError: Something is there, or two of the leaves overlap.
         """
         links: list[WordRun] = []
-        link_words: Words = {}
         writes: list[RecordedStep] = []
         before = len(self.steps)
         for depth in reversed(range(len(self.tree.levels))):
-            number = self.tree.levels[depth].number
-            here = [run for level, run in leaves if level.number == number]
-            here = sorted(here + links, key=lambda run: run.index)
-            links, parts = self._whole_tables(depth, here)
-            some = words.get(number, {})
-            for table, indices in link_words.items():
-                _add_words(some.setdefault(table, {}), indices)
-            link_words = self._part_tables(depth, parts, some, writes)
+            level = self.tree.levels[depth]
+            runs = [run for at, run in leaves if at.number == level.number]
+            links, parts = self._whole_tables(depth, runs + links)
+            writes += self._part_tables(depth, parts, words)
         if len(self.steps) > before:
             self.steps.append((BARRIER, 0, 0))
         self.steps += writes
@@ -360,59 +362,62 @@ class Draft:
         Returns:
             The links to them, and the rest of the runs by the number of its table.
         """
-        entries = self.tree.geometry.granule.entries
+        entries = self.tree.entries
         links: list[WordRun] = []
-        parts: dict[int, list[WordRun]] = {}
-        for run in runs:
-            start = run.index
-            while start < run.end:
-                number, offset = divmod(start, entries)
-                whole = 0 if offset or depth == 0 else (run.end - start) // entries
-                end = min(start + max(whole, 1) * entries - offset, run.end)
-                part = run.part(start, end)
-                if whole:
-                    addresses = self._take(whole)
-                    tables = part.tables(entries)
-                    self.new.update(zip(addresses, tables, strict=True))
-                    if self.tree.record:
-                        self.steps += [
-                            (WRITE, *new) for new in zip(addresses, tables, strict=True)
-                        ]
-                    links += self._links(number, addresses)
-                else:
-                    parts.setdefault(number, []).append(part)
-                start = end
+        parts: dict[int, list[WordRun]] = defaultdict(list)
+        for run in sorted(runs, key=lambda run: run.index):
+            for start, end in run.spans(entries):
+                if depth and (end - start) % entries == 0:
+                    links += self._new_tables(run.part(start, end))
+                    continue
+                for at in range(start, end, entries):  # tables of the PGD
+                    parts[at // entries].append(run.part(at, min(at + entries, end)))
         return links, parts
 
-    def _part_tables(
-        self,
-        depth: int,
-        parts: dict[int, list[WordRun]],
-        words: Words,
-        writes: list[RecordedStep],
-    ) -> Words:
-        """Write into tables that are there, or make them; return the links to new ones.
+    def _new_tables(self, run: WordRun) -> Iterator[WordRun]:
+        """Make tables that a run fills, and return the links to them."""
+        entries = self.tree.entries
+        addresses = self._take(run.count // entries)
+        tables = [*zip(addresses, run.tables(entries), strict=True)]
+        self.new.update(tables)
+        if self.tree.record:
+            self.steps += [(WRITE, *table) for table in tables]
+        return self._links(run.index // entries, addresses)
 
-        What is written into tables that a CPU may read is added to ``writes``.
+    def _part_tables(
+        self, depth: int, parts: dict[int, list[WordRun]], words: LevelWords
+    ) -> list[RecordedStep]:
+        """Write into tables that are there, or make them and add links to ``words``.
+
+        Returns:
+            The steps that change tables that a CPU may read.
         """
-        stride, page_shift = self.tree.geometry.stride, self.tree.geometry.page_shift
-        encode = self.tree.layout.encode
-        mask = (1 << stride) - 1
-        links: Words = {}
-        for number in sorted({*parts, *words}):
+        level = self.tree.levels[depth].number
+        here: dict[int, dict[int, int]] = words.get(level, {})
+        steps: list[RecordedStep] = []
+        for number in sorted({*parts, *here}):
             address = self._find(depth, number)
             is_new = address is None
             if address is None:
-                [address] = self._take(1)
-                self.new[address] = bytearray(self.tree.geometry.page_size)
-                link = encode(address, page_shift) | TABLE_OR_PAGE
-                links.setdefault(number >> stride, {})[number & mask] = link
-            late = self._write(address, parts.get(number, ()), words.get(number, {}))
+                address = self._new_table(number, words[level - 1])
+            late = self._write(address, parts.get(number, ()), here.get(number, {}))
             if is_new:
                 self.steps.append((WRITE, address, self.new[address]))
             else:
-                writes += late
-        return links
+                steps += late
+        return steps
+
+    def _new_table(self, number: int, above: Words) -> Address:
+        """Make an empty table, and add the link to it."""
+        geometry = self.tree.geometry
+        [address] = self._take(1)
+        self.new[address] = bytearray(geometry.page_size)
+        table, index = divmod(number, self.tree.entries)
+        if index in above[table]:
+            raise OverlapError
+        link = self.tree.layout.encode(address, geometry.page_shift) | TABLE_OR_PAGE
+        above[table][index] = link
+        return address
 
     def _write(
         self, address: Address, runs: Iterable[WordRun], words: dict[int, int]
@@ -422,7 +427,7 @@ class Draft:
         steps: list[RecordedStep] = []
         for run in runs:
             at, image = run.index * WORD_BYTES % len(table), run.image()
-            if table[at : at + len(image)] != bytes(len(image)):
+            if not _is_zero(table[at : at + len(image)]):
                 raise OverlapError
             table[at : at + len(image)] = image
             steps.append((WRITE, address + at, image))
@@ -490,11 +495,29 @@ class Draft:
             start += count
 
 
-def _add_words(words: dict[int, int], more: dict[int, int]) -> None:
-    """Add descriptors of a table to others, none of them in the place of another."""
-    if words.keys() & more.keys():
-        raise OverlapError
-    words.update(more)
+@frozen
+class _Clearing:
+    """A range that is cleared, and the leaves that take its place."""
+
+    start: int
+    end: int
+    leaves: Sequence[Leaves]
+    unlinked: list[Address] = field(factory=list)
+    """Tables to which nothing leads any more."""
+
+    def fills(self, level: Level, base: int, entries: int) -> bool:
+        """Return whether some of the leaves stand in a table, or below it."""
+        end = base + (entries << level.shift)
+        return any(
+            at.number >= level.number
+            and run.index << at.shift < end
+            and base < run.end << at.shift
+            for at, run in self.leaves
+        )
+
+
+def _is_zero(data: Table) -> bool:
+    return data == bytes(len(data))
 
 
 def _is_link(level: Level, word: int) -> bool:
@@ -504,15 +527,7 @@ def _is_link(level: Level, word: int) -> bool:
 def _entries(
     level: Level, table: Table, base: int, start: int, end: int
 ) -> tuple[int, int]:
-    """Return the entries of a table, the first and the one after the last, of a range.
-
-    Args:
-        level: The table's level.
-        table: The table.
-        base: The IPA that its first entry maps.
-        start: First IPA of the range, which must not be empty.
-        end: The IPA after it.
-    """
+    """Return a range's entries in a table that maps from ``base``: first, and end."""
     first = max(start - base, 0) >> level.shift
     last = ((end - 1 - base) >> level.shift) + 1
     return first, min(last, len(table) // WORD_BYTES)

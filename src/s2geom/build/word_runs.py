@@ -6,7 +6,9 @@ up in equal steps. One long integer holds hundreds of them. Where many tables fo
 each other, most of their bytes repeat, so a long mapping is mostly copying.
 """
 
+from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from struct import pack, unpack_from
 
 from attrs import frozen
@@ -47,6 +49,17 @@ class WordRun:
         """Return the descriptors from one entry to another."""
         first = self.first + ((start - self.index) << self.shift)
         return WordRun(start, first, self.shift, end - start)
+
+    def spans(self, entries: int) -> Iterator[tuple[int, int]]:
+        """Yield the run's entries in whole tables apart from those before and after.
+
+        Args:
+            entries: Entries of a table.
+        """
+        first = min(-(-self.index // entries) * entries, self.end)
+        last = max(self.end // entries * entries, first)
+        cuts = pairwise((self.index, first, last, self.end))
+        return (span for span in cuts if span[0] < span[1])
 
     def image(self) -> bytes:
         """Return the descriptors as they lie in memory."""
