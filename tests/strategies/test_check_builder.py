@@ -166,17 +166,41 @@ def wrong_with(build: Any, **options: Any) -> str:
     return str(caught.value)
 
 
-def test_the_message_can_be_pasted() -> None:
-    """It is Python that builds the simplest example again."""
+def test_the_message_ends_in_a_script() -> None:
+    """It builds the simplest example again, and fails with the same words."""
     why, _, code = wrong_with(BUGS["page written as a block"]).partition("\n\n")
     names: dict[str, Any] = {"build": BUGS["page written as a block"]}
-    exec(code, names)  # noqa: S102 - as a user would
+    with pytest.raises(AssertionError, match=re.escape(why)):
+        exec(code, names)  # noqa: S102 - as a user would
     image = names["image"]
 
     assert "0x0 must be mapped to 0x0 with Attributes(), but is unmapped" == why
     assert Geometry(12, 32, 1) == image.geometry
     assert ((0, 0, 4096, Attributes()),) == image.mappings
     assert {*image.images} == {*names["tables"]}
+
+
+def test_the_script_of_a_builder_without_attributes() -> None:
+    """Its tables are not held to attributes there either."""
+    builder = Builder(knows_attributes=False, misses_last_page=True)
+    why, _, code = wrong_with(builder, attributes=False).partition("\n\n")
+
+    with pytest.raises(AssertionError, match=re.escape(why)):
+        exec(code, {"build": builder})  # noqa: S102 - as a user would
+
+
+def test_an_image_tells_right_tables() -> None:
+    """In a property of one's own: nothing is wrong, or the first wrong address is."""
+    shape = Geometry(12, 32, 1)
+    one, other = (
+        TableImage(shape, 0, ((0, pa, 4096, Attributes()),)) for pa in (0x5000, 0x6000)
+    )
+
+    assert one.difference(one.images) is None
+    assert (
+        "0x0 must be mapped to 0x5000 with Attributes(), "
+        "but is mapped to 0x6000 with Attributes()"
+    ) == one.difference(other.images)
 
 
 def test_the_first_difference_is_told() -> None:

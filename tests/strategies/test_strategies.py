@@ -87,6 +87,20 @@ def test_configurations(
         s2.stage2(**illegal)
 
 
+def test_configurations_ask_about_every_kind_of_kernel() -> None:
+    """A scheme or a release, and protected hosts where there is a CPU."""
+    found = drawn(s2st.configurations())
+
+    assert {*s2.Scheme} == {asked["scheme"] for asked in found if asked["scheme"]}
+    assert all(
+        (asked["scheme"] is None) != (asked["release"] is None) for asked in found
+    )
+    assert 8 < len({asked["release"] for asked in found})
+    assert {(True, True), (False, True), (False, False)} == {
+        (asked["protected"], asked["cpu"] is not None) for asked in found
+    }
+
+
 @given(s2st.geometries(), s2st.geometries(legal=True), s2st.geometries(legal=False))
 def test_geometries(anything: Geometry, legal: Geometry, illegal: Geometry) -> None:
     """Without a CPU, legal is what some CPU takes."""

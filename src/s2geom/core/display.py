@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""`Displayed`: the base of values that draw themselves in a notebook.
+"""`Displayed` and `PrintedAsRepr`: bases of values, for how they are shown.
 
-The code that draws imports the values, so a value cannot import it. The package's
-``__init__`` passes a function to `hand_down` that loads the drawing code at first use.
+A value that is `Displayed` draws itself in a notebook. The code that draws imports the
+values, so a value cannot import it. The package's ``__init__`` passes a function to
+`hand_down` that loads the drawing code at first use.
 """
 
 from collections.abc import Callable, Collection
@@ -31,3 +32,15 @@ class Displayed:
         if _drawer is None:  # a room was imported without the package
             return {"text/plain": repr(self)}
         return _drawer(self, include, exclude)
+
+
+class PrintedAsRepr:
+    """What hypothesis and IPython print is the ``repr``.
+
+    They would print the fields of an attrs class, private ones included.
+    """
+
+    __slots__ = ()
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("..." if cycle else repr(self))

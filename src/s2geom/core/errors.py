@@ -13,7 +13,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from s2geom.core.display import Displayed
+from s2geom.core.display import Displayed, PrintedAsRepr
 from s2geom.core.public import public
 from s2geom.core.wording import bits
 
@@ -37,7 +37,7 @@ def _pairs(ways: Ways | Callable[[], Ways]) -> Ways:
 
 @public
 @frozen(repr=False)
-class Violation(Displayed):
+class Violation(Displayed, PrintedAsRepr):
     """One limit that a request breaks.
 
     Args:

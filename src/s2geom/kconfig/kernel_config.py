@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from s2geom.core.display import Displayed
+from s2geom.core.display import Displayed, PrintedAsRepr
 from s2geom.core.errors import (
     UnreadableInput,
     UnsupportedCombination,
@@ -76,7 +76,7 @@ def _origin_pairs(
 @public
 @loads_older_pickles
 @frozen(repr=False)
-class KernelConfig(Displayed):
+class KernelConfig(Displayed, PrintedAsRepr):
     r"""What a kernel's configuration says about stage 2.
 
     Args:

@@ -10,20 +10,7 @@ from s2geom.core.granule import Granule
 from s2geom.kconfig.ipa_sizes import IpaSizes
 from s2geom.kconfig.kernel_config import KernelConfig
 from s2geom.kernel.choose import Host
-from s2geom.strategies.machines import cpus, hosts
-
-RELEASES = (
-    "6.12.0",
-    "6.8.0-31-generic",
-    "6.1.0-18-arm64",
-    "5.15.0",
-    "5.10.0-30-arm64",
-    "5.4.0",
-    "4.19.0",
-    "4.7.0",
-    "4.4.0",
-    "3.18.0",
-)
+from s2geom.strategies.machines import cpus, hosts, releases
 
 NOISE = (
     "",
@@ -90,16 +77,15 @@ def config_texts(
 @st.composite
 def _config_texts(draw: DrawFn, host: Host | None, legal: bool | None) -> str:
     kernel = host or draw(hosts(legal=True))
-    release = draw(st.none() | st.sampled_from(RELEASES))
+    header = draw(
+        st.just("") | releases().map("# Linux/arm64 {} Kernel Configuration\n".format)
+    )
     kvm = draw(st.sampled_from(("CONFIG_KVM=y", "# CONFIG_KVM is not set")))
     lines = _settings(kernel)
     # Kconfig's order depends on the release, and the reader must not.
     for line in draw(st.lists(st.sampled_from(NOISE), max_size=5)):
         lines.insert(draw(st.integers(0, len(lines))), line)
-    header = (
-        [] if release is None else [f"# Linux/arm64 {release} Kernel Configuration"]
-    )
-    text = "".join(f"{line}\n" for line in (*header, *lines, kvm))
+    text = header + "".join(f"{line}\n" for line in (*lines, kvm))
     if legal or (legal is None and draw(st.booleans())):
         return text
     ways = _damaged(kernel)
@@ -121,5 +107,5 @@ def ipa_sizes() -> SearchStrategy[IpaSizes]:
         KernelConfig.ipa_sizes,
         kernel_configs(),
         st.none() | cpus(),
-        release=st.sampled_from(RELEASES),
+        release=releases(),
     )

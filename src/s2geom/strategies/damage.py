@@ -5,11 +5,12 @@ from attrs import frozen
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from s2geom.core.display import PrintedAsRepr
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL
 from s2geom.registers.fault_status import ACCESS_FLAG, PERMISSION
-from s2geom.strategies.images import Pasted, TableImage, table_images, whole_pages
+from s2geom.strategies.images import TableImage, table_images, whole_pages
 from s2geom.tables.descriptor import Descriptor
 from s2geom.tables.layout import BLOCK, TABLE_OR_PAGE, AddressLayout
 from s2geom.tables.memory import Memory
@@ -29,7 +30,7 @@ ENTRY_SIZE = 1 << DESCRIPTOR_SHIFT
 
 
 @frozen(repr=False)
-class CorruptImage(Pasted):
+class CorruptImage(PrintedAsRepr):
     """A `TableImage` in which one descriptor is spoiled, or the table that it is in.
 
     The ``repr`` is Python that makes the image again. The kinds are:
@@ -128,20 +129,23 @@ class CorruptImage(Pasted):
         off, and one that reports addresses may ignore the access flag and permissions,
         which a table that is read as a leaf has by accident.
         """
-        shape, images = self.geometry, self.images
-        answer = walk(shape, self.root, ipa, Memory(images).read)
+        shape = self.geometry
+        answer = walk(shape, self.root, ipa, self.memory.read)
         if isinstance(answer, Translation):
-            if self.kind == TRUNCATED:
-                whole = whole_pages(shape, self.image.images).items()
-                uncut = {at: table for at, table in whole if table == images[at]}
-                other = walk(shape, self.root, ipa, Memory(uncut).read)
-                return (answer.output_address, None)[: 1 + (other != answer)]
-            return (answer.output_address,)
+            fails = self.kind == TRUNCATED and self._is_in_cut_table(ipa)
+            return (answer.output_address, None) if fails else (answer.output_address,)
         leaf = answer.descriptor
         if leaf is None or answer.kind not in {ACCESS_FLAG, PERMISSION}:
             return (None,)
         offset = ipa & (shape.level(answer.level).entry_size - 1)
         return None, (leaf.output_address or 0) | offset
+
+    def _is_in_cut_table(self, ipa: int) -> bool:
+        """Return whether a walk fails that reads the table whole that is cut off."""
+        images, whole = self.images, whole_pages(self.geometry, self.image.images)
+        uncut = {at: table for at, table in whole.items() if table == images[at]}
+        answer = walk(self.geometry, self.root, ipa, Memory(uncut).read)
+        return not isinstance(answer, Translation)
 
     def __repr__(self) -> str:
         return (

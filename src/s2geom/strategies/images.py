@@ -4,33 +4,23 @@
 from functools import lru_cache
 from typing import Any
 
-from attrs import fields, frozen
+from attrs import frozen
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from s2geom.build.builder import TableBuilder
-from s2geom.core.geometry import Geometry
+from s2geom.core.display import PrintedAsRepr
+from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.strategies.addresses import ipas, output_addresses, roots
+from s2geom.strategies.differences import Placement, difference, placement_text
 from s2geom.strategies.shapes import geometries
 from s2geom.tables.attributes import Attributes
 from s2geom.tables.memory import Memory
 
-Placement = tuple[int, int, int, Attributes]
-"""``(ipa, pa, size, attributes)``."""
-
-
-class Pasted:
-    """What hypothesis and a notebook print is the ``repr``, on as few lines."""
-
-    __slots__ = ()
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text("..." if cycle else repr(self))
-
 
 @frozen(repr=False)
-class TableImage(Pasted):
+class TableImage(PrintedAsRepr):
     """Tables in memory, and what they were made to map.
 
     The ``repr`` is Python that makes the image again.
@@ -73,6 +63,26 @@ class TableImage(Pasted):
                 return pa + ipa - start
         return None
 
+    def difference(self, tables: Any, *, attributes: bool = True) -> str | None:
+        """Return what is wrong with tables that are to map the same, in a sentence.
+
+        They must map all of `mappings` and nothing else, and each contiguous group must
+        be whole. Blocks or pages are the builder's choice.
+
+        Args:
+            tables: Bytes by their physical address; the PGD is at ``root``.
+            attributes: Whether attributes count.
+
+        Returns:
+            The lowest address that is wrong, what it must be and what it is; None if
+            the tables are right.
+
+        .. versionadded:: 0.2.0
+        """
+        rows = self.mappings
+        shape, root = self.geometry, self.root
+        return difference(shape, root, rows, tables, attributes=attributes)
+
     @property
     def places(self) -> dict[int, str]:
         """Addresses where walkers break, and what is there.
@@ -112,30 +122,14 @@ class TableImage(Pasted):
         return addresses_of(self)
 
     def __repr__(self) -> str:
-        mappings = [
-            f"({ipa:#x}, {pa:#x}, {size:#x}, {attributes_text(attributes)})"
-            for ipa, pa, size, attributes in self.mappings
-        ]
-        comma = "," if len(mappings) == 1 else ""
-        return (
-            f"TableImage({self.geometry!r}, {self.root:#x}, "
-            f"({', '.join(mappings)}{comma}))"
-        )
+        mappings = ", ".join(map(placement_text, self.mappings))
+        comma = "," * (len(self.mappings) == 1)
+        return f"TableImage({self.geometry!r}, {self.root:#x}, ({mappings}{comma}))"
 
 
 @lru_cache(maxsize=4)
 def _built(image: TableImage) -> dict[int, bytes]:
     return image.builder().images()
-
-
-def attributes_text(attributes: Attributes) -> str:
-    """Return the call that makes attributes, without the defaults."""
-    given = [
-        f"{row.name}={getattr(attributes, row.name)!r}"
-        for row in fields(Attributes)
-        if getattr(attributes, row.name) != row.default
-    ]
-    return f"Attributes({', '.join(given)})"
 
 
 def whole_pages(geometry: Geometry, images: dict[int, bytes]) -> dict[int, bytes]:
@@ -217,13 +211,27 @@ def table_images(
     for placement in draw(
         st.lists(_placements(shape, attributes, blocks), min_size=least, max_size=most)
     ):
-        ipa, _, size, _ = placement
-        if all(
-            ipa + size <= start or start + length <= ipa
-            for start, _, length, _ in mappings
-        ):
+        if not any(_overlap(placement, other) for other in mappings):
             mappings.append(placement)
     return TableImage(shape, root, tuple(mappings))
+
+
+def _overlap(one: Placement, other: Placement) -> bool:
+    return one[0] < other[0] + other[2] and other[0] < one[0] + one[2]
+
+
+def _range_sizes(geometry: Geometry, blocks: bool) -> list[Level]:
+    """Return the levels whose entries are as large as ranges shall be.
+
+    They are pages, blocks of each size, and what is too large for one block.
+    """
+    levels = [
+        level
+        for level in geometry.table_levels[::-1]
+        if level.entry_size <= geometry.ipa_size
+    ]
+    end = 1 + sum(level.leaf is not None for level in levels)
+    return levels[:end] + levels[1:end] if blocks else levels[:1]
 
 
 @st.composite
@@ -236,16 +244,7 @@ def _placements(
     one with fewer draws for the simpler, and that shall not be the one with fewer
     levels.
     """
-    page = geometry.page_size
-    levels = [
-        level
-        for level in geometry.table_levels[::-1]
-        if level.entry_size <= geometry.ipa_size
-    ]
-    leaves = [level for level in levels if level.leaf]
-    # Pages, blocks of each size, and what is too large for one block.
-    kinds = levels[: len(leaves) + 1] + levels[1 : len(leaves) + 1]
-    level = draw(st.sampled_from(kinds if blocks else leaves[:1]))
+    level = draw(st.sampled_from(_range_sizes(geometry, blocks)))
     unit = level.entry_size
     slots = geometry.ipa_size // unit
     most = min(slots, max(2, level.contiguous + 1))
@@ -254,16 +253,17 @@ def _placements(
     skewed = draw(st.sampled_from((False, False, False, True)))
     if skewed and level.leaf:
         # Output addresses that allow no block this large, but many smaller leaves.
-        alignment = levels[max(0, levels.index(level) - 1)].entry_size
-        count = 1
+        below = min(level.number + 1, LAST_LEVEL)
+        alignment, count = 1 << geometry.granule.level_shift(below), 1
     seam = (geometry.pgdir_size << geometry.stride) // unit
     last = slots - count
     edges = sorted({0, min(max(0, seam - 1), last), last})
     first = draw(st.sampled_from(edges) | st.integers(0, last))
     target = draw(output_addresses(geometry, alignment, count * unit))
-    before, after = (draw(st.sampled_from((0, 0, 0, 1, 3))) * page for _ in range(2))
+    offsets = st.sampled_from((0, 0, 0, 1, 3))
+    before, after = (draw(offsets) * geometry.page_size for _ in range(2))
     values = draw(st.sampled_from(READABLE if attributes else READABLE[:1]))
-    if level.number == LAST_LEVEL or skewed or not level.leaf:
+    if level.leaf != "block" or skewed:
         before = after = 0
     return (
         first * unit + before,

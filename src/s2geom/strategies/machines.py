@@ -24,6 +24,24 @@ from s2geom.kernel.limits import (
 from s2geom.kernel.scheme import Scheme
 from s2geom.strategies.shapes import geometries
 
+RELEASES = (
+    "7.3",
+    "6.12.0",
+    "6.8.0-31-generic",
+    "6.2",
+    "6.1.0-18-arm64",
+    "5.15.0",
+    "5.14",
+    "5.10.0-30-arm64",
+    "5.9",
+    "5.4.0",
+    "4.19.0",
+    "4.7.0",
+    "4.4.0",
+    "3.18.0",
+)
+"""Releases of each scheme, and some on either side of a change within one."""
+
 
 def granules() -> SearchStrategy[Granule]:
     """Return a strategy for the three page sizes."""
@@ -33,6 +51,11 @@ def granules() -> SearchStrategy[Granule]:
 def schemes() -> SearchStrategy[Scheme]:
     """Return a strategy for the five schemes."""
     return st.sampled_from(Scheme)
+
+
+def releases() -> SearchStrategy[str]:
+    """Return a strategy for releases of Linux, as ``uname -r`` prints them."""
+    return st.sampled_from(RELEASES)
 
 
 def hosts(*, legal: bool | None = None) -> SearchStrategy[Host]:
@@ -74,6 +97,9 @@ def cpus() -> SearchStrategy[Cpu]:
 def configurations(*, legal: bool | None = None) -> SearchStrategy[dict[str, Any]]:
     """Return a strategy for the arguments of `stage2` and `check`.
 
+    Half of them name a scheme, half a release; the other one is None. Some of those
+    with a CPU ask about a protected host.
+
     Args:
         legal: Whether KVM supports them; None for both.
     """
@@ -85,7 +111,9 @@ def configurations(*, legal: bool | None = None) -> SearchStrategy[dict[str, Any
 
 @st.composite
 def _configurations(draw: DrawFn) -> dict[str, Any]:
-    host = draw(hosts())
+    host, cpu = draw(hosts()), draw(st.none() | cpus())
+    one_kernel = st.tuples(schemes(), st.none()) | st.tuples(st.none(), releases())
+    scheme, release = draw(one_kernel)
     # Mostly widths that KVM may have, and now and then one that it never has.
     widths = st.integers(IPA_MINIMUM, IPA_MAXIMUM) | st.integers(0, 64)
     return {
@@ -93,8 +121,11 @@ def _configurations(draw: DrawFn) -> dict[str, Any]:
         "ipa_bits": draw(widths),
         "va_bits": host.va_bits,
         "pa_bits": host.pa_bits,
-        "scheme": draw(schemes()),
-        "cpu": draw(st.none() | cpus()),
+        "scheme": scheme,
+        "release": release,
+        # Without a CPU there is no answer for a protected host.
+        "protected": cpu is not None and draw(st.sampled_from((False, False, True))),
+        "cpu": cpu,
     }
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Strategies for geometries and their levels."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from itertools import product, starmap
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -21,7 +22,7 @@ pages, to 32 bits, to plain descriptors and a root of one table.
 """
 
 
-def _grid(shapes: Collection[Geometry]) -> Grid:
+def _grid(shapes: Iterable[Geometry]) -> Grid:
     grid: Grid = {}
     for shape in sorted(shapes, key=_how_unusual):
         widths = grid.setdefault(shape.granule, {})
@@ -40,38 +41,43 @@ def _how_unusual(shape: Geometry) -> tuple[int, bool, int, bool, int, int]:
     )
 
 
+LEGAL: tuple[tuple[int, Callable[[Geometry], object]], ...] = (
+    (1, lambda shape: shape),
+    (3, lambda shape: shape.concatenation > 1),
+    (1, lambda shape: shape.start_level == TOP_LEVEL[shape.granule]),
+    (1, lambda shape: shape.start_level == -1),
+)
+"""How often each kind of legal shape is drawn, and which shapes are of the kind.
+
+Half have a concatenated root, a third the most levels that the page size can have, and
+most of these begin at level -1. All are rare among the legal shapes, and walkers fail
+there.
+"""
+
+
+def _legal_shapes(cpu: Cpu) -> set[Geometry]:
+    widths = range(CHOICE_IPA_BITS[0], CHOICE_IPA_BITS[1] + 1)
+    questions = product(Granule, widths, (False, True))
+    return {shape for question in questions for shape in cpu.choices(*question)}
+
+
+def _every_shape() -> set[Geometry]:
+    levels = range(-1, LAST_LEVEL + 1)
+    return set(starmap(Geometry, product(Granule, range(1, 65), levels, (False, True))))
+
+
 @lru_cache(maxsize=64)
 def _grids(cpu: Cpu, legal: bool | None) -> tuple[Grid, ...]:
-    """Return grids that are equally likely to be drawn from.
-
-    Half of the legal shapes have a concatenated root, a third the most levels that the
-    page size can have, and most of these begin at level -1. All are rare among the
-    legal shapes, and walkers fail there.
-    """
-    allowed = {
-        shape
-        for granule in Granule
-        for ipa_bits in range(CHOICE_IPA_BITS[0], CHOICE_IPA_BITS[1] + 1)
-        for lpa2 in (False, True)
-        for shape in cpu.choices(granule, ipa_bits, lpa2)
-    }
-    every = [
-        Geometry(granule, ipa_bits, start_level, lpa2)
-        for granule in Granule
-        for ipa_bits in range(1, 65)
-        for start_level in range(-1, LAST_LEVEL + 1)
-        for lpa2 in (False, True)
-    ]
-    concatenated = [shape for shape in allowed if shape.concatenation > 1]
-    deepest = [
-        shape for shape in allowed if shape.start_level == TOP_LEVEL[shape.granule]
-    ]
-    minus_one = [shape for shape in deepest if shape.start_level == -1]
-    legals = [allowed, *[concatenated] * 3, deepest, minus_one]
-    chosen: list[Collection[Geometry]] = [*legals, *[every] * 6]
-    if legal is not None:
-        chosen = [*legals] if legal else [{*every} - allowed]
-    return tuple(_grid(shapes) for shapes in chosen if shapes)
+    """Return grids that are equally likely to be drawn from."""
+    allowed = _legal_shapes(cpu)
+    if legal is False:
+        return (_grid(_every_shape() - allowed),)
+    grids: list[Grid] = []
+    for often, is_one in LEGAL:
+        grids += [_grid(filter(is_one, allowed))] * often
+    if legal is None:
+        grids += [_grid(_every_shape())] * len(grids)
+    return tuple(filter(None, grids))
 
 
 def geometries(
@@ -84,13 +90,14 @@ def geometries(
         legal: Whether the CPU takes them; None for every shape there is. Of the legal
             ones, half have a concatenated root.
     """
-    grids = _grids(ANY_CPU if cpu is None else cpu, legal)
-    return _geometries(grids) if grids else st.nothing()
+    asked = ANY_CPU if cpu is None else cpu
+    return _geometries(asked, legal) if _grids(asked, legal) else st.nothing()
 
 
 @st.composite
-def _geometries(draw: DrawFn, grids: tuple[Grid, ...]) -> Geometry:
-    # By number, as the text of a grid would be in each message about a strategy.
+def _geometries(draw: DrawFn, cpu: Cpu, legal: bool | None) -> Geometry:
+    # By number, as hypothesis would write the grids into its messages.
+    grids = _grids(cpu, legal)
     grid = grids[draw(st.integers(0, len(grids) - 1))]
     widths = grid[draw(st.sampled_from([*grid]))]
     shapes = widths[draw(st.sampled_from([*widths]))]

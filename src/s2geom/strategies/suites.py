@@ -1,33 +1,29 @@
 # SPDX-License-Identifier: MIT
-"""`check_walker` and `check_builder`: whole test suites for other people's code."""
+"""`check_walker` and `check_builder`: whole test suites for other people's code.
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import takewhile
-from operator import index, itemgetter
-from typing import Any, TypeAlias, TypeVar
+Frames with ``__tracebackhide__`` are left out by pytest: what it shows is the line of
+the test, and the message.
+"""
 
-from attrs import evolve
+import sys
+from collections.abc import Callable, Collection, Mapping
+from itertools import count
+from operator import index
+from typing import TypeAlias, TypeVar
+
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from s2geom.core.errors import MemoryReadError, S2GeomError
+from s2geom.core.errors import MemoryReadError
 from s2geom.core.geometry import Geometry
+from s2geom.core.wording import quoted
 from s2geom.strategies.damage import CorruptImage, corrupt_images
-from s2geom.strategies.images import (
-    Pasted,
-    Placement,
-    TableImage,
-    attributes_text,
-    table_images,
-)
+from s2geom.strategies.differences import Placement, placement_text
+from s2geom.strategies.images import TableImage, table_images
 from s2geom.strategies.shapes import geometries as legal_geometries
-from s2geom.tables.attributes import Attributes
-from s2geom.tables.layout import AddressLayout
 from s2geom.tables.memory import Memory
-from s2geom.tables.scan import scan
-from s2geom.tables.trace import trace
 
 Walk: TypeAlias = Callable[
     [Geometry, int, int, Callable[[int, int], bytes]], int | None
@@ -37,7 +33,7 @@ Build: TypeAlias = Callable[
 ]
 Shapes: TypeAlias = SearchStrategy[Geometry] | Collection[Geometry] | None
 
-Image = TypeVar("Image", TableImage, CorruptImage)
+AnyImage = TypeVar("AnyImage", TableImage, CorruptImage)
 
 PHASES = (Phase.generate, Phase.shrink)
 """What hypothesis does: no example is stored, and none explained."""
@@ -67,17 +63,18 @@ def check_walker(
 
     Raises:
         AssertionError: An answer is wrong, or the walker raised something. The message
-            is Python that asks the same again.
+            ends in a script that asks the same again.
 
     .. versionadded:: 0.2.0
     """
+    __tracebackhide__ = True
 
     def examine(corrupt: CorruptImage) -> None:
         _ask(walk, corrupt.image, lambda ipa: (corrupt.image.output_address(ipa),))
         _ask(walk, corrupt, corrupt.output_addresses)
 
-    name = _name(walk, "walk")
-    _run(_shapes(geometries).flatmap(corrupt_images), examine, name, max_examples)
+    images = _shapes(geometries).flatmap(corrupt_images)
+    _run(images, examine, _name(walk, "walk"), max_examples)
 
 
 def _ask(
@@ -88,38 +85,55 @@ def _ask(
     """Hold a walker to the right answers, at each place of an image."""
     memory, name = image.memory, _name(walk, "walk")
     for ipa, place in image.places.items():
-        reads = 0
-
-        def read(address: int, size: int) -> bytes:
-            nonlocal reads
-            reads += 1
-            if reads > READS:
-                raise AssertionError(f"more than {READS} reads for one address")
-            return memory.read(address, size)
-
-        error, answer = None, None
-        try:
-            answer = walk(image.geometry, image.root, ipa, read)
-        except MemoryReadError:
-            pass
-        except Exception as raised:  # noqa: BLE001 - whatever the walker raises
-            error = raised
         expected = right(ipa)
-        if error is not None or not any(_same(answer, one) for one in expected):
-            got = _spelled(answer) if error is None else f"{error!r}"
-            message = (
-                f"{name} must return {_spelled(expected[0])} at {ipa:#x}, {place}, "
-                f"got {got}"
-            )
-            call = f"{name}(image.geometry, image.root, {ipa:#x}, image.memory.read)"
-            raise AssertionError(_pasted(message, image, call)) from error
+        answer, error = _answer(walk, image, ipa, memory)
+        if error is None and _is_one_of(answer, expected):
+            continue
+        got = _spelled(answer) if error is None else quoted(error)
+        must = f"{name} must return {_spelled(expected[0])} at {ipa:#x}, {place}"
+        accepted = " or ".join(f"answer {_equals(one)}" for one in expected)
+        asked = f"image.geometry, image.root, {ipa:#x}, image.memory.read"
+        script = (
+            f"answer = {name}({asked})\nassert {accepted}, answer and hex(answer)\n"
+        )
+        wrong = f"{must}, got {got}"
+        raise AssertionError(_with_script(wrong, walk, name, image, script)) from error
 
 
-def _same(answer: object, expected: int | None) -> bool:
-    """Return whether they are one number, or both None."""
-    if answer is None or expected is None:
-        return answer is expected
-    return hasattr(answer, "__index__") and index(answer) == expected
+def _answer(
+    walk: Walk, image: TableImage | CorruptImage, ipa: int, memory: Memory
+) -> tuple[object, Exception | None]:
+    """Return what a walker answers, and what it raises instead."""
+    __tracebackhide__ = True
+    reads = count(1)
+
+    def read(address: int, size: int) -> bytes:
+        __tracebackhide__ = True
+        if next(reads) > READS:
+            raise AssertionError(f"more than {READS} reads for one address")
+        return memory.read(address, size)
+
+    try:
+        return walk(image.geometry, image.root, ipa, read), None
+    except MemoryReadError:
+        return None, None
+    except Exception as error:  # noqa: BLE001 - whatever the walker raises
+        return None, error
+
+
+def _is_one_of(answer: object, expected: tuple[int | None, ...]) -> bool:
+    """Return whether an answer is None or an integer, and expected."""
+    if answer is None:
+        return None in expected
+    return hasattr(answer, "__index__") and index(answer) in expected
+
+
+def _equals(expected: int | None) -> str:
+    return "is None" if expected is None else f"== {expected:#x}"
+
+
+def _spelled(answer: object) -> str:
+    return f"{answer:#x}" if isinstance(answer, int) else quoted(answer)
 
 
 def check_builder(
@@ -148,24 +162,31 @@ def check_builder(
 
     Raises:
         AssertionError: The tables are wrong, or the builder raised something. The
-            message is Python that asks the same again.
+            message ends in a script that asks the same again.
 
     .. versionadded:: 0.2.0
     """
+    __tracebackhide__ = True
     name = _name(build, "build")
+    heeded = "" if attributes else ", attributes=False"
+    script = (
+        f"tables = {name}(image.geometry, image.root, image.mappings)\n"
+        f"wrong = image.difference(tables{heeded})\n"
+        "assert not wrong, wrong\n"
+    )
 
     def examine(image: TableImage) -> None:
+        __tracebackhide__ = True
+        wrong, cause = None, None
         try:
             tables = build(image.geometry, image.root, image.mappings)
-        except Exception as error:
-            raise AssertionError(failed(image, f"{name} raised {error!r}")) from error
-        wrong = _wrong_tables(image, tables, attributes=attributes)
-        if wrong is not None:
-            raise AssertionError(failed(image, wrong))
-
-    def failed(image: TableImage, why: str) -> str:
-        call = f"tables = {name}(image.geometry, image.root, image.mappings)"
-        return _pasted(why, image, call)
+        except Exception as error:  # noqa: BLE001 - whatever the builder raises
+            wrong, cause = f"{name} raised {quoted(error)}", error
+        else:
+            wrong = image.difference(tables, attributes=attributes)
+        if wrong:
+            message = _with_script(wrong, build, name, image, script)
+            raise AssertionError(message) from cause
 
     images = _shapes(geometries).flatmap(
         lambda shape: table_images(shape, attributes=attributes, blocks=blocks)
@@ -173,113 +194,18 @@ def check_builder(
     _run(images, examine, name, max_examples)
 
 
-# What a builder made
-
-State: TypeAlias = tuple[int, Attributes | None] | None
-"""How far the output is above the IPA, and the attributes if they count; or nothing."""
-
-
-def _wrong_tables(image: TableImage, tables: Any, *, attributes: bool) -> str | None:
-    """Return what is wrong with the tables that a builder made, if anything is."""
-    shape = image.geometry
-    try:
-        memory = Memory(tables)
-        runs = [*scan(shape, image.root, memory.read)]
-    except (S2GeomError, TypeError) as error:
-        return f"the tables cannot be read: {error}"
-    made = [(run.ipa, run.output_address, run.size, run.attributes) for run in runs]
-    wanted, found = (
-        _changes(shape, placements, attributes=attributes)
-        for placements in (image.mappings, made)
-    )
-    if wanted != found:
-        return _first_difference(wanted, found)
-    for run in runs:
-        for ipa in (run.ipa, run.ipa + run.size - 1):
-            wrong = _wrong_group(shape, image.root, ipa, memory)
-            if wrong is not None:
-                return wrong
-    return None
-
-
-def _changes(
-    shape: Geometry, placements: Iterable[Placement], *, attributes: bool
-) -> list[tuple[int, State]]:
-    """Return the addresses at which the translation changes, and to what."""
-    has_sh = AddressLayout.of(shape) is not AddressLayout.LPA2
-    states: dict[int, State] = {}
-    for ipa, pa, size, values in sorted(placements, key=itemgetter(0)):
-        heeded = values if has_sh else evolve(values, sh=None)
-        states[ipa] = pa - ipa, heeded if attributes else None
-        states[ipa + size] = None  # the next may begin here
-    before = [None, *states.values()]
-    return [
-        (ipa, state)
-        for (ipa, state), previous in zip(states.items(), before, strict=False)
-        if state != previous
-    ]
-
-
-def _first_difference(
-    wanted: list[tuple[int, State]], found: list[tuple[int, State]]
-) -> str:
-    """Return where two translations begin to differ, and how."""
-    alike = sum(
-        1
-        for _ in takewhile(
-            lambda pair: pair[0] == pair[1], zip(wanted, found, strict=False)
-        )
-    )
-    state = wanted[alike - 1][1] if alike else None
-    ends = [*wanted[alike : alike + 1], *found[alike : alike + 1]]
-    ipa = min(at for at, _ in ends)
-    one, other = (
-        dict(changes[alike : alike + 1]).get(ipa, state) for changes in (wanted, found)
-    )
-    return f"{ipa:#x} must be {_mapped(ipa, one)}, but is {_mapped(ipa, other)}"
-
-
-def _mapped(ipa: int, state: State) -> str:
-    if state is None:
-        return "unmapped"
-    offset, values = state
-    rest = "" if values is None else f" with {attributes_text(values)}"
-    return f"mapped to {ipa + offset:#x}{rest}"
-
-
-def _wrong_group(shape: Geometry, root: int, ipa: int, memory: Memory) -> str | None:
-    """Return what is wrong with the contiguous group of an address, if it is in one."""
-    leaf = trace(shape, root, ipa, memory.read).steps[-1].descriptor
-    if leaf is None or not leaf.contiguous:
-        return None
-    level = shape.level(leaf.level)
-    group = level.contiguous * level.entry_size
-    if not group:
-        return f"the contiguous bit at {ipa:#x} makes a group wider than the IPA space"
-    first, output = ipa & -group, (leaf.output_address or 0) & -group
-    for offset in range(0, group, level.entry_size):
-        entry = trace(shape, root, first + offset, memory.read).steps[-1].descriptor
-        expected = leaf.level, True, output + offset, leaf.attributes
-        if entry is None or expected != (
-            entry.level,
-            entry.contiguous,
-            entry.output_address,
-            entry.attributes,
-        ):
-            return f"the contiguous group at {first:#x} breaks off at +{offset:#x}"
-    return None
-
-
 # What both need
 
 
 def _run(
-    images: SearchStrategy[Image],
-    examine: Callable[[Image], None],
+    images: SearchStrategy[AnyImage],
+    examine: Callable[[AnyImage], None],
     name: str,
     max_examples: int,
 ) -> None:
     """Examine images until one fails, and raise what is wrong with the simplest."""
+    __tracebackhide__ = True
+    failures = []
 
     @settings(
         max_examples=max_examples,
@@ -290,16 +216,23 @@ def _run(
         suppress_health_check=[*HealthCheck],
     )
     @given(images)
-    def run(image: Image) -> None:
-        examine(image)
+    def run(image: AnyImage) -> None:
+        try:
+            examine(image)
+        except AssertionError as error:
+            failures.append(error)
+            raise
 
+    # What hypothesis raises is not passed on: the message has the example already.
     try:
         run()
-    except AssertionError as error:
-        # Without what hypothesis adds: the message has the example, and Python for it.
-        raise AssertionError(*error.args) from error.__cause__
-    except Flaky as error:
-        raise AssertionError(f"{name} does not always answer alike: {error}") from error
+    except AssertionError:
+        wrong = str(failures[-1])
+    except Flaky:
+        wrong = f"{name} does not always answer alike; once {failures[-1]}"
+    else:
+        return
+    raise AssertionError(wrong) from failures[-1].__cause__
 
 
 def _shapes(geometries: Shapes) -> SearchStrategy[Geometry]:
@@ -311,20 +244,51 @@ def _shapes(geometries: Shapes) -> SearchStrategy[Geometry]:
 
 
 def _name(function: object, otherwise: str) -> str:
+    """Return how a script can call a function, or what it calls one without a name."""
     name = str(getattr(function, "__name__", otherwise))
     return name if name.isidentifier() else otherwise
 
 
-def _spelled(answer: object) -> str:
-    return f"{answer:#x}" if isinstance(answer, int) else repr(answer)
-
-
-def _pasted(wrong: str, image: Pasted, call: str) -> str:
-    """Return a message that ends in Python for the example."""
+def _with_script(
+    wrong: str,
+    function: object,
+    name: str,
+    image: TableImage | CorruptImage,
+    script: str,
+) -> str:
+    """Return a message that ends in a script that fails likewise."""
+    kinds = "CorruptImage, TableImage"
+    if isinstance(image, TableImage):
+        kinds = "TableImage"
     return (
         f"{wrong}\n\n"
         "from s2geom import Attributes, Geometry, Granule\n"
-        "from s2geom.strategies import CorruptImage, TableImage\n"
-        f"image = {image!r}\n"
-        f"{call}\n"
+        f"from s2geom.strategies import {kinds}\n"
+        f"{_import_of(function, name)}\n"
+        f"{_image_text(image)}"
+        f"{script}"
+    )
+
+
+def _import_of(function: object, name: str) -> str:
+    """Return the line that imports a function, if it can be imported."""
+    module = str(getattr(function, "__module__", None))
+    named = getattr(sys.modules.get(module), name, None)
+    if named is not function or module == "__main__":
+        return ""
+    return f"from {module} import {name}\n"
+
+
+def _image_text(image: TableImage | CorruptImage) -> str:
+    """Return Python that makes an image, on lines that a terminal has room for."""
+    if isinstance(image, CorruptImage):
+        damage = f"{image.kind!r}, {image.ipa:#x}, {image.level}"
+        return f"{_image_text(image.image)}image = CorruptImage(image, {damage})\n"
+    rows = "".join(f"        {placement_text(row)},\n" for row in image.mappings)
+    return (
+        "image = TableImage(\n"
+        f"    {image.geometry!r},\n"
+        f"    {image.root:#x},\n"
+        f"    (\n{rows}    ),\n"
+        ")\n"
     )

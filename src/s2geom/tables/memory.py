@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from s2geom.core.display import PrintedAsRepr
 from s2geom.core.errors import InvalidArgument, MemoryReadError, UnreadableInput
 from s2geom.core.numbers import integer, unsigned
 from s2geom.core.public import public
@@ -65,7 +66,7 @@ def _chunks(value: object) -> tuple[tuple[int, bytes | memoryview], ...]:
 
 @public
 @frozen(repr=False, eq=False)
-class Memory:
+class Memory(PrintedAsRepr):
     """Chunks of physical memory, by address.
 
     The chunks are not copied: one that changes changes what is read. `Memory.read` is
