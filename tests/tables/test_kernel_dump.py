@@ -277,3 +277,14 @@ def test_a_hole_at_level_minus_1_is_read() -> None:
 
     assert {-1} == {run.level for run in runs}
     assert {None} == {run.flags for run in runs}
+
+
+def test_a_hole_at_level_minus_1_before_a_mapping_is_printed() -> None:
+    """Four empty entries of the root come first, as a run of 1P."""
+    tables = s2.TableBuilder(s2.Geometry(12, 52, -1, lpa2=True), 0x10000)
+    tables.map(1 << 50, 0x8000_0000, 4096)
+    read = s2.Memory(tables.images()).read
+    _, first, second, *_ = s2.kernel_dump(tables.geometry, tables.root, read)
+
+    assert "0x0000000000000000-0x0004000000000000           1P -1" == first
+    assert second.startswith("0x0004000000000000-0x0004000000001000           4K 3")

@@ -24,7 +24,6 @@ from s2geom.build.cover import (
     span,
 )
 from s2geom.build.leaves import (
-    DEFAULT_ATTRIBUTES,
     LeafRun,
     Leaves,
     encoded,
@@ -42,7 +41,7 @@ from s2geom.cpu.cpu import ANY_CPU
 from s2geom.registers.root import Base
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
-from s2geom.tables.attributes import Attributes
+from s2geom.tables.attributes import Attributes, attributes_or_default
 from s2geom.tables.layout import AddressLayout
 
 Stretch = tuple[int, int, list[LeafRun]]
@@ -260,7 +259,7 @@ class TableBuilder(Displayed):
         """Add a leaf for each mapping; all have the size and the attributes of one."""
         geometry, layout = self.geometry, self._tree.layout
         shift, stride, mask = level.shift, geometry.stride, geometry.granule.entries - 1
-        attributes = _attributes_or_default(mappings[0][-1])
+        attributes = attributes_or_default(mappings[0][-1])
         bits = leaf_bits(geometry, layout, level.number, attributes)
         tables, moved = words[level.number], bool(layout.moved_mask)
         for ipa, pa, _, _ in mappings:
@@ -346,7 +345,7 @@ class TableBuilder(Displayed):
             TypeError: A value has the wrong type.
         """
         start, end = page_range(self.geometry, ipa, size)
-        wanted = _attributes_or_default(attributes, required=True)
+        wanted = attributes_or_default(attributes, required=True)
         if self._tree.layout is AddressLayout.LPA2:
             wanted = evolve(wanted, sh=None)  # as a descriptor gives it back
         hole, runs = start, []
@@ -471,7 +470,7 @@ class TableBuilder(Displayed):
                 f"pa {span(target, target + end - start)} does not fit in the {bits} "
                 "bits of a descriptor's address"
             )
-        wanted = _attributes_or_default(attributes)
+        wanted = attributes_or_default(attributes)
         groups = flag("blocks", blocks)
         levels = self._levels if groups else self._levels[-1:]
         runs = cover(
@@ -571,14 +570,6 @@ def _full(mappings: Iterable[Any]) -> Iterator[FullMapping]:
                 "a mapping must be (ipa, pa, size) or (ipa, pa, size, attributes), "
                 f"got {quoted(mapping)}"
             ) from None
-
-
-def _attributes_or_default(value: object, *, required: bool = False) -> Attributes:
-    if isinstance(value, Attributes):
-        return value
-    if value is None and not required:
-        return DEFAULT_ATTRIBUTES
-    raise TypeError(f"attributes must be Attributes, got {quoted(value)}")
 
 
 # `inspect.signature` would else show the arguments of `__new__`.

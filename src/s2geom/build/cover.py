@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve
 
-from s2geom.build.leaves import DEFAULT_ATTRIBUTES, LeafRun
+from s2geom.build.leaves import LeafRun
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import integer
-from s2geom.tables.attributes import Attributes
+from s2geom.tables.attributes import DEFAULT_ATTRIBUTES, Attributes
 from s2geom.tables.layout import AddressLayout, is_block_level
 
 

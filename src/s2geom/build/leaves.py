@@ -14,11 +14,14 @@ from attrs import frozen
 
 from s2geom.build.word_runs import IN_PLACE_BITS, WordRun
 from s2geom.core.geometry import Geometry, Level
-from s2geom.tables.attributes import Attributes, attribute_mask, leaf_attributes
+from s2geom.tables.attributes import (
+    DEFAULT_ATTRIBUTES,
+    Attributes,
+    attribute_mask,
+    leaf_attributes,
+)
 from s2geom.tables.descriptor import CONTIGUOUS_BIT, Descriptor
 from s2geom.tables.layout import AddressLayout
-
-DEFAULT_ATTRIBUTES = Attributes()
 
 Leaves: TypeAlias = tuple[Level, WordRun]
 """Leaves to install: the level they stand at, and their descriptors."""

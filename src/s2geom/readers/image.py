@@ -11,7 +11,12 @@ from s2geom.core.errors import InvalidArgument, UnreadableInput
 from s2geom.core.numbers import unsigned
 from s2geom.readers.elf_core import Segment, core_segments
 from s2geom.readers.reader import Reader
-from s2geom.tables.memory import ADDRESSES, address_and_size, parts, ranges_text
+from s2geom.tables.memory import (
+    ADDRESSES,
+    address_and_size,
+    parts_of_range,
+    ranges_text,
+)
 
 FilePath = str | os.PathLike[str]
 
@@ -92,7 +97,7 @@ class MappedFile(Reader):
     def _read_across(self, at: int, address: int, size: int) -> bytes:
         segments = self._segments[max(at, 0) :]
         rows = ((segment.address, segment.size) for segment in segments)
-        places = parts(rows, address, size, f"{self._name} has nothing")
+        places = parts_of_range(rows, address, size, f"{self._name} has nothing")
         return b"".join(
             self._file[segment.offset + first : segment.offset + end]
             for segment, (first, end) in zip(segments, places, strict=False)

@@ -8,11 +8,12 @@ and every mask of attribute bits in the package is made from them.
 from functools import lru_cache
 from typing import Any
 
-from attrs import asdict, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import flag, integer_within, unsigned
 from s2geom.core.public import public
+from s2geom.core.wording import quoted
 from s2geom.tables.layout import AddressLayout
 
 # The fields of a leaf
@@ -27,7 +28,8 @@ class AttributeField:
         low: Its lowest bit in the word.
         width: How many bits it has.
         says: What each value means, or for a field without fixed meaning one text
-            with ``{}`` for the value. An empty text is left out of `explain`.
+            with ``{}`` for the value, which is said of any value but 0. An empty text
+            is left out of `Attributes.explain`.
     """
 
     name: str
@@ -44,9 +46,13 @@ class AttributeField:
         """Return the word that has a value in the field and no other bit."""
         return value << self.low
 
-    def explain(self, value: int) -> str:
-        """Return what a value means."""
-        return self.says[value if len(self.says) > 1 else 0].format(value)
+    def explain(self, value: int | None) -> str:
+        """Return what a value means; None is the shareability that LPA2 leaves lack."""
+        if value is None:
+            return "shareable as VTCR_EL2.SH0 says"
+        if len(self.says) > 1:
+            return self.says[value]
+        return self.says[0].format(value) if value else ""
 
 
 ATTRIBUTE_FIELDS = {
@@ -107,17 +113,41 @@ def attribute_mask(layout: AddressLayout, level: int) -> int:
     return mask & ~ATTRIBUTE_FIELDS["nt"].mask if level == LAST_LEVEL else mask
 
 
-DEVICE = ("nGnRnE", "nGnRE", "nGRE", "GRE")
-CACHEABILITY = ("reserved", "non-cacheable", "write-through", "write-back")
-FORCED = (
+_DEVICES = tuple(f"Device-{kind}" for kind in ("nGnRnE", "nGnRE", "nGRE", "GRE"))
+_FORCED = (
     "Normal memory, reserved MemAttr",
     "Normal memory, non-cacheable",
     "Normal memory, write-back whatever stage 1 says",
     "Normal memory, cacheable as stage 1 says",
 )
+MEMORY_TYPES = {
+    False: (
+        *_DEVICES,
+        "NoTagAccess, or reserved",  # a meaning with FEAT_MTE_PERM alone
+        "Normal memory, non-cacheable",
+        "Normal memory, outer non-cacheable, inner write-through",
+        "Normal memory, outer non-cacheable, inner write-back",
+        "reserved MemAttr",
+        "Normal memory, outer write-through, inner non-cacheable",
+        "Normal memory, write-through",
+        "Normal memory, outer write-through, inner write-back",
+        "reserved MemAttr",
+        "Normal memory, outer write-back, inner non-cacheable",
+        "Normal memory, outer write-back, inner write-through",
+        "Normal memory, write-back",
+    ),
+    True: (
+        *_DEVICES,
+        *_FORCED,
+        *_DEVICES,  # bit 5 of the descriptor is reserved
+        *_FORCED[:2],
+        *(f"{text} (NoTagAccess with FEAT_MTE_PERM)" for text in _FORCED[2:]),
+    ),
+}
+"""What MemAttr 0 to 15 means, by HCR_EL2.FWB.
 
-
-NO_TAG_ACCESS = " (NoTagAccess with FEAT_MTE_PERM)"
+Source: Arm ARM D8.6.6; pseudocode S2DecodeMemAttrs, S2CombineS1MemAttrs.
+"""
 
 
 def fwb_or_none(value: bool | None) -> bool | None:
@@ -131,29 +161,11 @@ def fwb_field() -> Any:
 
 
 def explain_memattr(memattr: int, *, fwb: bool | None) -> str:
-    """Return the memory type in words: both, where they depend on FWB and it is None.
-
-    Source: Arm ARM D8.6.6; pseudocode S2DecodeMemAttrs, S2CombineS1MemAttrs.
-    """
+    """Return the memory type in words; both types if ``fwb`` decides and is None."""
     if fwb is not None:
-        return _memory_type(memattr, fwb=fwb)
-    clear, sets = (_memory_type(memattr, fwb=value) for value in (False, True))
+        return MEMORY_TYPES[fwb][memattr]
+    clear, sets = (texts[memattr] for texts in MEMORY_TYPES.values())
     return clear if clear == sets else f"without HCR_EL2.FWB: {clear}; with it: {sets}"
-
-
-def _memory_type(memattr: int, *, fwb: bool) -> str:
-    high, low = memattr >> 2, memattr & 0b11
-    is_device = not high & 1 if fwb else high == 0  # with FWB, bit 5 is reserved
-    if is_device:
-        return f"Device-{DEVICE[low]}"
-    if fwb:
-        return FORCED[low] + (NO_TAG_ACCESS if memattr >> 1 == 0b111 else "")
-    if low == 0:
-        # 0100 alone has a meaning, and only with FEAT_MTE_PERM.
-        return "NoTagAccess, or reserved" if high == 1 else "reserved MemAttr"
-    if high == low:
-        return f"Normal memory, {CACHEABILITY[low]}"
-    return f"Normal memory, outer {CACHEABILITY[high]}, inner {CACHEABILITY[low]}"
 
 
 def _field(name: str, default: int | bool) -> Any:
@@ -236,17 +248,14 @@ class Attributes:
         """
         word = unsigned("word", word)
         values: dict[str, Any] = {}
-        for row in ATTRIBUTE_FIELDS.values():
+        for name, row in ATTRIBUTE_FIELDS.items():
             value = (word & row.mask) >> row.low
-            values[row.name] = bool(value) if row.width == 1 else value
+            values[name] = bool(value) if row.width == 1 else value
         return cls(**values)
 
     def __int__(self) -> int:
-        # A ``sh`` of None has no bits.
-        values = asdict(self)
-        return sum(
-            int(values[row.name] or 0) << row.low for row in ATTRIBUTE_FIELDS.values()
-        )
+        values = ((row, getattr(self, row.name)) for row in ATTRIBUTE_FIELDS.values())
+        return sum(row.place(value or 0) for row, value in values)  # ``sh`` may be None
 
     def explain(self, *, fwb: bool | None = None) -> tuple[str, ...]:
         """Return a few plain words for each field that says something.
@@ -261,15 +270,27 @@ class Attributes:
         >>> Attributes(memattr=6).explain(fwb=True)[0]
         'Normal memory, write-back whatever stage 1 says'
         """
-        values = asdict(self)
-        texts = [explain_memattr(self.memattr, fwb=fwb_or_none(fwb))]
-        for name, row in ATTRIBUTE_FIELDS.items():
-            value = values[name]
-            if value is None:
-                texts.append("shareable as VTCR_EL2.SH0 says")
-            elif value or name in {"s2ap", "sh", "af", "xn"}:
-                texts.append(row.explain(int(value)))
-        return tuple(text for text in texts if text)
+        memory = explain_memattr(self.memattr, fwb=fwb_or_none(fwb))
+        texts = (
+            row.explain(getattr(self, name)) for name, row in ATTRIBUTE_FIELDS.items()
+        )
+        return (memory, *filter(None, texts))
+
+
+DEFAULT_ATTRIBUTES = Attributes()
+
+
+def attributes_or_default(value: object, *, required: bool = False) -> Attributes:
+    """Return attributes, the default ones for None unless they are required.
+
+    Raises:
+        TypeError: It is anything else.
+    """
+    if isinstance(value, Attributes):
+        return value
+    if value is None and not required:
+        return DEFAULT_ATTRIBUTES
+    raise TypeError(f"attributes must be Attributes, got {quoted(value)}")
 
 
 @lru_cache(maxsize=256)

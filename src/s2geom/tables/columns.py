@@ -26,11 +26,17 @@ from s2geom.cpu.cpu import Cpu
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.tables.attributes import fwb_field, fwb_or_none, leaf_attributes
 from s2geom.tables.descriptor import WORD_MASK
-from s2geom.tables.layout import AddressLayout
+from s2geom.tables.layout import NO_LEAF, AddressLayout
 from s2geom.tables.memory import Read
-from s2geom.tables.regime import NO_LEAF
-from s2geom.tables.scan import Mapping, Progress, Range, Unreadable, engine_of
-from s2geom.tables.scan_engine import CountingWords, Scan, Shape
+from s2geom.tables.regime import regime_of
+from s2geom.tables.scan import IpaRange, Mapping
+from s2geom.tables.scan_engine import (
+    CountingWords,
+    Progress,
+    Scan,
+    Shape,
+    Unreadable,
+)
 
 NAMES = ("ipa", "output_address", "size", "bits", "level")
 
@@ -139,7 +145,7 @@ def scan_columns(
     geometry: Geometry,
     root: int,
     read: Read,
-    ipa_range: Range | None = None,
+    ipa_range: IpaRange | None = None,
     *,
     cpu: Cpu | None = None,
     vtcr: VTCR_EL2 | int | None = None,
@@ -163,17 +169,8 @@ def scan_columns(
     >>> columns, [hex(ipa) for ipa in columns.ipa[1:3]]
     (<Columns of 4 mappings>, ['0x1000', '0x2000'])
     """
-    engine = engine_of(
-        ColumnScan,
-        geometry,
-        root,
-        read,
-        ipa_range,
-        cpu=cpu,
-        vtcr=vtcr,
-        progress=progress,
-        unreadable=unreadable,
-    )
+    regime = regime_of(geometry, cpu, vtcr)
+    engine = ColumnScan(regime, root, read, ipa_range, progress, unreadable)
     return engine.columns(fwb_or_none(fwb))
 
 
@@ -396,10 +393,10 @@ class ColumnScan(Scan):
             part = memoryview(table).cast("Q")[first::step][:rows]
             words = int.from_bytes(part.tobytes(), "little")
         else:
-            firsts = _chosen(lanes.offsets, chosen)
-            words = _chosen(lanes.words.unpack(table), chosen)
+            firsts = _compressed(lanes.offsets, chosen)
+            words = _compressed(lanes.words.unpack(table), chosen)
         if starts != leaves:
-            lasts = _chosen(lanes.offsets, chosen_ends)
+            lasts = _compressed(lanes.offsets, chosen_ends)
             sizes = _bytes(lasts - firsts + (some << shift), rows)
         self._add_words(shape, lanes, rows, some * ipa + firsts, words, sizes)
 
@@ -466,7 +463,7 @@ class ColumnScan(Scan):
         self._stored = last[0] + last[2], last[1] + last[2], last[3], level
 
 
-def _chosen(words: Iterable[bytes], chosen: bytes) -> int:
+def _compressed(words: Iterable[bytes], chosen: bytes) -> int:
     """Return the lanes of some words, given as 8 bytes each."""
     return int.from_bytes(b"".join(compress(words, chosen)), "little")
 

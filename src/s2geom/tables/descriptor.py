@@ -6,7 +6,9 @@ and where the bits of an address are kept (`AddressLayout`). A `Descriptor` hold
 four, keeps every bit of the word, and derives everything else.
 """
 
-from attrs import field, frozen
+from functools import partial
+
+from attrs import field, fields, frozen
 
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import CONTIGUOUS, Geometry
@@ -17,6 +19,7 @@ from s2geom.core.wording import quoted
 from s2geom.tables.attributes import (
     Attributes,
     attribute_mask,
+    attributes_or_default,
     fwb_or_none,
     leaf_attributes,
 )
@@ -25,12 +28,19 @@ from s2geom.tables.layout import (
     BLOCK,
     LAYOUT_GRANULES,
     TABLE_OR_PAGE,
-    VALID,
     AddressLayout,
     is_block_level,
 )
 
 CONTIGUOUS_BIT = 1 << 52
+DESCRIPTOR_KINDS = {
+    0b00: ("invalid", "invalid"),
+    0b10: ("invalid", "invalid"),
+    BLOCK: ("block", "reserved"),
+    TABLE_OR_PAGE: ("table", "page"),
+}
+"""What the two lowest bits make of a descriptor, above the last level and at it."""
+
 WORD_MASK = (1 << 64) - 1
 
 
@@ -160,18 +170,15 @@ class Descriptor:
         layout = AddressLayout.of(geometry, lpa=lpa)
         granule = geometry.granule
         level = integer_within("level", level, geometry.start_level, LAST_LEVEL)
-        if attributes is None:
-            attributes = Attributes()
-        elif not isinstance(attributes, Attributes):
-            raise TypeError(f"attributes must be Attributes, got {quoted(attributes)}")
-        if level != LAST_LEVEL and not is_block_level(granule, layout, level):
+        attributes = attributes_or_default(attributes)
+        word = TABLE_OR_PAGE if level == LAST_LEVEL else BLOCK
+        if word == BLOCK and not is_block_level(granule, layout, level):
             raise InvalidArgument(
                 f"level {level} has no blocks with {granule} pages and "
                 f"{layout.address_bits}-bit addresses"
             )
-        if attributes.nt and level == LAST_LEVEL:
+        if word == TABLE_OR_PAGE and attributes.nt:
             raise InvalidArgument("nt is for blocks; a page has an address bit there")
-        word = TABLE_OR_PAGE if level == LAST_LEVEL else BLOCK
         word |= int(attributes) & ~layout.moved_mask
         word |= layout.encode(address, granule.level_shift(level))
         if flag("contiguous", contiguous):
@@ -188,15 +195,11 @@ class Descriptor:
 
         Source: pseudocode AArch64.DecodeDescriptorType, AArch64.BlockDescSupported.
         """
-        if not self.word & VALID:
-            return "invalid"
-        both = self.word & TABLE_OR_PAGE == TABLE_OR_PAGE
-        if self.level == LAST_LEVEL:
-            return "page" if both else "reserved"
-        if both:
-            return "table"
-        allowed = is_block_level(self.granule, self.layout, self.level)
-        return "block" if allowed else "reserved"
+        level = self.level
+        kind = DESCRIPTOR_KINDS[self.word & TABLE_OR_PAGE][level == LAST_LEVEL]
+        if kind == "block" and not is_block_level(self.granule, self.layout, level):
+            return "reserved"
+        return kind
 
     @property
     def is_leaf(self) -> bool:
@@ -250,25 +253,21 @@ class Descriptor:
         """
         fwb = fwb_or_none(fwb)
         kind, size = self.kind, 1 << self.granule.level_shift(self.level)
-        attributes = self.attributes
-        if attributes is not None:
-            texts = [f"{kind} at level {self.level}: {size:#x} bytes at {self._where}"]
-            if self.contiguous:
-                group = CONTIGUOUS[self.granule, self.level]
-                texts.append(f"one of a contiguous group of {group}")
-            return (*texts, *attributes.explain(fwb=fwb))
+        is_what, attributes = f"{kind} at level {self.level}", self.attributes
         if kind == "table":
-            return (f"table at level {self.level}: the next is at {self._where}",)
-        return (f"{kind} at level {self.level}: {size:#x} bytes are not mapped",)
+            return (f"{is_what}: the next is at {self.output_address:#x}",)
+        if attributes is None:
+            return (f"{is_what}: {size:#x} bytes are not mapped",)
+        texts = [f"{is_what}: {size:#x} bytes at {self.output_address:#x}"]
+        if self.contiguous:
+            group = CONTIGUOUS[self.granule, self.level]
+            texts.append(f"one of a contiguous group of {group}")
+        return (*texts, *attributes.explain(fwb=fwb))
 
-    @property
-    def _where(self) -> str:
-        return f"{self.output_address:#x}"
 
-
-_new = object.__new__
-_set_word, _set_level, _set_granule, _set_layout = (
-    vars(Descriptor)[slot].__set__ for slot in ("word", "level", "granule", "layout")
+_blank_descriptor = partial(object.__new__, Descriptor)
+_set_word, _set_descriptor_level, _set_granule, _set_layout = (
+    vars(Descriptor)[row.name].__set__ for row in fields(Descriptor)
 )
 
 
@@ -280,9 +279,9 @@ def trusted_descriptor(
     A walk's word is 64 bits that were read, and the rest comes from its geometry.
     Checking them would cost as much as the walk.
     """
-    descriptor = _new(Descriptor)
+    descriptor = _blank_descriptor()
     _set_word(descriptor, word)
-    _set_level(descriptor, level)
+    _set_descriptor_level(descriptor, level)
     _set_granule(descriptor, granule)
     _set_layout(descriptor, layout)
     return descriptor

@@ -15,7 +15,15 @@ from s2geom.tables.descriptor import Descriptor
 
 
 def _spell(address: int | None) -> str:
-    return f"{address:#x}" if address is not None else "None"
+    return "None" if address is None else f"{address:#x}"
+
+
+def _ipa(address: int) -> int:
+    return unsigned("address", address)
+
+
+def _descriptor_address(address: int | None) -> int | None:
+    return None if address is None else unsigned("descriptor_address", address)
 
 
 @public
@@ -49,8 +57,10 @@ class Fault(Displayed):
 
     kind: FaultKind
     level: int
-    address: int = field(repr=hex)
-    descriptor_address: int | None = field(default=None, eq=False, repr=_spell)
+    address: int = field(converter=_ipa, repr=hex)
+    descriptor_address: int | None = field(
+        default=None, converter=_descriptor_address, eq=False, repr=_spell
+    )
     descriptor: Descriptor | None = field(default=None, eq=False, repr=False)
     fwb: bool | None = fwb_field()
 
@@ -61,21 +71,14 @@ class Fault(Displayed):
                 f"kind must be one of {kinds}, got {quoted(self.kind)}"
             )
         lowest = 0 if FAULT_CODES[self.kind].at_minus_one is None else -1
-        numbers = {
-            "level": integer_within("level", self.level, lowest, LAST_LEVEL),
-            "address": unsigned("address", self.address),
-        }
-        if self.descriptor_address is not None:
-            where = unsigned("descriptor_address", self.descriptor_address)
-            numbers["descriptor_address"] = where
+        level = integer_within("level", self.level, lowest, LAST_LEVEL)
+        object.__setattr__(self, "level", level)
         fwb_or_none(self.fwb)
         if self.descriptor is not None and not isinstance(self.descriptor, Descriptor):
             raise TypeError(
                 "descriptor must be a Descriptor or None, got "
                 f"{quoted(self.descriptor)}"
             )
-        for name, number in numbers.items():
-            object.__setattr__(self, name, number)
 
     @property
     def status(self) -> int:

@@ -9,6 +9,9 @@ text twice, it is the first line and ends at 0.
 
 import re
 from collections.abc import Iterator
+from functools import reduce
+from itertools import chain
+from operator import or_
 from struct import unpack
 from typing import NamedTuple
 
@@ -22,10 +25,11 @@ from s2geom.core.public import public
 from s2geom.core.wording import quoted
 from s2geom.registers.nested_dump import NESTED_HEADER
 from s2geom.registers.vtcr import VTCR_EL2
-from s2geom.tables.layout import TABLE_OR_PAGE
-from s2geom.tables.memory import Read, read_exactly
+from s2geom.tables.attributes import ATTRIBUTE_FIELDS
+from s2geom.tables.layout import BLOCK, TABLE_OR_PAGE, VALID
+from s2geom.tables.memory import ADDRESSES, Read, checked_read, read_exactly
 from s2geom.tables.regime import Regime, regime_of
-from s2geom.tables.scan_engine import AGAIN_LIMIT
+from s2geom.tables.scan_engine import AGAIN_LIMIT, no_tree
 
 
 @public
@@ -60,44 +64,41 @@ class DumpColumn(NamedTuple):
     mask: int
     value: int
     set: str
-    clear: str | None  # None: nothing, not even a blank
+    clear: str
 
 
-VALID, S2AP_READ, S2AP_WRITE, ACCESS_FLAG = 1 << 0, 1 << 6, 1 << 7, 1 << 10
-XN_BIT, XN_SHIFT = 1 << 54, 53
+S2AP, XN = ATTRIBUTE_FIELDS["s2ap"], ATTRIBUTE_FIELDS["xn"]
+S2AP_READ, S2AP_WRITE = S2AP.place(0b01), S2AP.place(0b10)
+AF = ATTRIBUTE_FIELDS["af"].mask
 
 
-def _if_valid(bit: int, text: str) -> DumpColumn:
-    return DumpColumn(bit | VALID, bit | VALID, text, " " * len(text))
-
-
-def _if_set(bit: int, text: str) -> DumpColumn:
-    return DumpColumn(bit, bit, text, " " * len(text))
+def _if_set(bits: int, text: str) -> DumpColumn:
+    return DumpColumn(bits, bits, f" {text}", " " * len(f" {text}"))
 
 
 def _xn(value: int, text: str) -> DumpColumn:
-    return DumpColumn(0b11 << XN_SHIFT, value << XN_SHIFT, text, None)
+    return DumpColumn(XN.mask, XN.place(value), f" {text}", "")
 
 
 COLUMNS: dict[tuple[int, int], tuple[DumpColumn, ...]] = {
     (6, 12): (
-        DumpColumn(VALID, VALID, " ", "F"),
-        _if_valid(S2AP_READ, "R"),
-        _if_valid(S2AP_WRITE, "W"),
-        DumpColumn(XN_BIT | VALID, VALID, " ", "X"),
-        _if_valid(ACCESS_FLAG, "AF"),
-        DumpColumn(TABLE_OR_PAGE, VALID, "BLK", "   "),
+        DumpColumn(VALID, VALID, "  ", " F"),
+        _if_set(S2AP_READ | VALID, "R"),
+        _if_set(S2AP_WRITE | VALID, "W"),
+        DumpColumn(XN.place(0b10) | VALID, VALID, "  ", " X"),
+        _if_set(AF | VALID, "AF"),
+        DumpColumn(TABLE_OR_PAGE, BLOCK, " BLK", "    "),
     ),
     (6, 19): (
-        DumpColumn(VALID, VALID, " ", "F"),
+        DumpColumn(VALID, VALID, "  ", " F"),
         _if_set(S2AP_READ, "R"),
         _if_set(S2AP_WRITE, "W"),
         _xn(0, "px ux "),
         _xn(1, "PXNux "),
         _xn(2, "PXNUXN"),
         _xn(3, "px UXN"),
-        _if_set(ACCESS_FLAG, "AF"),
-        DumpColumn(TABLE_OR_PAGE, VALID, "BLK", "   "),
+        _if_set(AF, "AF"),
+        DumpColumn(TABLE_OR_PAGE, BLOCK, " BLK", "    "),
     ),
 }
 """The columns by the release that brought them.
@@ -108,7 +109,6 @@ Teach ptdump about FEAT_XNX permissions" (v6.19). The last run: beca1b97a21d "KV
 arm64: ptdump: Flush the last region" (v7.3).
 """
 
-FIRST_RELEASE = min(COLUMNS)
 HEADING = "---[ Guest IPA ]---"
 UNITS = "KMGTPE"
 
@@ -150,7 +150,6 @@ RUN = re.compile(
     r"0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\s+(\d{1,20}[KMGTPE])\s(-1|[0-3])(\s.*)?"
 )
 NO_RUN = re.compile(r"\s*|---\[ .* \]---")
-WRAPPED = 1 << 64
 
 
 def _size_text(size: int) -> str:
@@ -161,22 +160,26 @@ def _size_text(size: int) -> str:
     return f"{count}{UNITS[unit]}"
 
 
-def _run_of(line: str, number: int) -> tuple[KernelRun, bool] | None:
-    """Return a line's run and whether it ends at 0; None for a heading or no text."""
-    if NO_RUN.fullmatch(line) or NESTED_HEADER.fullmatch(line):
-        return None
-    found = RUN.fullmatch(line)
-    if found is None:
+def _runs(text: str) -> Iterator[tuple[int, KernelRun]]:
+    """Yield every run with the number of its line. One may end at 0."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if not (NO_RUN.fullmatch(line) or NESTED_HEADER.fullmatch(line)):
+            yield number, _run_of(line, number)
+
+
+def _run_of(line: str, number: int) -> KernelRun:
+    row = RUN.fullmatch(line)
+    if row is None:
         raise UnreadableInput(
             f"line {number} is no line of stage2_page_tables: {quoted(line)}"
         )
-    start, end, size = int(found[1], 16), int(found[2], 16), found[3]
-    if size != _size_text((end - start) % WRAPPED):
+    start, end, size = int(row[1], 16), int(row[2], 16), row[3]
+    if size != _size_text((end - start) % ADDRESSES):
         raise UnreadableInput(
-            f"line {number} contradicts itself: {found[1]} to {found[2]} are not {size}"
+            f"line {number} contradicts itself: {row[1]} to {row[2]} are not {size}"
         )
-    flags = None if found[5] is None else " ".join(found[5].split())
-    return KernelRun(start, end - start, int(found[4]), flags), not end
+    flags = None if row[5] is None else " ".join(row[5].split())
+    return KernelRun(start, end - start, int(row[4]), flags)
 
 
 @public
@@ -217,33 +220,30 @@ def parse_kernel_dump(
     if ipa_bits is not None:
         ipa_bits = integer_within("ipa_bits", ipa_bits, 1, 64)
     runs: list[KernelRun] = []
-    last: KernelRun | None = None
     end = 0
-    for number, line in enumerate(text.splitlines(), 1):
-        found = _run_of(line, number)
-        if found is None:
-            continue
-        run, ends_at_zero = found
-        if ends_at_zero and not runs and last is None:
-            last = run
-            continue
-        if run.size <= 0 or run.ipa < end:
+    for number, run in _runs(text):
+        start, end_before, end = run.ipa, end, run.ipa + run.size
+        is_last_run_first = not runs and end == 0
+        if not (is_last_run_first or end_before <= start < end):
             raise UnreadableInput(
-                f"line {number} is out of order: {run.ipa:#x} to "
-                f"{run.ipa + run.size:#x} after a run that ends at {end:#x}"
+                f"line {number} is out of order: {start:#x} to {end:#x} after a run "
+                f"that ends at {end_before:#x}"
             )
         runs.append(run)
-        end = run.ipa + run.size
-    if last is not None:
-        width = ipa_bits or max(32, last.ipa.bit_length())
-        size = (1 << width) - last.ipa
-        if last.ipa < end or size <= 0:
-            raise UnreadableInput(
-                f"the first line ends at 0, so it is the last run, but {last.ipa:#x} "
-                f"is not between {end:#x} and the end of a {width}-bit IPA space"
-            )
-        runs.append(evolve(last, size=size))
+    if runs and runs[0].size <= 0:
+        runs.append(_last_run(runs.pop(0), end, ipa_bits))
     return tuple(runs)
+
+
+def _last_run(run: KernelRun, end_before: int, ipa_bits: int | None) -> KernelRun:
+    width = ipa_bits or max(32, run.ipa.bit_length())
+    size = (1 << width) - run.ipa
+    if run.ipa < end_before or size <= 0:
+        raise UnreadableInput(
+            f"the first line ends at 0, so it is the last run, but {run.ipa:#x} is not "
+            f"between {end_before:#x} and the end of a {width}-bit IPA space"
+        )
+    return evolve(run, size=size)
 
 
 # Writing the text
@@ -297,34 +297,29 @@ def kernel_dump(
     columns = _columns_of(release)
     regime = regime_of(geometry, None, vtcr)
     root = unsigned("root", root) & regime.root_mask
-    if not callable(read):
-        raise TypeError(f"read must be callable, got {quoted(read)}")
-    return _lines(_Entries(regime, read, columns), root)
+    return _dump_lines(_Entries(regime, checked_read(read), columns), root, columns)
 
 
-def _lines(entries: "_Entries", root: int) -> Iterator[str]:
+def _dump_lines(
+    entries: "_Entries", root: int, columns: tuple[DumpColumn, ...]
+) -> Iterator[str]:
     yield HEADING
-    start = level = word = -1
-    end = 0
-    for found_level, found_word, ipa in entries.under(0, root, 0):
-        if found_level == level and found_word == word:
-            continue
-        if level >= 0:
-            yield _line(start, ipa, level, word, entries.columns)
-        start, level, word = ipa, found_level, found_word
-    end = entries.regime.geometry.ipa_size
-    yield _line(start, end, level, word, entries.columns)
+    beyond_the_end = None, 0, entries.regime.geometry.ipa_size
+    visited = chain(entries.under(0, root, 0), (beyond_the_end,))
+    level, word, start = next(visited)
+    for next_level, next_word, ipa in visited:
+        if next_level != level or next_word != word:
+            yield _line(start, ipa, level, word, columns)
+            level, word, start = next_level, next_word, ipa
 
 
 def _line(
-    start: int, end: int, level: int, word: int, columns: tuple[DumpColumn, ...]
+    start: int, end: int, level: int | None, word: int, columns: tuple[DumpColumn, ...]
 ) -> str:
     line = f"0x{start:016x}-0x{end:016x}   {_size_text(end - start):>10} {level}"
     if word:
         for mask, value, present, absent in columns:
-            text = present if word & mask == value else absent
-            if text is not None:
-                line += f" {text}"
+            line += present if word & mask == value else absent
     return line.rstrip()
 
 
@@ -334,23 +329,21 @@ class _Entries:
     def __init__(
         self, regime: Regime, read: Read, columns: tuple[DumpColumn, ...]
     ) -> None:
-        self.regime, self.read, self.columns = regime, read, columns
-        self._mask = 0
-        for column in columns:
-            self._mask |= column.mask
+        self.regime, self.read = regime, read
+        self._mask = reduce(or_, (column.mask for column in columns))
         self._reached: set[int] = set()
         self._again = 0
 
     def under(self, depth: int, table: int, ipa: int) -> Iterator[tuple[int, int, int]]:
         """Yield level, the bits that are looked at, and IPA, in IPA order."""
-        level, shift, entries, _, _ = self.regime.steps[depth]
+        regime, mask = self.regime, self._mask
+        level, shift, entries, _, _ = regime.steps[depth]
         self._count(table, entries, level, ipa)
-        step, mask = 1 << shift, self._mask
+        step = 1 << shift
         data = read_exactly(self.read, table, entries << DESCRIPTOR_SHIFT)
         for word in unpack(f"<{entries}Q", data):
             if word & TABLE_OR_PAGE == TABLE_OR_PAGE and level < LAST_LEVEL:
-                page_shift = self.regime.geometry.page_shift
-                below = self.regime.layout.decode(word, page_shift)
+                below = regime.layout.decode(word, regime.geometry.page_shift)
                 yield from self.under(depth + 1, below, ipa)
             else:
                 yield level, word & mask, ipa
@@ -365,9 +358,5 @@ class _Entries:
         if table in self._reached:
             self._again += entries
             if self._again > AGAIN_LIMIT:
-                raise UnreadableInput(
-                    f"the tables are no tree: the one at {table:#x} (level {level}, "
-                    f"for IPA {ipa:#x}) was reached before, and more than "
-                    f"{AGAIN_LIMIT} descriptors would be read again"
-                )
+                raise UnreadableInput(no_tree(table, level, ipa))
         self._reached.add(table)

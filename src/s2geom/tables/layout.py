@@ -6,7 +6,7 @@ from enum import Enum
 from s2geom.core.address_form import BLOCK_LEVELS, NARROW
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, geometry_of
-from s2geom.core.granule import Granule
+from s2geom.core.granule import LAST_LEVEL, Granule
 from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
 
@@ -15,6 +15,9 @@ BLOCK = 0b01
 TABLE_OR_PAGE = 0b11
 """The two lowest bits of a descriptor: bit 0 makes it valid, and both of them a page at
 the last level and a table at any other (Arm ARM D8.3)."""
+
+NO_LEAF = -1
+"""In place of the two lowest bits of a leaf, where a level has no leaves."""
 
 
 @public
@@ -88,8 +91,12 @@ class AddressLayout(Enum):
     def of(cls, geometry: Geometry, *, lpa: bool = False) -> "AddressLayout":
         """Return the layout that a geometry's descriptors have.
 
+        Descriptors that are made for it are right on every CPU that has the geometry:
+        64K pages keep 48 bits as long as the IPA has no more. `walk` and `scan` read
+        64K descriptors as ``LPA`` where no ``cpu`` is given, as that reads both.
+
         Args:
-            geometry: LPA2 is a fact of its own.
+            geometry: Its ``lpa2`` decides for 4K and 16K pages.
             lpa: FEAT_LPA, which 64K descriptors follow; 64K geometries with more than
                 48 bits of IPA have it anyway. 4K and 16K do not depend on it.
 
@@ -112,6 +119,13 @@ LAYOUT_GRANULES = {
     AddressLayout.LPA: frozenset({Granule.K64}),
     AddressLayout.LPA2: frozenset({Granule.K4, Granule.K16}),
 }
+
+
+def leaf_type(level: int, block_levels: frozenset[int]) -> int:
+    """Return the two lowest bits that a leaf has at a level, or `NO_LEAF`."""
+    if level == LAST_LEVEL:
+        return TABLE_OR_PAGE
+    return BLOCK if level in block_levels else NO_LEAF
 
 
 def is_block_level(granule: Granule, layout: AddressLayout, level: int) -> bool:

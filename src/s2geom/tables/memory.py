@@ -122,7 +122,7 @@ class Memory(PrintedAsRepr):
     def _read_across(self, at: int, address: int, size: int) -> bytes:
         chunks = self._chunks[max(at, 0) :]
         rows = ((start, len(chunk)) for start, chunk in chunks)
-        places = parts(rows, address, size)
+        places = parts_of_range(rows, address, size)
         return b"".join(
             bytes(chunk[first:end])
             for (_, chunk), (first, end) in zip(chunks, places, strict=False)
@@ -150,7 +150,7 @@ def address_and_size(address: object, size: object) -> tuple[int, int]:
     return integer("address", address), integer("size", size)
 
 
-def parts(
+def parts_of_range(
     pieces: Iterable[tuple[int, int]], address: int, size: int, nothing: str = "nothing"
 ) -> list[tuple[int, int]]:
     """Return which bytes of each piece make up a range that crosses pieces.
@@ -184,7 +184,7 @@ def parts(
 
 
 def ranges_text(pieces: Sequence[tuple[int, int]]) -> str:
-    """Return pieces of memory, given as for `parts`, as text for a ``repr``."""
+    """Return pieces, given as for `parts_of_range`, as text for a ``repr``."""
     shown = [f"{start:#x}: {length:#x} bytes" for start, length in pieces[:4]]
     if len(pieces) > len(shown):
         shown.append(f"{len(pieces) - len(shown)} more")
@@ -216,20 +216,22 @@ def read_exactly(read: Read, address: int, size: int) -> bytes:
         UnreadableInput: It returned another number of bytes.
         TypeError: It returned something that is no bytes.
     """
-    return exactly(read(address, size), address, size)
+    content = read(address, size)
+    if type(content) is bytes and len(content) == size:  # nearly always
+        return content
+    return exactly(content, address, size)
 
 
 def exactly(content: object, address: int, size: int) -> bytes:
     """Return what a caller's ``read`` returned as bytes, if it has the size asked."""
-    if type(content) is not bytes:
-        try:
-            content = bytes(memoryview(content))  # type: ignore[arg-type]
-        except TypeError:
-            kind = type(content).__name__
-            message = f"read({address:#x}, {size}) must return bytes, got {kind}"
-            raise TypeError(message) from None
-    if len(content) != size:
+    try:
+        data = bytes(memoryview(content))  # type: ignore[arg-type]
+    except TypeError:
+        kind = type(content).__name__
+        message = f"read({address:#x}, {size}) must return bytes, got {kind}"
+        raise TypeError(message) from None
+    if len(data) != size:
         raise UnreadableInput(
-            f"read({address:#x}, {size}) must return {size} bytes, got {len(content)}"
+            f"read({address:#x}, {size}) must return {size} bytes, got {len(data)}"
         )
-    return content
+    return data

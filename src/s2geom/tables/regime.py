@@ -1,27 +1,57 @@
 # SPDX-License-Identifier: MIT
 """`Regime`: everything about a walk that does not depend on the address walked.
 
-A geometry says the shape; the CPU and VTCR_EL2 say how wide an output address may be,
-where blocks are allowed and who sets the access flag. It is put together once for each
-combination and remembered, so that a walk is left with nothing but lookups.
+A geometry gives the shape. The CPU and VTCR_EL2 decide how wide an output address may
+be, where blocks are allowed, which accesses a leaf allows and who sets the access flag.
+A regime is made once for each combination and cached, so a walk only does lookups.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from attrs import frozen
 
-from s2geom.core.address_form import NARROW
+from s2geom.core.address_form import NARROW, WIDE, AddressForm, address_form
 from s2geom.core.errors import InvalidArgument, Violation
 from s2geom.core.geometry import Geometry, geometry_of
-from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import unsigned
 from s2geom.cpu.cpu import ANY_CPU, Cpu, optional_cpu
 from s2geom.registers.vtcr import VTCR_EL2
-from s2geom.tables.layout import BLOCK, TABLE_OR_PAGE, AddressLayout
+from s2geom.tables.attributes import ATTRIBUTE_FIELDS
+from s2geom.tables.layout import AddressLayout, leaf_type
 
-NO_LEAF = -1
-"""In place of the two lowest bits of a leaf, where a level has no leaves."""
+
+@frozen
+class Access:
+    """Which descriptors allow a kind of access.
+
+    Args:
+        mask: The bits of the descriptor that decide.
+        values: Their values that allow it.
+    """
+
+    mask: int
+    values: frozenset[int]
+
+
+_S2AP, _XN = ATTRIBUTE_FIELDS["s2ap"], ATTRIBUTE_FIELDS["xn"]
+_READ, _WRITE = _S2AP.place(0b01), _S2AP.place(0b10)
+_DBM = ATTRIBUTE_FIELDS["dbm"].mask
+
+ACCESSES = {
+    "read": Access(_READ, frozenset({_READ})),
+    "write": Access(_WRITE, frozenset({_WRITE})),
+    # XN: 0 executable, 1 at EL0 only, 2 not at all, 3 at EL1 only (FEAT_XNX)
+    "execute": Access(_XN.mask, frozenset({_XN.place(0), _XN.place(3)})),
+    "execute at EL0": Access(_XN.mask, frozenset({_XN.place(0), _XN.place(1)})),
+}
+"""What a walk may be for (Arm ARM D8.4; pseudocode AArch64.S2DirectBasePermissions)."""
+
+ACCESSES_WITH_DBM = ACCESSES | {
+    "write": Access(_WRITE | _DBM, frozenset({_WRITE, _DBM, _WRITE | _DBM}))
+}
+"""The same where hardware manages the dirty state."""
 
 
 class LevelStep(NamedTuple):
@@ -30,7 +60,7 @@ class LevelStep(NamedTuple):
     level: int
     shift: int  # log2 of the bytes that one entry maps
     entries: int  # that the index selects from, over all concatenated tables
-    leaf: int  # the two lowest bits of a leaf here, or `NO_LEAF`
+    leaf: int  # the two lowest bits of a leaf here, or `layout.NO_LEAF`
     address: int  # the bits of a leaf that hold its address in place
 
 
@@ -49,7 +79,8 @@ class Regime:
         leaf_sh: The shareability of every leaf, where descriptors have none (LPA2);
             None if they have, or it is not known.
         sets_access_flag: Whether hardware sets it (VTCR_EL2.HA).
-        sets_dirty: Whether hardware makes DBM leaves writable (HA and HD).
+        accesses: Which leaves allow an access, by its name. With VTCR_EL2.HA and HD
+            hardware makes DBM leaves writable.
     """
 
     geometry: Geometry
@@ -61,7 +92,7 @@ class Regime:
     steps: tuple[LevelStep, ...]
     leaf_sh: int | None
     sets_access_flag: bool
-    sets_dirty: bool
+    accesses: Mapping[str, Access]
 
 
 def regime_of(geometry: object, cpu: object, vtcr: object) -> Regime:
@@ -72,39 +103,32 @@ def regime_of(geometry: object, cpu: object, vtcr: object) -> Regime:
             a format that is not read here.
         TypeError: A value has the wrong type.
     """
-    shape, machine = geometry_of(geometry), optional_cpu(cpu)
-    word = None
-    if vtcr is not None:
-        word = unsigned("vtcr", vtcr)
-    return _regime(shape, machine, word)
+    word = None if vtcr is None else unsigned("vtcr", vtcr)
+    return _regime(geometry_of(geometry), optional_cpu(cpu), word)
 
 
 @lru_cache(maxsize=64)
 def _regime(geometry: Geometry, cpu: Cpu | None, word: int | None) -> Regime:
-    vtcr = None if word is None else _vtcr(geometry, word)
+    vtcr = VTCR_EL2.from_int(word or 0)  # without one, no bit of it is set
+    ps_bits = None
+    if word is not None:
+        _refuse_unless_described(geometry, vtcr)
+        ps_bits = vtcr.pa_bits
     machine = ANY_CPU if cpu is None else cpu
-
-    output_bits = machine.pa_bits
-    if vtcr is not None:
-        output_bits = min(output_bits, vtcr.pa_bits)
-    # 64K descriptors follow FEAT_LPA. Where nobody says that a CPU lacks it the wide
-    # layout is right for narrow tables too, as what it adds is zero there.
+    # 64K descriptors follow FEAT_LPA. Where no CPU is given they are read as with it at
+    # any IPA width, which is right with and without it: bits 15:12 are address bits
+    # with FEAT_LPA, and RES0 without. Making a descriptor is another question, and
+    # `AddressLayout.of` answers it for the CPU without FEAT_LPA where it can.
     layout = AddressLayout.of(geometry, lpa=machine.lpa)
-    output_bits = min(output_bits, layout.address_bits)
-
-    # Blocks and alignment that only 52-bit outputs bring: as the geometry guesses,
-    # unless it is known.
-    blocks, alignment = geometry.block_levels, geometry.pgd_alignment
-    if cpu is not None or (vtcr is not None and output_bits > NARROW):
-        blocks = machine.block_levels(geometry)
-    if cpu is not None or vtcr is not None:
-        alignment = machine.pgd_alignment(geometry, output_bits)
+    output_bits = min(machine.pa_bits, ps_bits or WIDE, layout.address_bits)
+    form = _address_form(geometry, cpu, ps_bits)
+    blocks = form.blocks_from(geometry.start_level)
     steps = tuple(
         LevelStep(
             level=level.number,
             shift=level.shift,
             entries=level.entries,
-            leaf=_leaf_bits(level.number, blocks),
+            leaf=leaf_type(level.number, blocks),
             address=layout.in_place_mask & -level.entry_size,
         )
         for level in geometry.table_levels
@@ -115,18 +139,31 @@ def _regime(geometry: Geometry, cpu: Cpu | None, word: int | None) -> Regime:
         layout=layout,
         table_address=layout.in_place_mask & -geometry.page_size,
         output_bits=output_bits,
-        root_mask=-alignment,
+        root_mask=-form.pgd_alignment(geometry.pgd_size),
         steps=steps,
-        leaf_sh=vtcr.sh0 if vtcr is not None and vtcr.ds else None,
-        sets_access_flag=vtcr is not None and bool(vtcr.ha),
-        sets_dirty=vtcr is not None and bool(vtcr.ha and vtcr.hd),
+        leaf_sh=vtcr.sh0 if vtcr.ds else None,
+        sets_access_flag=bool(vtcr.ha),
+        accesses=ACCESSES_WITH_DBM if vtcr.ha and vtcr.hd else ACCESSES,
     )
 
 
-def _leaf_bits(level: int, blocks: frozenset[int]) -> int:
-    if level == LAST_LEVEL:
-        return TABLE_OR_PAGE
-    return BLOCK if level in blocks else NO_LEAF
+def _address_form(
+    geometry: Geometry, cpu: Cpu | None, ps_bits: int | None
+) -> AddressForm:
+    """Return where blocks are allowed and how the root is aligned.
+
+    Both depend on whether addresses have 52 bits. What is not known of that is taken as
+    `Geometry` takes it: they have if the IPA has more than 48 bits.
+    """
+    guess = WIDE if geometry.ipa_bits > NARROW else NARROW
+    if cpu is not None:
+        pa_bits = cpu.pa_bits
+        ps_bits = min(ps_bits or WIDE, pa_bits)
+    else:
+        ps_bits = ps_bits or guess
+        pa_bits = max(ps_bits, guess)
+    lpa = pa_bits >= WIDE
+    return address_form(geometry.granule, geometry.lpa2, lpa, pa_bits, ps_bits)
 
 
 OTHER_FORMATS = {
@@ -136,8 +173,7 @@ OTHER_FORMATS = {
 """Bits of VTCR_EL2 under which a descriptor's bits mean something else."""
 
 
-def _vtcr(geometry: Geometry, word: int) -> VTCR_EL2:
-    vtcr = VTCR_EL2.from_int(word)
+def _refuse_unless_described(geometry: Geometry, vtcr: VTCR_EL2) -> None:
     for name, means in OTHER_FORMATS.items():
         if getattr(vtcr, name):
             raise InvalidArgument(
@@ -148,4 +184,3 @@ def _vtcr(geometry: Geometry, word: int) -> VTCR_EL2:
     if shape != geometry:
         other = "no shape, as its lint() says" if shape is None else repr(shape)
         raise InvalidArgument(f"vtcr describes {other}, but the geometry is {geometry}")
-    return vtcr

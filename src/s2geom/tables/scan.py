@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: MIT
 """`scan`: every mapping of a tree, merged, in IPA order."""
 
-from collections.abc import Callable, Iterator
-from typing import Literal, TypeAlias, TypeVar, overload
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from typing import Literal, TypeAlias, overload
 
 from attrs import field, fields, frozen
 
-from s2geom.core.errors import (
-    InvalidArgument,
-    MemoryReadError,
-    UnreadableInput,
-    UnsupportedCombination,
-)
 from s2geom.core.geometry import Geometry
-from s2geom.core.numbers import flag, integer, unsigned
+from s2geom.core.numbers import flag
 from s2geom.core.public import loads_older_pickles, public
-from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import Cpu
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.tables.attributes import (
@@ -24,9 +19,14 @@ from s2geom.tables.attributes import (
     fwb_or_none,
     leaf_attributes,
 )
-from s2geom.tables.memory import Read, checked_read
+from s2geom.tables.memory import Read
 from s2geom.tables.regime import regime_of
-from s2geom.tables.scan_engine import Scan
+from s2geom.tables.scan_engine import (
+    Progress,
+    Scan,
+    ScanRun,
+    Unreadable,
+)
 
 
 @public
@@ -56,29 +56,10 @@ class Mapping:
     fwb: bool | None = fwb_field()
 
 
-_new = object.__new__
-_set_ipa, _set_address, _set_size, _set_attributes, _set_level, _set_fwb = (
+_blank_mapping = partial(object.__new__, Mapping)
+_set_ipa, _set_mapped_address, _set_size, _set_attributes, _set_level, _set_fwb = (
     vars(Mapping)[row.name].__set__ for row in fields(Mapping)
 )
-
-
-def _mapping(
-    ipa: int,
-    address: int,
-    size: int,
-    attributes: Attributes,
-    level: int,
-    fwb: bool | None,
-) -> Mapping:
-    """Return a `Mapping`, in half the time: a fragmented scan makes many."""
-    mapping = _new(Mapping)
-    _set_ipa(mapping, ipa)
-    _set_address(mapping, address)
-    _set_size(mapping, size)
-    _set_attributes(mapping, attributes)
-    _set_level(mapping, level)
-    _set_fwb(mapping, fwb)
-    return mapping
 
 
 @public
@@ -104,14 +85,8 @@ class Invalid:
     level: int
 
 
-Range: TypeAlias = tuple[int, int] | range
+IpaRange: TypeAlias = tuple[int, int] | range
 """Addresses from a first up to, but not including, a last."""
-
-NOTHING = -2
-"""What no run continues: no IPA, address or level."""
-
-Progress: TypeAlias = Callable[[int, int], object]
-Unreadable: TypeAlias = Callable[[int, int, MemoryReadError], object]
 
 
 @overload
@@ -119,7 +94,7 @@ def scan(
     geometry: Geometry,
     root: int,
     read: Read,
-    ipa_range: Range | None = None,
+    ipa_range: IpaRange | None = None,
     *,
     cpu: Cpu | None = None,
     vtcr: VTCR_EL2 | int | None = None,
@@ -135,7 +110,7 @@ def scan(
     geometry: Geometry,
     root: int,
     read: Read,
-    ipa_range: Range | None = None,
+    ipa_range: IpaRange | None = None,
     *,
     cpu: Cpu | None = None,
     vtcr: VTCR_EL2 | int | None = None,
@@ -151,7 +126,7 @@ def scan(
     geometry: Geometry,
     root: int,
     read: Read,
-    ipa_range: Range | None = None,
+    ipa_range: IpaRange | None = None,
     *,
     cpu: Cpu | None = None,
     vtcr: VTCR_EL2 | int | None = None,
@@ -215,111 +190,61 @@ def scan(
     >>> mapping.ipa, hex(mapping.output_address), hex(mapping.size), mapping.level
     (0, '0xe00000', '0x80000000', 2)
     """
-    engine = engine_of(
-        Scan,
-        geometry,
-        root,
-        read,
-        ipa_range,
-        cpu=cpu,
-        vtcr=vtcr,
-        progress=progress,
-        unreadable=unreadable,
-        invalid=flag("invalid", invalid),
-    )
-    return _merged(engine, fwb_or_none(fwb))
-
-
-Engine = TypeVar("Engine", bound=Scan)
-
-
-def engine_of(
-    engine: type[Engine],
-    geometry: Geometry,
-    root: int,
-    read: Read,
-    ipa_range: object,
-    *,
-    cpu: Cpu | None,
-    vtcr: VTCR_EL2 | int | None,
-    progress: Progress | None,
-    unreadable: Unreadable | None,
-    invalid: bool = False,
-) -> Engine:
-    """Check the arguments of a scan, and return what reads the tables.
-
-    Raises:
-        S2GeomError: As `scan` says.
-        TypeError: A value has the wrong type.
-    """
+    invalid, fwb = flag("invalid", invalid), fwb_or_none(fwb)
     regime = regime_of(geometry, cpu, vtcr)
-    root = unsigned("root", root) & regime.root_mask
-    start, end = _start_and_end(ipa_range, geometry)
-    read = checked_read(read)
-    for name, callback in (("progress", progress), ("unreadable", unreadable)):
-        if callback is not None and not callable(callback):
-            raise TypeError(f"{name} must be callable or None, got {quoted(callback)}")
-    if regime.violations:
-        raise UnsupportedCombination(regime.violations)
-    if root >> regime.output_bits:
-        raise UnreadableInput(
-            f"root {root:#x} is beyond the {regime.output_bits} bits of an output "
-            "address: every walk ends in an Address size fault at level 0"
-        )
-    return engine(regime, root, read, start, end, progress, unreadable, invalid)
+    engine = Scan(regime, root, read, ipa_range, progress, unreadable, invalid)
+    return _merged(engine, fwb)
 
 
-def _start_and_end(ipa_range: object, geometry: Geometry) -> tuple[int, int]:
-    if ipa_range is None:
-        return 0, geometry.ipa_size
-    if isinstance(ipa_range, range):
-        if ipa_range.step != 1:
-            raise InvalidArgument(
-                f"ipa_range must have step 1, got {quoted(ipa_range)}"
-            )
-        ipa_range = ipa_range.start, ipa_range.stop
-    if not isinstance(ipa_range, tuple) or len(ipa_range) != 2:
-        message = f"ipa_range must be (start, end) or a range, got {quoted(ipa_range)}"
-        raise TypeError(message)
-    start = integer("start of ipa_range", ipa_range[0])
-    end = integer("end of ipa_range", ipa_range[1])
-    if not 0 <= start <= end <= geometry.ipa_size:
-        raise InvalidArgument(
-            f"ipa_range must be inside the {geometry.ipa_bits}-bit IPA space, "
-            f"0..{geometry.ipa_size:#x}, and not end before it starts; got "
-            f"{start:#x} to {end:#x}"
-        )
-    return start, end
+AFTER_LAST: ScanRun = (-1, -1, 0, 0, -1)
+"""What continues no run, so the last one is closed."""
 
 
 def _merged(engine: Scan, fwb: bool | None) -> Iterator[Mapping | Invalid]:
     """Join the runs that touch, and cut what they have outside the range."""
-    layout, sh = engine.regime.layout, engine.regime.leaf_sh
-    start, end = engine.start, engine.end
-    attributes = leaf_attributes(0, layout, sh)
-    ipa = address = ipa_end = address_end = bits = level = NOTHING
-    for run_ipa, run_address, size, run_bits, run_level in engine.runs():
+    layout, sh, range_end = engine.regime.layout, engine.regime.leaf_sh, engine.end
+    runs = chain(engine.runs(), (AFTER_LAST,))
+    ipa, address, size, bits, level = next(runs)
+    ipa_end, address_end = ipa + size, address + size
+    before = max(engine.start - ipa, 0)  # only the first can begin outside
+    ipa, address = ipa + before, address + before
+    attributes = leaf_attributes(bits, layout, sh)
+    for next_ipa, next_address, size, next_bits, next_level in runs:
         if (
-            run_ipa == ipa_end
-            and run_address == address_end
-            and run_bits == bits
-            and run_level == level
+            next_ipa == ipa_end
+            and next_address == address_end
+            and next_bits == bits
+            and next_level == level
         ):
             ipa_end += size
             address_end += size
             continue
-        if ipa_end > 0 and address >= 0:
-            yield _mapping(ipa, address, ipa_end - ipa, attributes, level, fwb)
-        elif ipa_end > 0:
+        if ipa_end > range_end:  # noqa: PLR1730 - a call for each mapping costs more
+            ipa_end = range_end
+        if address < 0:
             yield Invalid(ipa, ipa_end - ipa, bits, level)
-        if run_bits != bits:
-            attributes = leaf_attributes(run_bits, layout, sh)
-        ipa, address, bits, level = run_ipa, run_address, run_bits, run_level
+        else:
+            yield _mapping(ipa, address, ipa_end - ipa, attributes, level, fwb)
+        if next_bits != bits:
+            attributes = leaf_attributes(next_bits, layout, sh)
+        ipa, address, bits, level = next_ipa, next_address, next_bits, next_level
         ipa_end, address_end = ipa + size, address + size
-        if ipa < start:  # only the first can begin outside
-            ipa, address = start, address + start - ipa
-    size = min(ipa_end, end) - ipa
-    if ipa_end > 0 and address >= 0:
-        yield _mapping(ipa, address, size, attributes, level, fwb)
-    elif ipa_end > 0:
-        yield Invalid(ipa, size, bits, level)
+
+
+def _mapping(
+    ipa: int,
+    address: int,
+    size: int,
+    attributes: Attributes,
+    level: int,
+    fwb: bool | None,
+) -> Mapping:
+    """Return a `Mapping`, in half the time: a fragmented scan makes many."""
+    mapping = _blank_mapping()
+    _set_ipa(mapping, ipa)
+    _set_mapped_address(mapping, address)
+    _set_size(mapping, size)
+    _set_attributes(mapping, attributes)
+    _set_level(mapping, level)
+    _set_fwb(mapping, fwb)
+    return mapping

@@ -15,16 +15,24 @@ remembered; those of the last level are compared within their parent.
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from struct import pack, unpack
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from attrs import define, field
 
-from s2geom.core.errors import MemoryReadError, UnreadableInput
+from s2geom.core.errors import (
+    InvalidArgument,
+    MemoryReadError,
+    UnreadableInput,
+    UnsupportedCombination,
+)
+from s2geom.core.geometry import Geometry
 from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule
+from s2geom.core.numbers import integer, unsigned
+from s2geom.core.wording import quoted
 from s2geom.tables.attributes import attribute_mask
 from s2geom.tables.descriptor import WORD_MASK
 from s2geom.tables.layout import TABLE_OR_PAGE, VALID, AddressLayout
-from s2geom.tables.memory import Read, read_exactly
+from s2geom.tables.memory import Read, checked_read, read_exactly
 from s2geom.tables.regime import LevelStep, Regime
 
 AGAIN_LIMIT = 1 << 16
@@ -43,6 +51,30 @@ INVALID = 1 << 64
 """How far the output address of an invalid descriptor is below its IPA."""
 
 
+def no_tree(table: int, level: int, ipa: int) -> str:
+    """Return why tables are refused of which too many were reached before."""
+    return (
+        f"the tables are no tree: the one at {table:#x} (level {level}, for IPA "
+        f"{ipa:#x}) was reached before, and more than {AGAIN_LIMIT} descriptors would "
+        "be read again"
+    )
+
+
+Progress: TypeAlias = Callable[[int, int], object]
+Unreadable: TypeAlias = Callable[[int, int, MemoryReadError], object]
+
+
+def _no_progress(_done: int, _total: int) -> None:
+    pass
+
+
+def _not_handled(_ipa: int, _size: int, error: MemoryReadError) -> None:
+    raise error
+
+
+AFTER_TABLE = bytes(1 << DESCRIPTOR_SHIFT)
+
+
 @lru_cache(maxsize=256)
 def _setting(value: int) -> bytes:
     """Return the table by which `bytes.translate` sets bits in every byte."""
@@ -50,7 +82,7 @@ def _setting(value: int) -> bytes:
 
 
 @lru_cache(maxsize=32)
-def _columns(entries: int, shift: int) -> tuple[bytes, ...]:
+def _counting_columns(entries: int, shift: int) -> tuple[bytes, ...]:
     """Return the table of 0, one step, two steps and so on, the first bytes first."""
     words = pack(f"<{entries}Q", *range(0, entries << shift, 1 << shift))
     return tuple(words[column::8] for column in range(8))
@@ -64,7 +96,7 @@ class Progression:
     and an upper part that is constant, but one more after the count has wrapped.
 
     Args:
-        entries: CountingWords of the table, a power of two.
+        entries: Words of a table, a power of two; 0 if no table may be one.
         shift: log2 of the step.
     """
 
@@ -78,39 +110,39 @@ class Progression:
 
     def matches(self, table: bytes, first: int) -> bool:
         """Return whether a table, whose first word is given, is one progression."""
-        shift, span = self.shift, self.entries << self.shift
-        # Where tables are fragmented, the second word tells, for less than an image.
-        if self._missed and int.from_bytes(table[8:16], "little") != first + (
-            1 << shift
-        ):
+        if len(table) != self.entries << DESCRIPTOR_SHIFT:
+            return False
+        step, span = 1 << self.shift, self.entries << self.shift
+        offset = first >> self.shift & (self.entries - 1)
+        # One word tells nearly as much as the compare, and costs less: the second where
+        # tables are fragmented, the last where the count wraps.
+        if self._missed and int.from_bytes(table[8:16], "little") != first + step:
             return False
         self._missed = True
-        offset = first >> shift & (self.entries - 1)
-        if offset:
-            # The compare costs more here, and the last word tells nearly as much.
-            last = int.from_bytes(table[-8:], "little")
-            if last != first + span - (1 << shift):
-                return False
-        before = first - (offset << shift)
+        if offset and int.from_bytes(table[-8:], "little") != first + span - step:
+            return False
+        self._renew(offset, first - (offset << self.shift), span)
+        self._missed = table != self._image
+        return not self._missed
+
+    def _renew(self, offset: int, before: int, span: int) -> None:
         after = before + span
         changed = before ^ self._before
         if offset:
             changed |= after ^ self._after
         if offset != self._offset:
             # The bytes that count, and those in which the parts differ
-            changed |= span - (1 << shift)
+            changed |= span - (1 << self.shift)
             changed |= before ^ after | self._before ^ self._after
         if not self._image:
             self._image = bytearray(self.entries << DESCRIPTOR_SHIFT)
             changed = WORD_MASK
         self._offset, self._before, self._after = offset, before, after
         self._rewrite(changed & WORD_MASK)
-        self._missed = table != self._image
-        return not self._missed
 
     def _rewrite(self, changed: int) -> None:
         """Make anew each column of the image in which a bit of the words changed."""
-        columns, offset = _columns(self.entries, self.shift), self._offset
+        columns, offset = _counting_columns(self.entries, self.shift), self._offset
         while changed:
             low = (changed & -changed).bit_length() - 1 & ~7
             changed &= ~(0xFF << low)
@@ -131,14 +163,12 @@ class Shape(NamedTuple):
     attributes: int  # the bits that hold its attributes
     leaf: int  # its two lowest bits
     entries: int  # of one table
-    progression: Progression | None
+    progression: Progression
 
 
-def _shape(step: LevelStep, granule: Granule, layout: AddressLayout) -> Shape:
+def _level_shape(step: LevelStep, granule: Granule, layout: AddressLayout) -> Shape:
     entries = min(step.entries, granule.entries)
-    progression = None
-    if entries << step.shift <= 1 << 48:  # only bits that are in place count up
-        progression = Progression(entries, step.shift)
+    in_place = entries << step.shift <= 1 << 48  # bits elsewhere do not count up
     return Shape(
         level=step.level,
         shift=step.shift,
@@ -146,13 +176,44 @@ def _shape(step: LevelStep, granule: Granule, layout: AddressLayout) -> Shape:
         attributes=attribute_mask(layout, step.level),
         leaf=step.leaf,
         entries=entries,
-        progression=progression,
+        progression=Progression(entries if in_place else 0, step.shift),
     )
 
 
 CountingWords: TypeAlias = tuple[Shape, int, int, int]
 """Leaf descriptors that count up, or one invalid descriptor: the level's shape, the
 first word, how many, the IPA."""
+
+
+def _callback(name: str, value: object, default: Callable[..., object]) -> Any:
+    if value is None:
+        return default
+    if not callable(value):
+        raise TypeError(f"{name} must be callable or None, got {quoted(value)}")
+    return value
+
+
+def _start_and_end(ipa_range: object, geometry: Geometry) -> tuple[int, int]:
+    if ipa_range is None:
+        return 0, geometry.ipa_size
+    if isinstance(ipa_range, range):
+        if ipa_range.step != 1:
+            raise InvalidArgument(
+                f"ipa_range must have step 1, got {quoted(ipa_range)}"
+            )
+        ipa_range = ipa_range.start, ipa_range.stop
+    if not isinstance(ipa_range, tuple) or len(ipa_range) != 2:
+        message = f"ipa_range must be (start, end) or a range, got {quoted(ipa_range)}"
+        raise TypeError(message)
+    start = integer("start of ipa_range", ipa_range[0])
+    end = integer("end of ipa_range", ipa_range[1])
+    if not 0 <= start <= end <= geometry.ipa_size:
+        raise InvalidArgument(
+            f"ipa_range must be inside the {geometry.ipa_bits}-bit IPA space, "
+            f"0..{geometry.ipa_size:#x}, and not end before it starts; got "
+            f"{start:#x} to {end:#x}"
+        )
+    return start, end
 
 
 @define(eq=False)
@@ -163,21 +224,27 @@ class Scan:
         regime: How it is walked.
         root: Physical address of the start level's table, in bytes.
         read: The caller's.
-        start: First byte of the IPA range.
-        end: The byte after its last.
+        ipa_range: The part of the IPA space to look at; None is all of it.
         progress: The caller's, or None.
         unreadable: The caller's, or None.
         invalid: Whether to yield invalid descriptors that are not zero.
+
+    Raises:
+        S2GeomError: As `scan` says.
+        TypeError: A value has the wrong type.
     """
 
     regime: Regime
     root: int
     read: Read
-    start: int
-    end: int
-    progress: Callable[[int, int], object] | None
-    unreadable: Callable[[int, int, MemoryReadError], object] | None = None
+    ipa_range: object
+    progress: Progress | None
+    unreadable: Unreadable | None
     invalid: bool = False
+    start: int = field(init=False)
+    end: int = field(init=False)
+    _tell_progress: Progress = field(init=False)
+    _tell_unreadable: Unreadable = field(init=False)
     _shapes: tuple[Shape, ...] = field(init=False)
     _tables: int = field(init=False, default=0)
     _reached: set[int] = field(init=False, factory=set)
@@ -185,8 +252,22 @@ class Scan:
 
     def __attrs_post_init__(self) -> None:
         regime = self.regime
+        self.root = unsigned("root", self.root) & regime.root_mask
+        self.start, self.end = _start_and_end(self.ipa_range, regime.geometry)
+        self.read = checked_read(self.read)
+        self._tell_progress = _callback("progress", self.progress, _no_progress)
+        self._tell_unreadable = _callback("unreadable", self.unreadable, _not_handled)
+        if regime.violations:
+            raise UnsupportedCombination(regime.violations)
+        if self.root >> regime.output_bits:
+            raise UnreadableInput(
+                f"root {self.root:#x} is beyond the {regime.output_bits} bits of an "
+                "output address: every walk ends in an Address size fault at level 0"
+            )
         granule, layout = regime.geometry.granule, regime.layout
-        self._shapes = tuple(_shape(step, granule, layout) for step in regime.steps)
+        self._shapes = tuple(
+            _level_shape(step, granule, layout) for step in regime.steps
+        )
 
     def runs(self) -> Iterator[ScanRun]:
         """Yield all leaves; those of one table together if they touch."""
@@ -231,62 +312,55 @@ class Scan:
                 self._reached.add(root)
                 yield from self._table(0, root, ipa, again=False)
             root += top.entries << DESCRIPTOR_SHIFT
-        if self.progress is not None:
-            self.progress(self.end - self.start, self.end - self.start)
+        self._tell_progress(self.end - self.start, self.end - self.start)
 
     def _table(
         self, depth: int, address: int, ipa: int, *, again: bool
     ) -> Iterator[CountingWords]:
         """Return what is under a table of which the first word maps ``ipa``."""
         shape = self._shapes[depth]
-        shift, count = shape.shift, shape.entries
         if again:
             self._count_again(shape, address, ipa)
-        if self.progress is not None and self._tables % PROGRESS_TABLES == 0:
-            self.progress(max(ipa - self.start, 0), self.end - self.start)
+        if not self._tables % PROGRESS_TABLES:
+            self._tell_progress(max(ipa - self.start, 0), self.end - self.start)
         self._tables += 1
 
         # Of the tables at the ends of the range, only what is in it.
+        shift, count = shape.shift, shape.entries
         low, high = 0, count
         if ipa < self.start:
             low = self.start - ipa >> shift
         if ipa + (count << shift) > self.end:
             high = (self.end - ipa - 1 >> shift) + 1
         size = high - low << DESCRIPTOR_SHIFT
-        first_ipa = ipa + (low << shift)
         try:
             table = read_exactly(self.read, address + (low << DESCRIPTOR_SHIFT), size)
         except MemoryReadError as error:
-            if self.unreadable is None:
-                raise
             start, end = max(ipa, self.start), min(ipa + (count << shift), self.end)
-            self.unreadable(start, end - start, error)
+            self._tell_unreadable(start, end - start, error)
             return iter(())
         first = int.from_bytes(table[:8], "little")
         if not first and table == bytes(size):
             return iter(())
-        if (
-            first & TABLE_OR_PAGE == shape.leaf
-            and high - low == count
-            and shape.progression is not None
-            and shape.progression.matches(table, first)
+        if first & TABLE_OR_PAGE == shape.leaf and shape.progression.matches(
+            table, first
         ):
             return iter(((shape, first, count, ipa),))
-        return self._words(depth, table, first_ipa, again=again)
+        return self._words(depth, table, ipa + (low << shift), again=again)
 
     def _words(
         self, depth: int, table: bytes, ipa: int, *, again: bool
     ) -> Iterator[CountingWords]:
         """Yield what is in and under a part of a table of which a word maps ``ipa``."""
-        words = unpack(f"<{len(table) >> DESCRIPTOR_SHIFT}Q", table)
         shape = self._shapes[depth]
         leaf, step = shape.leaf, 1 << shape.shift
         # Tables of the last level are compared within their parent.
         reached = self._reached if shape.level < LAST_LEVEL - 1 else set()
-        decode, page_shift = self.regime.layout.decode, self.regime.geometry.page_shift
+        count = len(table) >> DESCRIPTOR_SHIFT
         begin = first = 0
         expected = -1  # the word that would continue the run; no word is negative
-        for index, word in enumerate(words):
+        # A word of 0 follows the last one, and ends its run.
+        for index, word in enumerate(unpack(f"<{count + 1}Q", table + AFTER_TABLE)):
             if word == expected:
                 expected += step
                 continue
@@ -297,23 +371,30 @@ class Scan:
             if kind == leaf:
                 begin, first, expected = index, word, word + step
             elif kind == TABLE_OR_PAGE:
-                child = decode(word, page_shift)
-                if not child >> self.regime.output_bits:
-                    seen = again or child in reached
-                    reached.add(child)
-                    at = ipa + index * step
-                    yield from self._table(depth + 1, child, at, again=seen)
+                at = ipa + index * step
+                yield from self._linked(depth, word, at, reached, again=again)
             elif self.invalid and word and not word & VALID:
                 yield shape, word, 1, ipa + index * step
-        if expected >= 0:
-            yield shape, first, len(words) - begin, ipa + begin * step
+
+    def _linked(
+        self, depth: int, word: int, ipa: int, reached: set[int], *, again: bool
+    ) -> Iterator[CountingWords]:
+        """Return what is under a link; nothing if it leads beyond the output size."""
+        regime, layout = self.regime, self.regime.layout
+        # As AddressLayout.decode, whose call costs as much as the rest here.
+        table = (
+            word & regime.table_address | (word & layout.moved_mask) << layout.move_up
+        )
+        if table >> regime.output_bits:
+            return iter(())
+        again = again or table in reached
+        reached.add(table)
+        return self._table(depth + 1, table, ipa, again=again)
 
     def _count_again(self, shape: Shape, address: int, ipa: int) -> None:
         self._again += shape.entries
         if self._again > AGAIN_LIMIT:
             raise UnreadableInput(
-                f"the tables are no tree: the one at {address:#x} (level "
-                f"{shape.level}, for IPA {ipa:#x}) was reached before, and more than "
-                f"{AGAIN_LIMIT} descriptors would be read again; give a smaller "
-                "ipa_range to see a part"
+                f"{no_tree(address, shape.level, ipa)}; give a smaller ipa_range to "
+                "see a part"
             )

@@ -5,6 +5,8 @@ Nothing here does I/O. The caller brings ``read(physical_address, size) -> bytes
 dump, a debugger, a `Memory`.
 """
 
+from functools import partial
+
 from attrs import field, fields, frozen
 
 from s2geom.core.display import Displayed
@@ -29,38 +31,9 @@ from s2geom.tables.descriptor import Descriptor, trusted_descriptor
 from s2geom.tables.faults import Fault
 from s2geom.tables.layout import TABLE_OR_PAGE
 from s2geom.tables.memory import Read, checked_read, exactly
-from s2geom.tables.regime import Regime, regime_of
+from s2geom.tables.regime import ACCESSES, Access, Regime, regime_of
 
-
-@frozen
-class Access:
-    """Which descriptors allow a kind of access.
-
-    Args:
-        mask: The bits of the descriptor that decide.
-        values: Their values that allow it.
-    """
-
-    mask: int
-    values: frozenset[int]
-
-
-_S2AP, _XN = ATTRIBUTE_FIELDS["s2ap"], ATTRIBUTE_FIELDS["xn"]
-_READ, _WRITE = _S2AP.place(0b01), _S2AP.place(0b10)
-_DBM = ATTRIBUTE_FIELDS["dbm"].mask
 _ACCESSED = ATTRIBUTE_FIELDS["af"].mask
-
-ACCESSES = {
-    "read": Access(_READ, frozenset({_READ})),
-    "write": Access(_WRITE, frozenset({_WRITE})),
-    # XN: 0 executable, 1 at EL0 only, 2 not at all, 3 at EL1 only (FEAT_XNX)
-    "execute": Access(_XN.mask, frozenset({_XN.place(0), _XN.place(3)})),
-    "execute at EL0": Access(_XN.mask, frozenset({_XN.place(0), _XN.place(1)})),
-}
-"""What a walk may be for (Arm ARM D8.4; pseudocode AArch64.S2DirectBasePermissions)."""
-
-WRITE_WITH_DBM = Access(_WRITE | _DBM, frozenset({_WRITE, _DBM, _WRITE | _DBM}))
-"""A write where hardware manages the dirty state."""
 
 
 @public
@@ -85,8 +58,8 @@ class Translation(Displayed):
     fwb: bool | None = fwb_field()
 
 
-_new = object.__new__
-_set_address, _set_level, _set_descriptor, _set_fwb = (
+_blank_translation = partial(object.__new__, Translation)
+_set_output_address, _set_leaf_level, _set_descriptor, _set_translation_fwb = (
     vars(Translation)[row.name].__set__ for row in fields(Translation)
 )
 
@@ -118,8 +91,11 @@ def walk(
             `MemoryReadError`, the walk ends in an external abort; anything else that it
             raises is the caller's.
         cpu: Bounds addresses and says which shapes and blocks are legal. None is a CPU
-            that can do anything, except that 64K blocks at level 1 are taken as
-            `Geometry.block_levels` has them.
+            that can do anything. What it then assumes is about 64K pages alone: bits
+            15:12 of a descriptor are address bits 51:48, as with FEAT_LPA, where a CPU
+            without it has zeros; blocks at level 1 and the root's alignment are as in
+            `Geometry.block_levels` and `Geometry.pgd_alignment`, unless ``vtcr`` asks
+            for an output of 52 bits.
         vtcr: VTCR_EL2, for the output size (PS) and for who sets the access flag and
             dirty state (HA, HD). None is the widest output, and software sets them.
         access: ``"read"``, ``"write"``, ``"execute"`` (at EL1) or
@@ -154,19 +130,22 @@ def walk(
         checked_read(read)
     if fwb is not None:
         flag("fwb", fwb)
-    if not isinstance(access, str):
-        raise TypeError(f"access must be text, got {quoted(access)}")
-    allowed_by = ACCESSES.get(access)
-    if allowed_by is None:
-        accesses = ", ".join(ACCESSES)
-        raise InvalidArgument(f"access must be one of {accesses}, got {quoted(access)}")
-    if access == "write" and regime.sets_dirty:
-        allowed_by = WRITE_WITH_DBM
+    try:
+        allowed_by = regime.accesses[access]
+    except (KeyError, TypeError):
+        raise _no_access(access) from None
     if regime.violations or ipa >> geometry.ipa_bits:
         return Fault(TRANSLATION, 0, ipa, fwb=fwb)
     if root >> regime.output_bits:
         return Fault(ADDRESS_SIZE, 0, ipa, fwb=fwb)
     return _from_root(regime, root, ipa, read, allowed_by, fwb)
+
+
+def _no_access(access: object) -> Exception:
+    if not isinstance(access, str):
+        return TypeError(f"access must be text, got {quoted(access)}")
+    accesses = ", ".join(ACCESSES)
+    return InvalidArgument(f"access must be one of {accesses}, got {quoted(access)}")
 
 
 def _from_root(
@@ -210,11 +189,11 @@ def _from_root(
     if fault is not None:
         return Fault(fault, level, ipa, at, descriptor, fwb=fwb)
     # As Translation(...), which would take a twentieth of the walk longer.
-    translation = _new(Translation)
-    _set_address(translation, address | ipa & ((1 << shift) - 1))
-    _set_level(translation, level)
+    translation = _blank_translation()
+    _set_output_address(translation, address | ipa & ((1 << shift) - 1))
+    _set_leaf_level(translation, level)
     _set_descriptor(translation, descriptor)
-    _set_fwb(translation, fwb)
+    _set_translation_fwb(translation, fwb)
     return translation
 
 
