@@ -13,8 +13,8 @@ from typing import Any
 import reference_pages
 
 import s2geom as s2
-from s2geom.cli.commands import COMMANDS
-from s2geom.cli.options import JSON, Option
+from s2geom.cli.commands import COMMANDS, JSON
+from s2geom.cli.options import Option
 from s2geom.compare import policies
 from s2geom.core.fields import Word
 from s2geom.core.rules import Rule

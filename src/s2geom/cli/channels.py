@@ -27,6 +27,10 @@ _INVISIBLE = re.compile(
 )
 
 
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and (text.isascii() or not _INVISIBLE.search(text))
+
+
 def _escape(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
@@ -40,14 +44,9 @@ def escaped(text: str) -> str:
     >>> print(escaped("a\x1b[31m\u202eb"))
     a\x1b[31m\u202eb
     """
-    if text.isprintable() and (text.isascii() or not _INVISIBLE.search(text)):
+    if _is_plain(text):
         return text
-    return "".join(
-        character
-        if character.isprintable() and not _INVISIBLE.match(character)
-        else _escape(character)
-        for character in text
-    )
+    return "".join(c if _is_plain(c) else _escape(c) for c in text)
 
 
 # Standard output and standard error
@@ -67,21 +66,20 @@ def write(lines: Iterable[str]) -> None:
     Raises:
         OutputLost: It is closed or full. An error of the lines' own passes through.
     """
-    if sys.stdout is None:
-        raise OutputLost("cannot write the answer: standard output is closed")
-    if isinstance(sys.stdout, TextIOWrapper):  # a name may have any character
-        sys.stdout.reconfigure(errors="backslashreplace")
+    stream = _standard_output()
+    if isinstance(stream, TextIOWrapper):  # a name may have any character
+        stream.reconfigure(errors="backslashreplace")
     waiting: list[str] = []
     try:
         for line in lines:
             waiting.append(escaped(line) + "\n")
             if len(waiting) == AT_ONCE:
-                _put(sys.stdout, "".join(waiting))
+                _put(stream, "".join(waiting))
                 waiting.clear()
     except S2GeomError:
-        _put(sys.stdout, "".join(waiting), flush=True)
+        _put(stream, "".join(waiting), flush=True)
         raise
-    _put(sys.stdout, "".join(waiting), flush=True)
+    _put(stream, "".join(waiting), flush=True)
 
 
 def write_bytes(data: bytes | bytearray) -> None:
@@ -90,11 +88,16 @@ def write_bytes(data: bytes | bytearray) -> None:
     Raises:
         OutputLost: It is closed or full.
     """
+    stream = _standard_output()
+    with _lost(stream):
+        stream.buffer.write(data)
+        stream.buffer.flush()
+
+
+def _standard_output() -> TextIO:
     if sys.stdout is None:
-        raise OutputLost("cannot write the image: standard output is closed")
-    with _lost(sys.stdout):
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        raise OutputLost("cannot write the answer: standard output is closed")
+    return sys.stdout
 
 
 @contextmanager
@@ -149,10 +152,14 @@ def complain(*lines: str) -> None:
     if sys.stderr is None:
         return
     text = "".join(f"{_shortened(escaped(line))}\n" for line in lines)
-    if sys.stderr.isatty():  # a bar may be on the line
+    if _is_terminal(sys.stderr):  # a bar may be on the line
         text = NO_BAR + text
     with suppress(OutputLost):
         _put(sys.stderr, text, flush=True)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def progress_bar(*, streams: bool) -> Callable[[int, int], object] | None:
@@ -163,9 +170,7 @@ def progress_bar(*, streams: bool) -> Callable[[int, int], object] | None:
             progress itself, and a bar would be among its lines.
     """
     stream = sys.stderr
-    if stream is None or not stream.isatty():
-        return None
-    if streams and sys.stdout is not None and sys.stdout.isatty():
+    if not _is_terminal(stream) or (streams and _is_terminal(sys.stdout)):
         return None
     drawn = -1
 
@@ -175,10 +180,8 @@ def progress_bar(*, streams: bool) -> Callable[[int, int], object] | None:
         if filled > drawn:
             drawn = filled
             bar = f"\r[{'#' * filled:<{BAR}}]"
-            if done == total:  # leave the line empty
-                bar += NO_BAR
-            with suppress(OutputLost):
-                _put(stream, bar, flush=True)
+            with suppress(OutputLost):  # the last bar leaves the line empty
+                _put(stream, bar + NO_BAR * (done == total), flush=True)
 
     return draw
 
@@ -197,7 +200,16 @@ def name_of(path: str) -> str:
 
 
 @contextmanager
-def _naming(verb: str, path: str) -> Iterator[None]:
+def in_errors(name: str) -> Iterator[None]:
+    """Let errors about a part of the input begin with its name."""
+    try:
+        yield
+    except (InvalidArgument, UnreadableInput) as error:
+        raise type(error)(f"{name}: {error}") from error
+
+
+@contextmanager
+def naming(verb: str, path: str) -> Iterator[None]:
     """Turn what the operating system says into a sentence that names the file."""
     try:
         yield
@@ -210,7 +222,7 @@ def _naming(verb: str, path: str) -> Iterator[None]:
 
 @contextmanager
 def _opened(path: str) -> Iterator[BinaryIO]:
-    with _naming("read", path):
+    with naming("read", path):
         if path != STANDARD_INPUT:
             with Path(path).open("rb") as file:
                 if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):  # as /dev/zero
@@ -261,7 +273,7 @@ def image_path(path: str) -> Iterator[str]:
         UnreadableInput: It cannot be read, or is a device.
     """
     with ExitStack() as stack:
-        with _opened(path) as file, _naming("copy", path):
+        with _opened(path) as file, naming("copy", path):
             regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             if path == STANDARD_INPUT or not regular:
                 copy = stack.enter_context(tempfile.NamedTemporaryFile())
@@ -284,5 +296,5 @@ def write_file(path: str, data: bytes | bytearray, *, inputs: Iterable[str]) -> 
             same = Path(path).samefile(other)
         if same:
             raise InvalidArgument(f"--out {path} would overwrite the input {other}")
-    with _naming("write", path):
+    with naming("write", path):
         Path(path).write_bytes(data)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The table of commands, and the parser that is made from it.
+"""The tables of options and commands, and the parser that is made from them.
 
-A command is a row: its name, its options, which of them exclude each other, and the
-function that answers. A new command is a new row.
+A command is a row: its name, its options, and the function that answers. A new command
+is a new row, and so are two options of which one would have no effect.
 """
 
 import argparse
@@ -11,86 +11,32 @@ from importlib import import_module
 from itertools import islice
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from s2geom.cli.channels import STANDARD_INPUT
 from s2geom.cli.options import (
-    CPU,
-    HOST,
-    HOST_PA,
-    IPA,
-    JSON,
-    KERNEL,
-    LPA2,
-    MAP,
-    NAMED_CPU,
-    PA,
-    PAGE_SIZE,
-    PROTECTED,
-    SCHEME,
-    TTST,
-    VA,
-    VTCR,
     Option,
     address,
     flag,
     granules,
+    is_given,
     load_address,
     number,
     option,
-    optional,
+    read_release,
+    read_scheme,
     telling,
     width,
     word,
 )
-from s2geom.cli.report import Report
+from s2geom.cli.report import Refused, Report
+from s2geom.core.errors import UnsupportedCombination
+from s2geom.core.granule import Granule
 from s2geom.core.units import parse_size
+from s2geom.kernel.scheme import Scheme
 
-WORD_KINDS = (
-    "vtcr",
-    "vttbr",
-    "ste",
-    "esr",
-    "mmfr0",
-    "mmfr1",
-    "mmfr2",
-    "mmfr3",
-    "nested",
-)
+WORD_KINDS = ("vtcr", "vttbr", "ste", "esr", *(f"mmfr{n}" for n in range(4)), "nested")
 """What can be decoded."""
-
-
-@frozen
-class Clash:
-    """Two options of which one would have no effect.
-
-    Args:
-        option: The one that is refused.
-        beside: The one that is given too, or (with ``missing``) is not.
-        why: Why it would have no effect.
-        missing: Whether ``option`` needs ``beside`` instead of excluding it.
-    """
-
-    option: Option
-    beside: Option
-    why: str
-    missing: bool = False
-
-    def fault(self, args: argparse.Namespace) -> str | None:
-        """Return what is wrong with the arguments, or nothing."""
-        one, other = self.option.flags[0], self.beside.flags[0]
-        if not is_given(args, self.option):
-            return None
-        if is_given(args, self.beside) == self.missing:
-            return None
-        joint = "without" if self.missing else "beside"
-        return f"{one} has no effect {joint} {other}: {self.why}"
-
-
-def is_given(args: argparse.Namespace, option: Option) -> bool:
-    """Return whether an option is among the arguments."""
-    value = getattr(args, option.dest, None)
-    return value is not None and value is not False  # 0 is a value
 
 
 @frozen
@@ -103,7 +49,6 @@ class Command:
         options: What it takes.
         runs: The function that answers, as ``module.function``. It is imported when it
             runs, so that a question about a shape does not wait for the walker to load.
-        clashes: Options that exclude or need each other.
         memory_advice: What helps where memory ends.
     """
 
@@ -111,24 +56,68 @@ class Command:
     help: str
     options: tuple[Option, ...]
     runs: str
-    clashes: tuple[Clash, ...] = ()
     memory_advice: str = ""
 
     def run(self, args: argparse.Namespace) -> Report:
         """Return the answer."""
         module, function = self.runs.split(".")
         answer = getattr(import_module(f"s2geom.cli.{module}"), function)
-        report: Report = answer(args)
+        try:
+            report: Report = answer(args)
+        except UnsupportedCombination as refusal:
+            report = Report({"scheme": None})
+            report.refuse(refusal.violations)
+        except Refused as refusal:
+            report = refusal.report
         return report
 
 
-ONE_KERNEL = Clash(SCHEME, KERNEL, "a release has its own limits")
-LPA2_NEEDS_PA = Clash(LPA2, PA, "it is a fact about a CPU", missing=True)
-OF_A_HOST = (
-    ONE_KERNEL,
-    LPA2_NEEDS_PA,
-    Clash(PROTECTED, PA, "every guest is as wide as the CPU allows", missing=True),
+# What several commands take
+
+PAGE_SIZE = option(
+    "--page-size",
+    read=Granule.parse,
+    required=True,
+    metavar="SIZE",
+    help="page size: 4K, 16KiB, 65536",
 )
+IPA = width("--ipa", "guest IPA width in bits", required=True)
+VA = width("--va", "host VA width (default 48)")
+HOST_PA = width("--host-pa", "the host's CONFIG_ARM64_PA_BITS, 48 or 52 (default 48)")
+PA = width("--pa", "the CPU's PARange: 32, 36, 40, 42, 44, 48, 52; without it, any CPU")
+LPA2 = flag("--lpa2", "the CPU has LPA2 (needs --pa)")
+SCHEME = option(
+    "--scheme",
+    read=read_scheme,
+    metavar="NAME",
+    help="the formula: " + ", ".join(scheme.value for scheme in Scheme),
+)
+KERNEL = option(
+    "--kernel",
+    read=read_release,
+    metavar="RELEASE",
+    help="that release's own answer: 6.1, v4.7, 5.10.0-30-arm64",
+)
+JSON = flag("--json", "print JSON")
+
+TTST = flag("--ttst", "the CPU has FEAT_TTST")
+AARCH32 = flag("--aarch32", "EL1 can be AArch32")
+
+CPU = (PA, LPA2)
+NAMED_CPU = (PA.but(required=True, help="the CPU's PARange"), LPA2, TTST, AARCH32)
+"""The CPU of a question that is about nothing but the architecture."""
+
+PROTECTED = flag("--protected", "kvm-arm.mode=protected (needs --pa)")
+HOST = (PAGE_SIZE, VA, HOST_PA, SCHEME, KERNEL, *CPU, PROTECTED)
+VTCR = word("--vtcr", "the VTCR_EL2 that goes with it")
+MAP = option(
+    "map",
+    metavar="MAP",
+    help="memory map: lines of ADDRESS, LENGTH, TYPE, LABEL; or /proc/iomem, or "
+    "memory nodes of a device tree or a kernel's log; - is standard input",
+)
+
+# What one command takes
 
 RAM_BASE = address("--ram-base", "where the memory begins: 1G, 0x4000_0000")
 RAM = address("--ram", "how much there is: 64G", metavar="SIZE")
@@ -170,24 +159,57 @@ IMAGE = (
     VTCR,
     FWB,
     HCR,
-    optional(PAGE_SIZE),
-    optional(IPA),
-    VA,
-    HOST_PA,
-    SCHEME,
-    KERNEL,
-    *CPU,
-    PROTECTED,
+    PAGE_SIZE.but(required=False),
+    IPA.but(required=False),
+    *HOST[1:],
 )
-OF_AN_IMAGE = (
-    *OF_A_HOST,
+
+
+@frozen
+class Clash:
+    """Two options of which one would have no effect.
+
+    Args:
+        option: The one that is refused.
+        beside: The one that is given too, or (with ``missing``) is not.
+        why: Why it would have no effect.
+        missing: Whether ``option`` needs ``beside`` instead of excluding it.
+    """
+
+    option: Option
+    beside: Option
+    why: str
+    missing: bool = False
+
+    def fault(self, args: argparse.Namespace) -> str | None:
+        """Return what is wrong with the arguments, or nothing."""
+        is_there = is_given(args, self.option.dest)
+        if not is_there or is_given(args, self.beside.dest) == self.missing:
+            return None
+        one, other = self.option.flags[0], self.beside.flags[0]
+        joint = "without" if self.missing else "beside"
+        return f"{one} has no effect {joint} {other}: {self.why}"
+
+
+CLASHES = (
+    Clash(SCHEME, KERNEL, "a release has its own limits"),
+    Clash(LPA2, PA, "it is a fact about a CPU", missing=True),
+    Clash(PROTECTED, PA, "every guest is as wide as the CPU allows", missing=True),
+    *(Clash(unused, MAP, "the map has all memory") for unused in (RAM_BASE, RAM)),
     *(
         Clash(unused, VTCR, "the word has the shape itself")
         for unused in (SCHEME, KERNEL, VA, HOST_PA, PROTECTED)
     ),
     Clash(ROOT, VTTBR, "the word has the root itself"),
     Clash(FWB, HCR, "the word has FWB itself"),
+    Clash(CSV, JSON, "both are the form of the answer"),
+    Clash(CSV, SUMMARY, "a summary is no list of mappings"),
+    *(
+        Clash(unused, COMPARE, "the whole of the tables is compared")
+        for unused in (CSV, SUMMARY, INVALID_TOO, FROM, TO)
+    ),
 )
+"""Every command that takes the first option of a row refuses it as the row says."""
 
 COMMANDS = (
     Command(
@@ -195,7 +217,6 @@ COMMANDS = (
         "the shape of stage 2 for a configuration, or why there is none",
         (*HOST, IPA),
         "shape_commands.show",
-        OF_A_HOST,
     ),
     Command(
         "config",
@@ -203,40 +224,29 @@ COMMANDS = (
         (
             option(
                 "path",
+                metavar="FILE",
                 help=".config, /boot/config-* or /proc/config.gz; - is standard input",
             ),
-            evolve(KERNEL, settings=KERNEL.settings | {"help": "release of the file"}),
-            optional(IPA),
-            optional(PAGE_SIZE),
+            KERNEL.but(help="what uname -r prints, where the file does not say it"),
+            IPA.but(required=False, help="ask about this guest IPA width alone"),
+            PAGE_SIZE.but(required=False),
             VA,
             *CPU,
             PROTECTED,
         ),
         "config_command.config",
-        OF_A_HOST,
     ),
     Command(
         "split",
         "which table, indices and offset an IPA uses",
         (*HOST, IPA, option("address", read=parse_size, help="an IPA")),
         "shape_commands.split",
-        OF_A_HOST,
     ),
     Command(
         "fit",
         "the narrowest IPA that a guest's memory fits in, and whether it costs a level",
-        (
-            evolve(MAP, settings=MAP.settings | {"nargs": "?"}),
-            *HOST,
-            RAM_BASE,
-            RAM,
-        ),
+        (MAP.but(nargs="?"), *HOST, RAM_BASE, RAM),
         "map_commands.fit",
-        (
-            *OF_A_HOST,
-            Clash(RAM_BASE, MAP, "the map has all memory"),
-            Clash(RAM, MAP, "the map has all memory"),
-        ),
     ),
     Command(
         "macros",
@@ -308,7 +318,6 @@ COMMANDS = (
             ),
         ),
         "map_commands.build",
-        OF_A_HOST,
         memory_advice="what a map's tables take, s2geom footprint tells",
     ),
     Command(
@@ -324,30 +333,12 @@ COMMANDS = (
             ),
         ),
         "image_commands.walk_one",
-        OF_AN_IMAGE,
     ),
     Command(
         "dump",
         "everything that an image of tables maps",
-        (
-            *IMAGE,
-            FROM,
-            TO,
-            CSV,
-            SUMMARY,
-            INVALID_TOO,
-            COMPARE,
-        ),
+        (*IMAGE, FROM, TO, CSV, SUMMARY, INVALID_TOO, COMPARE),
         "image_commands.dump",
-        (
-            *OF_AN_IMAGE,
-            Clash(CSV, JSON, "both are the form of the answer"),
-            Clash(CSV, SUMMARY, "a summary is no list of mappings"),
-            *(
-                Clash(unused, COMPARE, "the whole of the tables is compared")
-                for unused in (CSV, SUMMARY, INVALID_TOO, FROM, TO)
-            ),
-        ),
         memory_advice="--from and --to read a part of the tables",
     ),
     Command(
@@ -370,7 +361,6 @@ COMMANDS = (
             ),
         ),
         "map_commands.weigh",
-        OF_A_HOST,
     ),
 )
 
@@ -400,19 +390,45 @@ class _Parser(argparse.ArgumentParser):
     """A parser that prints nothing and ends no process."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings, add_help=False, allow_abbrev=False)
+        super().__init__(**settings, allow_abbrev=False)
         self.color = False  # Python 3.14 would colour the help that is escaped later
-        self.add_argument(
-            "-h", "--help", action=_Help, nargs=0, help="print this help and leave"
-        )
 
     def error(self, message: str) -> Any:
         raise UsageError(self.format_usage(), f"{self.prog}: error: {message}")
 
+    def print_help(self, _: object = None) -> None:
+        raise TextWanted(self.format_help())
 
-class _Help(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        raise TextWanted(parser.format_help())
+
+class _CommandParser(_Parser):
+    """A parser of what follows a command's name."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse options first: behind one, argparse gives optional arguments up."""
+        return super().parse_known_args([*self._options_first(args)], namespace)
+
+    def _options_first(self, texts: Sequence[str]) -> Iterator[str]:
+        command: Command = self.get_default("row")
+        with_value = {row.flags[0] for row in command.options if row.has_value}
+        rest: list[str] = []
+        following = iter(texts)
+        for text in following:
+            if text == "--":
+                rest += [text, *following]
+            elif text in with_value:
+                yield from (text, *islice(following, 1))
+            elif self._is_option(text):
+                yield text
+            else:
+                rest.append(text)
+        yield from rest
+
+    def _is_option(self, text: str) -> bool:
+        if text == STANDARD_INPUT or not text.startswith("-"):
+            return False
+        if text.endswith("=--"):  # argparse drops it up to Python 3.12, and misses it
+            self.error(f"argument {text[:-3]}: not a value: '--'")
+        return True
 
 
 class _Version(argparse.Action):
@@ -437,13 +453,7 @@ FILES = {"image", "map", "path", "out", "compare"}
 class _Completion(argparse.Action):
     """Make the completion of a shell from the parser, with shtab."""
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        _: argparse.Namespace,
-        values: object,
-        __: str | None = None,
-    ) -> None:
+    def __call__(self, parser: Any, _: object, values: object, *__: object) -> None:
         try:
             import shtab  # noqa: PLC0415 - an extra
         except ImportError:
@@ -467,13 +477,7 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 class _Once(argparse.Action):
     """Store an option that may be given once."""
 
-    def __call__(
-        self,
-        _: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        __: str | None = None,
-    ) -> None:
+    def __call__(self, _: object, namespace: Any, values: Any, *__: object) -> None:
         if getattr(namespace, self.dest) is not self.default:
             raise argparse.ArgumentError(self, "given twice")
         setattr(namespace, self.dest, True if self.nargs == 0 else values)
@@ -491,7 +495,12 @@ def parser() -> argparse.ArgumentParser:
         choices=SHELLS,
         help="print the completion for a shell and leave (needs shtab)",
     )
-    below = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    below = top.add_subparsers(
+        dest="command",
+        required=True,
+        metavar="COMMAND",
+        parser_class=_CommandParser,
+    )
     for command in COMMANDS:
         sub = below.add_parser(
             command.name, help=command.help, description=command.help
@@ -517,14 +526,12 @@ def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
         UsageError: They are no question.
         TextWanted: They ask for help or for the version.
     """
-    top = parser()
-    args, unknown = top.parse_known_args(_options_first(top, list(arguments)))
+    args, unknown = parser().parse_known_args(arguments)
     if unknown:
         args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     command: Command = args.row
-    for clash in command.clashes:
-        fault = clash.fault(args)
-        if fault is not None:
+    for clash in CLASHES:
+        if clash.option in command.options and (fault := clash.fault(args)):
             args.parser.error(fault)
     if _inputs(args).count(STANDARD_INPUT) > 1:
         args.parser.error("only one file can be -, standard input")
@@ -535,34 +542,3 @@ def _inputs(args: argparse.Namespace) -> list[str | None]:
     """Return the files that are read."""
     pieces = [load.file for load in getattr(args, "load", None) or ()]
     return pieces + [getattr(args, name, None) for name in FILES - {"out"}]
-
-
-def _options_first(top: argparse.ArgumentParser, arguments: list[str]) -> list[str]:
-    """Return the arguments with a command's options before its other arguments.
-
-    argparse gives an optional argument up when an option stands before it.
-
-    Raises:
-        UsageError: An option has the value ``--``, which argparse drops up to
-            Python 3.12, and then misses.
-    """
-    named = {command.name: command for command in COMMANDS}
-    at = next((at for at, text in enumerate(arguments) if text in named), None)
-    if at is None:
-        return arguments
-    options = [*named[arguments[at]].options, JSON]
-    with_value = {one.flags[0] for one in options if one.has_value}
-    first, rest = arguments[: at + 1], list[str]()
-    texts = iter(arguments[at + 1 :])
-    for text in texts:
-        if text == "--":
-            rest += [text, *texts]
-        elif text in with_value:
-            first += [text, *islice(texts, 1)]
-        elif text.startswith("-") and text.endswith("=--"):
-            top.error(f"argument {text[:-3]}: not a value: '--'")
-        elif len(text) > 1 and text.startswith("-"):
-            first.append(text)
-        else:
-            rest.append(text)
-    return first + rest

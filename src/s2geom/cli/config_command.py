@@ -4,12 +4,12 @@
 from argparse import Namespace
 
 from s2geom.cli.channels import name_of, read_bytes
-from s2geom.cli.kernel_question import cpu_of, missing_features, scheme_text
-from s2geom.cli.report import NOT_SUPPORTED, Report
-from s2geom.compare.shape_facts import geometry_data, geometry_facts
+from s2geom.cli.kernel_question import cpu_of, missing_lpa2, scheme_text, tell_shape
+from s2geom.cli.options import or_else
+from s2geom.cli.report import Report, picked
+from s2geom.compare.shape_facts import geometry_data
 from s2geom.core.errors import UnreadableInput, Violations
 from s2geom.core.geometry import Geometry
-from s2geom.core.granule import Granule
 from s2geom.core.units import size_text
 from s2geom.core.wording import ranges
 from s2geom.kconfig.ipa_sizes import IpaSizes
@@ -25,61 +25,26 @@ def config(args: Namespace) -> Report:
 
     With ``--ipa`` it is one width: its shape, or the limits in its way.
     """
-    kernel, cpu = _config_of(args), cpu_of(args)
-    release = args.kernel or kernel.release
-    if release is None:
-        raise UnreadableInput(
-            f"{name_of(args.path)} does not name its release; give what uname -r "
-            "prints on that host: --kernel 6.1"
-        )
-    axes = {"cpu": cpu, "release": release, "protected": args.protected}
-    scheme = kernel_of(release).scheme if args.kernel else kernel.scheme
+    kernel, is_one = _config_of(args), args.ipa is not None
+    release = _release_of(args, kernel)
+    axes = {"cpu": cpu_of(args), "release": release, "protected": args.protected}
     sizes = kernel.ipa_sizes(**axes)
-    report = Report(
-        {
-            "supported": bool(sizes.widths),
-            "scheme": scheme and scheme.value,
-            "release": release,
-            "config": kernel.to_dict(),
-            "ipa_sizes": {
-                "widths": list(sizes.widths),
-                "accepted": list(sizes.accepted or ()),
-                "needs_parange": sizes.needs_parange,
-                "needs_lpa2": sizes.needs_lpa2,
-            },
-        },
-        list(sizes.premises),
-    )
-    if cpu is not None and scheme is Scheme.LPA2 and kernel.host.granule < Granule.K64:
-        report.premises += missing_features("CPU", {"LPA2": args.lpa2})
-    width = KVM_PHYS_SHIFT if args.ipa is None else args.ipa
-    broken = kernel.check(width, **axes)
-    if args.ipa is not None:
-        report.data |= {"supported": not broken, "ipa_bits": args.ipa}
-        if broken:
-            report.refuse(broken)
-    report.say(
-        f"Linux {release}; {scheme_text(scheme)}" if scheme else f"Linux {release}"
-    )
-    facts = {name: str(origin) for name, origin in kernel.origins.items()}
-    if args.kernel:
-        in_file = kernel.release or "none"
-        facts["release"] = f"{release} (given by --kernel; the file says {in_file})"
-    report.facts(facts)
-    if args.ipa is not None and not broken:
-        shape = kernel.stage2(args.ipa, **axes)
-        report.data["geometry"] = geometry_data(shape)
+    broken = kernel.check(or_else(args.ipa, KVM_PHYS_SHIFT), **axes)
+    report = _report_on(args, kernel, release, sizes)
+    if is_one:
+        report.data |= {"supported": True, "ipa_bits": args.ipa}
+        report.refuse(broken)
+    report.say(_title(args, kernel, release))
+    report.facts(_origins(args, kernel))
+    if is_one and not broken:
         report.say(f"a guest can have an IPA of {args.ipa} bits")
-        report.facts(geometry_facts(shape))
+        tell_shape(report, kernel.stage2(args.ipa, **axes))
     elif not sizes.widths:
-        report.status = NOT_SUPPORTED
         report.say("no guest: " + _why_none(kernel, release, broken))
     else:
         report.say(*_widths_text(sizes))
-    if args.ipa is None and sizes.widths:
-        shapes = [kernel.stage2(width, **axes) for width in sizes.widths]
-        report.data["shapes"] = [geometry_data(shape) for shape in shapes]
-        _shape_table(report, shapes)
+        if not is_one:
+            _say_shapes(report, [kernel.stage2(ipa, **axes) for ipa in sizes.widths])
     return report
 
 
@@ -96,21 +61,65 @@ def _config_of(args: Namespace) -> KernelConfig:
         raise UnreadableInput(f"{name_of(args.path)}: {error}{hint}") from error
 
 
-def _shape_table(report: Report, shapes: list[Geometry]) -> None:
+def _release_of(args: Namespace, kernel: KernelConfig) -> str:
+    release: str | None = args.kernel or kernel.release
+    if release is None:
+        raise UnreadableInput(
+            f"{name_of(args.path)} does not name its release; give what uname -r "
+            "prints on that host: --kernel 6.1"
+        )
+    return release
+
+
+def _scheme_of(args: Namespace, kernel: KernelConfig) -> Scheme | None:
+    return kernel_of(args.kernel).scheme if args.kernel else kernel.scheme
+
+
+def _report_on(
+    args: Namespace, kernel: KernelConfig, release: str, sizes: IpaSizes
+) -> Report:
+    scheme = _scheme_of(args, kernel)
+    return Report(
+        {
+            "supported": bool(sizes.widths),
+            "scheme": scheme and scheme.value,
+            "release": release,
+            "config": kernel.to_dict(),
+            "ipa_sizes": {
+                "widths": list(sizes.widths),
+                "accepted": list(sizes.accepted),
+                **picked(sizes, "needs_parange", "needs_lpa2"),
+            },
+        },
+        [*sizes.premises, *missing_lpa2(args, kernel.host.granule, scheme)],
+    )
+
+
+def _title(args: Namespace, kernel: KernelConfig, release: str) -> str:
+    scheme = _scheme_of(args, kernel)
+    return f"Linux {release}" + (f"; {scheme_text(scheme)}" if scheme else "")
+
+
+def _origins(args: Namespace, kernel: KernelConfig) -> dict[str, str]:
+    """Return each fact with the place in the file where it stands."""
+    facts = {name: str(origin) for name, origin in kernel.origins.items()}
+    if args.kernel:
+        in_file = kernel.release or "none"
+        facts["release"] = f"{args.kernel} (given by --kernel; the file says {in_file})"
+    return facts
+
+
+def _say_shapes(report: Report, shapes: list[Geometry]) -> None:
+    report.data["shapes"] = [*map(geometry_data, shapes)]
     report.table(
         ("IPA bits", "levels", "start level", "root tables", "PGD size", "alignment"),
-        (
-            (
-                shape.ipa_bits,
-                shape.levels,
-                shape.start_level,
-                shape.concatenation,
-                size_text(shape.pgd_size),
-                size_text(shape.pgd_alignment),
-            )
-            for shape in shapes
-        ),
+        map(_shape_row, shapes),
     )
+
+
+def _shape_row(shape: Geometry) -> tuple[object, ...]:
+    levels = shape.ipa_bits, shape.levels, shape.start_level, shape.concatenation
+    return *levels, size_text(shape.pgd_size), size_text(shape.pgd_alignment)
 
 
 def _widths_text(sizes: IpaSizes) -> list[str]:
@@ -120,7 +129,7 @@ def _widths_text(sizes: IpaSizes) -> list[str]:
     if sizes.needs_lpa2:
         text += "; above 48 only on a CPU with LPA2 (--lpa2)"
     lines = [text]
-    if sizes.accepted and sizes.accepted != sizes.widths:
+    if sizes.accepted != sizes.widths:
         lines.append(
             f"KVM_CREATE_VM accepts {ranges(sizes.accepted)} bits, but a guest cannot "
             "use the others"

@@ -4,17 +4,25 @@
 import mmap
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 
-from s2geom.cli.channels import image_path, name_of, progress_bar, read_text
+from s2geom.cli.channels import (
+    image_path,
+    in_errors,
+    name_of,
+    naming,
+    progress_bar,
+    read_text,
+)
 from s2geom.cli.kernel_question import cpu_of, kernel_text, question_of
-from s2geom.cli.options import LoadAddress
-from s2geom.cli.report import NOT_SUPPORTED, NoTables, Report
+from s2geom.cli.options import LoadAddress, or_else
+from s2geom.cli.report import Refused, Report, picked, span
 from s2geom.core.errors import InvalidArgument, MemoryReadError, UnreadableInput
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
@@ -33,7 +41,7 @@ from s2geom.tables.kernel_dump import (
 )
 from s2geom.tables.memory import Memory, Read
 from s2geom.tables.scan import Invalid, Mapping, scan
-from s2geom.tables.walk import walk
+from s2geom.tables.walk import Translation, walk
 
 
 @frozen
@@ -47,7 +55,6 @@ class Tables:
         read: The memory.
         vtcr: VTCR_EL2, or None where the shape was given instead.
         fwb: HCR_EL2.FWB, or None where nobody says.
-        empty: Whether no entry of the root is valid.
     """
 
     report: Report
@@ -56,43 +63,52 @@ class Tables:
     read: Read
     vtcr: VTCR_EL2 | None
     fwb: bool | None
-    empty: bool
 
 
 def _tables(args: Namespace) -> Tables:
     report = Report({"supported": True, "scheme": None})
     vtcr = None if args.vtcr is None else VTCR_EL2.from_int(args.vtcr)
-    geometry = _geometry(args, vtcr, report)
+    if vtcr is None:
+        geometry = _geometry_of_kernel(args, report)
+        pa_bits = 52 if geometry.lpa2 else 48
+    else:
+        geometry, pa_bits = _geometry_of_word(args, vtcr), vtcr.pa_bits
     read, load = _memory(args, report)
-    root = _root(args, geometry, vtcr, load, report)
+    base_of = partial(_base, geometry, pa_bits)
+    root = _root(args, base_of, load, report)
+    tables = Tables(report, geometry, root, read, vtcr, _fwb(args, report))
     try:
-        words = read(root, geometry.pgd_size)
-        empty = not any(byte & 1 for byte in words[::8])
-    except MemoryReadError as error:
-        _refuse_vttbr(args, geometry, vtcr, error)
-        empty = False  # the walk or the scan says how much of it is there
-    if empty:
-        report.status = NOT_SUPPORTED
-        report.data["supported"] = False
-        report.say(
-            f"the root at {root:#x} is empty: none of its {geometry.pgd_entries} "
-            "entries is valid"
+        _refuse_empty(tables)
+    except MemoryReadError as error:  # the walk or the scan says what of it is there
+        _refuse_vttbr(args.root, base_of, error)
+    return tables
+
+
+def _refuse_empty(tables: Tables) -> None:
+    """Say that nothing is mapped, if bit 0 of every descriptor is clear."""
+    words = tables.read(tables.root, tables.geometry.pgd_size)
+    if not any(byte & 1 for byte in words[::8]):
+        tables.report.data["supported"] = False
+        tables.report.say(
+            f"the root at {tables.root:#x} is empty: none of its "
+            f"{tables.geometry.pgd_entries} entries is valid"
         )
-    return Tables(report, geometry, root, read, vtcr, _fwb(args, report), empty)
 
 
-def _geometry(args: Namespace, vtcr: VTCR_EL2 | None, report: Report) -> Geometry:
-    if vtcr is not None:
-        geometry = vtcr.geometry()
-        for option, given, in_word in (
-            ("--page-size", args.page_size, geometry.granule),
-            ("--ipa", args.ipa, geometry.ipa_bits),
-        ):
-            if given not in {None, in_word}:
-                raise InvalidArgument(
-                    f"{option} {given} contradicts --vtcr, which says {in_word}"
-                )
-        return geometry
+def _geometry_of_word(args: Namespace, vtcr: VTCR_EL2) -> Geometry:
+    geometry = vtcr.geometry()
+    for option, given, in_word in (
+        ("--page-size", args.page_size, geometry.granule),
+        ("--ipa", args.ipa, geometry.ipa_bits),
+    ):
+        if given not in {None, in_word}:
+            raise InvalidArgument(
+                f"{option} {given} contradicts --vtcr, which says {in_word}"
+            )
+    return geometry
+
+
+def _geometry_of_kernel(args: Namespace, report: Report) -> Geometry:
     if args.page_size is None or args.ipa is None:
         raise InvalidArgument("give the shape: --vtcr, or --page-size and --ipa")
     question, premises = question_of(args, args.ipa, newest=True)
@@ -103,7 +119,7 @@ def _geometry(args: Namespace, vtcr: VTCR_EL2 | None, report: Report) -> Geometr
     shape = question.answer()
     if not isinstance(shape, Geometry):
         report.refuse(shape)
-        raise NoTables(report)
+        raise Refused(report)
     return shape
 
 
@@ -118,94 +134,83 @@ OPTION_WORDS = {
 def _memory(args: Namespace, report: Report) -> tuple[Read, int | None]:
     """Return what reads the memory, and the address of the one raw file."""
     loads: list[LoadAddress] = args.load or []
-    pieces = [load for load in loads if load.file is not None]
+    address = loads[0].address if len(loads) == 1 else None
     if args.image is None:
-        if not loads or len(pieces) < len(loads):
-            raise InvalidArgument(
-                "give the memory: a file, or pieces as --load ADDRESS=FILE"
-            )
-        return _read_of_pieces(pieces, report), pieces[0].address if len(
-            pieces
-        ) == 1 else None
-    if pieces or len(loads) > 1:
+        return _pieces(loads, report), address
+    if loads[1:] or any(load.file for load in loads):
         raise InvalidArgument(
             f"{name_of(args.image)} is one file, so it takes one --load ADDRESS at "
             "most; several files are pieces, each as --load ADDRESS=FILE"
         )
-    load = loads[0].address if loads else None
-    path = report.resources.enter_context(image_path(args.image))
+    return _image(args.image, address, report), address
+
+
+def _image(name: str, address: int | None, report: Report) -> Read:
+    path = report.resources.enter_context(image_path(name))
     try:
-        reader = open_image(path, load)
+        reader = open_image(path, address)
     except (InvalidArgument, UnreadableInput) as error:
-        told = str(error).replace(path, name_of(args.image))
+        told = str(error).replace(path, name_of(name))
         for theirs, ours in OPTION_WORDS.items():
             told = told.replace(theirs, ours)
         raise type(error)(told) from error
-    return report.resources.enter_context(reader).read, load
+    return report.resources.enter_context(reader).read
 
 
-def _read_of_pieces(pieces: list[LoadAddress], report: Report) -> Read:
+def _pieces(loads: list[LoadAddress], report: Report) -> Read:
+    if not loads or not all(load.file for load in loads):
+        raise InvalidArgument(
+            "give the memory: a file, or pieces as --load ADDRESS=FILE"
+        )
     chunks: dict[int, mmap.mmap] = {}
-    for address, file in ((piece.address, str(piece.file)) for piece in pieces):
-        if address in chunks:
-            raise InvalidArgument(f"two pieces are loaded at {address:#x}")
+    for load in loads:
+        if load.address in chunks:
+            raise InvalidArgument(f"two pieces are loaded at {load.address:#x}")
+        file = str(load.file)
         path = Path(report.resources.enter_context(image_path(file)))
-        with path.open("rb") as opened:
-            try:
-                chunks[address] = mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ)
-            except (OSError, ValueError) as error:
-                raise UnreadableInput(f"cannot map {name_of(file)}: {error}") from error
+        with path.open("rb") as opened, naming("map", file):
+            chunks[load.address] = mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ)
     return Memory(chunks).read
 
 
-def _root(
-    args: Namespace,
-    geometry: Geometry,
-    vtcr: VTCR_EL2 | None,
-    load: int | None,
-    report: Report,
-) -> int:
+BaseOf = Callable[[int], int]
+"""The root that a VTTBR_EL2 names, in this geometry."""
+
+
+def _base(geometry: Geometry, pa_bits: int, word: int) -> int:
+    return VTTBR_EL2.from_int(word).root(geometry, pa_bits=pa_bits)
+
+
+def _root(args: Namespace, base_of: BaseOf, load: int | None, report: Report) -> int:
     if args.root is not None:
         return int(args.root)
     if args.vttbr is not None:
-        return _base(args.vttbr, geometry, vtcr)
+        return base_of(args.vttbr)
     if load is None:
         raise InvalidArgument("give the root: --vttbr WORD, or --root ADDRESS")
     report.premises.append(f"the root is at {load:#x}, the address of --load")
     return load
 
 
-def _base(word: int, geometry: Geometry, vtcr: VTCR_EL2 | None) -> int:
-    widest = 52 if geometry.lpa2 else 48
-    pa_bits = widest if vtcr is None else vtcr.pa_bits
-    return VTTBR_EL2.from_int(word).root(geometry, pa_bits=pa_bits)
-
-
-def _refuse_vttbr(
-    args: Namespace,
-    geometry: Geometry,
-    vtcr: VTCR_EL2 | None,
-    error: MemoryReadError,
-) -> None:
+def _refuse_vttbr(root: int | None, base_of: BaseOf, error: MemoryReadError) -> None:
     """Refuse a VTTBR_EL2 that was given as the root's address."""
-    root = args.root
-    if root is not None and not root >> 64 and root != _base(root, geometry, vtcr):
-        word = VTTBR_EL2.from_int(root)
+    if root is not None and not root >> 64 and root != base_of(root):
         raise InvalidArgument(
             f"--root {root:#x} is no address of this memory, and looks like a "
-            f"VTTBR_EL2 with VMID {word.vmid} and the root at "
-            f"{_base(root, geometry, vtcr):#x}: give it as --vttbr {root:#x}"
+            f"VTTBR_EL2 with VMID {VTTBR_EL2.from_int(root).vmid} and the root at "
+            f"{base_of(root):#x}: give it as --vttbr {root:#x}"
         ) from error
 
 
 def _fwb(args: Namespace, report: Report) -> bool | None:
+    if args.fwb:
+        return True
     if args.hcr is None:
-        if not args.fwb:
-            report.premises.append(
-                "HCR_EL2.FWB is not known (--fwb, --hcr WORD), so a memory type that "
-                "depends on it is told both ways"
-            )
-        return args.fwb or None
+        report.premises.append(
+            "HCR_EL2.FWB is not known (--fwb, --hcr WORD), so a memory type that "
+            "depends on it is told both ways"
+        )
+        return None
     if not args.hcr & HCR_VM:
         report.premises.append("HCR_EL2.VM is 0: stage 2 was off with this word")
     return bool(args.hcr & HCR_FWB)
@@ -230,36 +235,40 @@ def walk_one(args: Namespace) -> Report:
     )
     report.data |= {"ipa": args.address, "root": tables.root}
     if isinstance(result, Fault):
-        report.status = NOT_SUPPORTED
-        report.data |= {
-            "supported": False,
-            "fault": {
-                "kind": result.kind,
-                "level": result.level,
-                "status": result.status,
-                "descriptor_address": result.descriptor_address,
-                "descriptor": result.descriptor and hex(result.descriptor.word),
-            },
-        }
-        lines = [f"{args.address:#x}: {result.kind} fault, level {result.level}"]
-        if result.descriptor_address is not None:
-            lines.append(
-                f"the walk stopped at the descriptor {result.descriptor_address:#x}"
-                + (f" = {result.descriptor.word:#x}" if result.descriptor else "")
-            )
-        report.paragraphs.insert(0, lines)
-        return report
+        _say_fault(report, args.address, result)
+    else:
+        _say_translation(report, args.address, result)
+    return report
+
+
+def _say_fault(report: Report, ipa: int, fault: Fault) -> None:
+    word = fault.descriptor and hex(fault.descriptor.word)
+    report.data |= {
+        "supported": False,
+        "fault": {
+            **picked(fault, "kind", "level", "status", "descriptor_address"),
+            "descriptor": word,
+        },
+    }
+    lines = [f"{ipa:#x}: {fault.kind} fault, level {fault.level}"]
+    if fault.descriptor_address is not None:
+        shown = f" = {word}" if word else ""
+        lines.append(
+            f"the walk stopped at the descriptor {fault.descriptor_address:#x}{shown}"
+        )
+    report.paragraphs.insert(0, lines)
+
+
+def _say_translation(report: Report, ipa: int, found: Translation) -> None:
     report.data["translation"] = {
-        "output_address": result.output_address,
-        "level": result.level,
-        "descriptor": hex(result.descriptor.word),
+        **picked(found, "output_address", "level"),
+        "descriptor": hex(found.descriptor.word),
     }
     report.say(
-        f"{args.address:#x} -> {result.output_address:#x}, "
-        f"a {result.descriptor.kind} of level {result.level}"
+        f"{ipa:#x} -> {found.output_address:#x}, "
+        f"a {found.descriptor.kind} of level {found.level}"
     )
-    report.say(*result.descriptor.explain(fwb=tables.fwb))
-    return report
+    report.say(*found.descriptor.explain(fwb=found.fwb))
 
 
 # All of them
@@ -269,17 +278,15 @@ MAPPING_HEADER = ("IPA", "to", "output address", "size", "level", "attributes")
 
 def mapping_row(run: Mapping | Invalid) -> tuple[object, ...]:
     """Return a mapping, or invalid descriptors, as a row of a table."""
-    place = (f"{run.ipa:#x}", f"{run.ipa + run.size - 1:#x}")
-    size = size_text(run.size)
+    output = None if isinstance(run, Invalid) else f"{run.output_address:#x}"
+    place = span(run.ipa, run.size)
+    return (*place, output, size_text(run.size), run.level, _text(run))
+
+
+def _text(run: Mapping | Invalid) -> str:
     if isinstance(run, Invalid):
-        return (*place, None, size, run.level, _invalid_text(run))
-    return (
-        *place,
-        f"{run.output_address:#x}",
-        size,
-        run.level,
-        _attributes_text(run.attributes, run.fwb),
-    )
+        return f"invalid descriptors, {run.word:#x}"
+    return _attributes_text(run.attributes, run.fwb)
 
 
 @lru_cache(maxsize=256)
@@ -287,23 +294,11 @@ def _attributes_text(attributes: Attributes, fwb: bool | None) -> str:
     return ", ".join(attributes.explain(fwb=fwb))
 
 
-def _invalid_text(run: Invalid) -> str:
-    return f"invalid descriptors, {run.word:#x}"
-
-
 def _data(run: Mapping | Invalid) -> dict[str, Any]:
     if isinstance(run, Invalid):
-        return {
-            "ipa": run.ipa,
-            "size": run.size,
-            "level": run.level,
-            "invalid": hex(run.word),
-        }
+        return {**picked(run, "ipa", "size", "level"), "invalid": hex(run.word)}
     return {
-        "ipa": run.ipa,
-        "output_address": run.output_address,
-        "size": run.size,
-        "level": run.level,
+        **picked(run, "ipa", "output_address", "size", "level"),
         "attributes": hex(int(run.attributes)),
     }
 
@@ -314,139 +309,134 @@ def dump(args: Namespace) -> Report:
     report = tables.report
     report.data["root"] = tables.root
     if args.compare is not None:
-        return _compared(args, tables)
+        _compare(report, tables, args.compare)
+        return report
     runs = scan(
         tables.geometry,
         tables.root,
         tables.read,
-        (
-            0 if args.start is None else args.start,
-            tables.geometry.ipa_size if args.end is None else args.end,
-        ),
+        (or_else(args.start, 0), or_else(args.end, tables.geometry.ipa_size)),
         cpu=cpu_of(args),
         vtcr=tables.vtcr,
         progress=progress_bar(streams=not args.summary),
         fwb=tables.fwb,
         invalid=args.invalid,
     )
-    if args.summary:
-        _summarize(report, runs)
-    elif args.json:
-        report.data["mappings"] = map(_data, runs)
-    elif args.csv:
-        report.lines = _csv(runs)
-    else:
-        report.table(MAPPING_HEADER, map(mapping_row, runs))
+    form = next((form for name, form in FORMS if getattr(args, name)), _list)
+    form(report, runs)
     return report
 
 
-def _csv(runs: Iterator[Mapping | Invalid]) -> Iterator[str]:
-    yield "ipa,output_address,size,level,attributes,invalid"
-    for run in runs:
-        if isinstance(run, Invalid):
-            yield f"{run.ipa:#x},,{run.size:#x},{run.level},,{run.word:#x}"
-        else:
-            yield (
-                f"{run.ipa:#x},{run.output_address:#x},{run.size:#x},{run.level},"
-                f"{int(run.attributes):#x},"
-            )
+Runs = Iterator[Mapping | Invalid]
 
 
-def _summarize(report: Report, runs: Iterator[Mapping | Invalid]) -> None:
+def _list(report: Report, runs: Runs) -> None:
+    report.table(MAPPING_HEADER, map(mapping_row, runs))
+
+
+def _list_as_json(report: Report, runs: Runs) -> None:
+    report.data["mappings"] = map(_data, runs)
+
+
+def _list_as_csv(report: Report, runs: Runs) -> None:
+    header = "ipa,output_address,size,level,attributes,invalid"
+    report.lines = chain([header], map(_csv_line, runs))
+
+
+def _csv_line(run: Mapping | Invalid) -> str:
+    if isinstance(run, Invalid):
+        return f"{run.ipa:#x},,{run.size:#x},{run.level},,{run.word:#x}"
+    return (
+        f"{run.ipa:#x},{run.output_address:#x},{run.size:#x},{run.level},"
+        f"{int(run.attributes):#x},"
+    )
+
+
+def _summarize(report: Report, runs: Runs) -> None:
     """Count mappings and bytes by level and attributes."""
     counts, sizes = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
     mapped = 0
     for run in runs:
-        if isinstance(run, Invalid):
-            text = _invalid_text(run)
-        else:
-            text = _attributes_text(run.attributes, run.fwb)
-            mapped += run.size
-        counts[run.level, text] += 1
-        sizes[run.level, text] += run.size
-    rows = sorted(counts)
-    report.data["mapped"] = mapped
-    report.data["summary"] = [
-        {
-            "level": level,
-            "attributes": text,
-            "runs": counts[level, text],
-            "bytes": sizes[level, text],
-        }
-        for level, text in rows
-    ]
+        key = run.level, _text(run)
+        counts[key] += 1
+        sizes[key] += run.size
+        mapped += 0 if isinstance(run, Invalid) else run.size
+    report.data |= {"mapped": mapped, "summary": []}
+    rows: list[tuple[object, ...]] = []
+    for level, text in sorted(counts):
+        count, size = counts[level, text], sizes[level, text]
+        row = {"level": level, "attributes": text, "runs": count, "bytes": size}
+        report.data["summary"].append(row)
+        rows.append((level, count, size_text(size), text))
     report.say(f"{size_text(mapped)} mapped")
-    report.table(
-        ("level", "runs", "size", "attributes"),
-        (
-            (level, counts[level, text], size_text(sizes[level, text]), text)
-            for level, text in rows
-        ),
-    )
+    report.table(("level", "runs", "size", "attributes"), rows)
 
 
-def _compared(args: Namespace, tables: Tables) -> Report:
+FORMS = (("summary", _summarize), ("json", _list_as_json), ("csv", _list_as_csv))
+"""Options that ask for another form than a table; the first that is given."""
+
+
+# A kernel's own text
+
+
+def _compare(report: Report, tables: Tables, path: str) -> None:
     """Compare the tables with what a kernel printed about them."""
-    report, geometry = tables.report, tables.geometry
-    text = read_text(args.compare)
-    try:
-        kernel = parse_kernel_dump(text, ipa_bits=geometry.ipa_bits)
-    except UnreadableInput as error:
-        raise UnreadableInput(f"{name_of(args.compare)}: {error}") from error
-    releases = (columns_release(run.flags) for run in kernel)
-    release = next((release for release in releases if release), "6.12")
+    text, width = read_text(path), tables.geometry.ipa_bits
+    with in_errors(name_of(path)):
+        theirs = parse_kernel_dump(text, ipa_bits=width)
+    release = _release_of_columns(theirs)
     lines = kernel_dump(
-        geometry, tables.root, tables.read, release=release, vtcr=tables.vtcr
+        tables.geometry, tables.root, tables.read, release=release, vtcr=tables.vtcr
     )
-    ours = parse_kernel_dump("\n".join(lines), ipa_bits=geometry.ipa_bits)
-    end = kernel[-1].ipa + kernel[-1].size if kernel else 0
-    forgiven = end <= ours[-1].ipa
-    in_both = {*kernel} & {*ours}
-    sides = ("kernel", kernel), ("tables", ours[: len(ours) - forgiven])
-    differences = sorted(
-        ((run, name) for name, runs in sides for run in runs if run not in in_both),
-        key=lambda pair: (pair[0].ipa, pair[1]),
-    )
+    ours = parse_kernel_dump("\n".join(lines), ipa_bits=width)
+    forgiven = not theirs or theirs[-1].ipa + theirs[-1].size <= ours[-1].ipa
+    differences = _differences(theirs, ours[:-1] if forgiven else ours)
     report.premises.append(f"the columns are those of Linux v{release}")
     if forgiven:
         report.premises.append(
             "the file lacks the last run, as kernels before v7.3 never print it"
         )
     report.data["compare"] = {
-        "runs": len(kernel),
+        "runs": len(theirs),
         "last_run_missing": forgiven,
-        "differences": [{"in": name, **_run_data(run)} for run, name in differences],
+        "differences": [{"in": side, **asdict(run)} for side, run in differences],
     }
+    _say_differences(report, len(theirs), differences)
+
+
+def _release_of_columns(runs: Sequence[KernelRun]) -> str:
+    releases = (columns_release(run.flags) for run in runs)
+    return next(filter(None, releases), "6.12")
+
+
+def _differences(
+    theirs: Sequence[KernelRun], ours: Sequence[KernelRun]
+) -> list[tuple[str, KernelRun]]:
+    """Return the runs of one side alone, by address."""
+    in_both = {*theirs} & {*ours}
+    sides = (*zip(repeat("kernel"), theirs), *zip(repeat("tables"), ours))
+    alone = (pair for pair in sides if pair[1] not in in_both)
+    return sorted(alone, key=lambda pair: (pair[1].ipa, pair[0]))
+
+
+def _say_differences(
+    report: Report, runs: int, differences: Sequence[tuple[str, KernelRun]]
+) -> None:
     if not differences:
-        report.say(f"equal: {counted(len(kernel), 'run')}")
-        return report
-    report.status = NOT_SUPPORTED
+        report.say(f"equal: {counted(runs, 'run')}")
+        return
     report.data["supported"] = False
     report.say(f"not equal: {counted(len(differences), 'run')} of one side alone")
     report.table(
         ("in", "IPA", "to", "size", "level", "flags"),
-        (
-            (
-                name,
-                f"{run.ipa:#x}",
-                f"{run.ipa + run.size - 1:#x}",
-                size_text(run.size),
-                run.level,
-                run.flags or "hole",
-            )
-            for run, name in differences
-        ),
+        map(_difference_row, differences),
     )
-    return report
 
 
-def _run_data(run: KernelRun) -> dict[str, Any]:
-    return {
-        "ipa": run.ipa,
-        "size": run.size,
-        "level": run.level,
-        "flags": run.flags,
-    }
+def _difference_row(difference: tuple[str, KernelRun]) -> tuple[object, ...]:
+    side, run = difference
+    place, flags = span(run.ipa, run.size), run.flags or "hole"
+    return side, *place, size_text(run.size), run.level, flags
 
 
 # In gdb

@@ -8,12 +8,13 @@ has a default, and says so as a premise.
 from argparse import Namespace
 from collections.abc import Mapping
 
-from s2geom.cli.report import Report
+from s2geom.cli.options import or_else
+from s2geom.cli.report import Refused, Report
+from s2geom.compare.shape_facts import geometry_data, geometry_facts
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import Granule
 from s2geom.cpu.cpu import Cpu
 from s2geom.kernel.choose import Host
-from s2geom.kernel.limits import KVM_PHYS_SHIFT
 from s2geom.kernel.question import Question
 from s2geom.kernel.question import question as question_about
 from s2geom.kernel.releases import NEWEST_READ
@@ -23,6 +24,16 @@ VA_BITS = 48
 HOST_PA_BITS = 48
 NEWEST = ".".join(map(str, NEWEST_READ))
 """The release that is asked about a guest of today, where none is named."""
+
+DEFAULT_KERNELS: dict[bool, tuple[Scheme | None, str | None, str]] = {
+    True: (None, NEWEST, f"the newest known, Linux {NEWEST}"),
+    False: (
+        Scheme.STATIC,
+        None,
+        f"how {Scheme.STATIC.releases} would do it, which had 40 bits alone",
+    ),
+}
+"""Scheme, release and premise where no kernel is named, by whether it is the newest."""
 
 
 def cpu_of(args: Namespace) -> Cpu | None:
@@ -46,12 +57,18 @@ def missing_features(whose: str, features: Mapping[str, bool]) -> list[str]:
     ]
 
 
+def missing_lpa2(args: Namespace, granule: Granule, scheme: Scheme | None) -> list[str]:
+    """Return the premise that a CPU has no LPA2, where a kernel would use it."""
+    uses = scheme is Scheme.LPA2 and granule is not Granule.K64
+    named = uses and args.pa is not None
+    return missing_features("CPU", {"LPA2": args.lpa2}) if named else []
+
+
 def host_of(args: Namespace) -> Host:
     """Return the host that the options describe."""
+    host_pa = getattr(args, "host_pa", None)  # macros has no such option
     return Host(
-        args.page_size,
-        VA_BITS if args.va is None else args.va,
-        HOST_PA_BITS if args.host_pa is None else args.host_pa,
+        args.page_size, or_else(args.va, VA_BITS), or_else(host_pa, HOST_PA_BITS)
     )
 
 
@@ -83,18 +100,10 @@ def question_of(
     """
     scheme, release, premises = args.scheme, args.kernel, []
     if scheme is None and release is None:
-        if newest:
-            release = NEWEST
-            premises.append(
-                f"no kernel was named, so this is the newest known, Linux {NEWEST}; "
-                "name yours: --kernel 6.12"
-            )
-        else:
-            scheme = Scheme.STATIC
-            premises.append(
-                f"no kernel was named, so this is how {scheme.releases} would do it, "
-                f"which had {KVM_PHYS_SHIFT} bits alone; name yours: --kernel 6.12"
-            )
+        scheme, release, text = DEFAULT_KERNELS[newest]
+        premises.append(
+            f"no kernel was named, so this is {text}; name yours: --kernel 6.12"
+        )
     host = host_of(args)
     question = question_about(
         host.page_shift,
@@ -107,9 +116,7 @@ def question_of(
         cpu=cpu_of(args),
     )
     premises += question.premises
-    has_lpa2_guests = question.kernel.scheme is Scheme.LPA2
-    if question.cpu is not None and has_lpa2_guests and host.granule is not Granule.K64:
-        premises += missing_features("CPU", {"LPA2": args.lpa2})
+    premises += missing_lpa2(args, host.granule, question.kernel.scheme)
     return question, premises
 
 
@@ -139,3 +146,21 @@ def answer(question: Question, premises: list[str]) -> tuple[Report, Geometry | 
         f"{question.va_bits}-bit host VA{mode}; {kernel_text(kernel)}"
     )
     return report, shape if isinstance(shape, Geometry) else None
+
+
+def shape_asked(args: Namespace, *, newest: bool) -> tuple[Report, Geometry]:
+    """Return a report that begins with the question about `--ipa`, and the shape.
+
+    Raises:
+        Refused: There is none.
+    """
+    report, shape = answer(*question_of(args, args.ipa, newest=newest))
+    if shape is None:
+        raise Refused(report)
+    return report, shape
+
+
+def tell_shape(report: Report, shape: Geometry, **facts: object) -> None:
+    """Add a shape to a report; `facts` stand before its own."""
+    report.data["geometry"] = geometry_data(shape)
+    report.facts(facts | geometry_facts(shape))

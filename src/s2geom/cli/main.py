@@ -45,8 +45,6 @@ def _run(arguments: Sequence[str]) -> int:
 def _answer(arguments: Sequence[str]) -> int:
     from s2geom.cli.channels import complain, write  # noqa: PLC0415
     from s2geom.cli.commands import TextWanted, parse  # noqa: PLC0415
-    from s2geom.cli.report import NoTables, Report  # noqa: PLC0415
-    from s2geom.core.errors import UnsupportedCombination  # noqa: PLC0415
 
     try:
         command, args = parse(arguments)
@@ -54,13 +52,7 @@ def _answer(arguments: Sequence[str]) -> int:
         write(str(text).splitlines())
         return 0
     try:
-        try:
-            report = command.run(args)
-        except UnsupportedCombination as refusal:
-            report = Report({"scheme": None})
-            report.refuse(refusal.violations)
-        except NoTables as refusal:
-            report = refusal.report
+        report = command.run(args)
         report.write(as_json=args.json)
     except MemoryError:
         advice = command.memory_advice

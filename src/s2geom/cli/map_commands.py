@@ -2,19 +2,26 @@
 """The commands about a guest's memory: fit, build, footprint."""
 
 from argparse import Namespace
+from bisect import bisect_left
 from typing import Any
 
-from attrs import evolve
+from attrs import asdict, evolve
 
 from s2geom.build.builder import TableBuilder
 from s2geom.build.footprint import TableCount, footprint
-from s2geom.cli.channels import STANDARD_INPUT, name_of, read_text, write_file
+from s2geom.cli.channels import (
+    STANDARD_INPUT,
+    in_errors,
+    name_of,
+    read_text,
+    write_file,
+)
 from s2geom.cli.image_commands import MAPPING_HEADER, mapping_row
-from s2geom.cli.kernel_question import answer, host_of, question_of
+from s2geom.cli.kernel_question import answer, host_of, question_of, shape_asked
 from s2geom.cli.memory_map import Region, mapped_regions, parse_memory_map
-from s2geom.cli.report import Report
+from s2geom.cli.report import Report, picked, span
 from s2geom.compare.shape_facts import geometry_data
-from s2geom.core.errors import InvalidArgument, UnreadableInput
+from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
 from s2geom.core.wording import bits, counted
@@ -24,16 +31,16 @@ from s2geom.kernel.question import Question
 from s2geom.tables.memory import Memory
 from s2geom.tables.scan import scan
 
+Regions = tuple[Region, ...]
 
-def _regions_of(args: Namespace) -> tuple[Region, ...]:
+
+def _regions_of(args: Namespace) -> Regions:
     text = read_text(args.map)
-    try:
+    with in_errors(name_of(args.map)):
         return parse_memory_map(text)
-    except UnreadableInput as error:
-        raise UnreadableInput(f"{name_of(args.map)}: {error}") from error
 
 
-def _mapped(args: Namespace, report: Report) -> tuple[Region, ...]:
+def _mapped(args: Namespace, report: Report) -> Regions:
     """Return the regions that tables map, and say where others are left out."""
     regions = _regions_of(args)
     mapped = mapped_regions(regions)
@@ -42,126 +49,134 @@ def _mapped(args: Namespace, report: Report) -> tuple[Region, ...]:
     return mapped
 
 
+def _bytes(regions: Regions) -> int:
+    return sum(region.size for region in regions)
+
+
 # How wide
 
 
 def fit(args: Namespace) -> Report:
     """Return the narrowest IPA that a guest's memory fits in, and what it costs."""
-    if args.map is None:
-        if args.ram_base is None or args.ram is None:
-            raise InvalidArgument("give the memory: a map, or --ram-base and --ram")
-        if args.ram == 0:
-            raise InvalidArgument("--ram must be at least 1 byte, got 0")
-        base, size = args.ram_base, args.ram
-        regions: tuple[Region, ...] = (Region(0, base, size, "NORMAL", "memory", base),)
-    else:
-        regions = _regions_of(args)
+    regions = _memory_of(args)
     last = max(regions, key=lambda region: region.end)
     needed = max(IPA_MINIMUM, last.ipa_bits)
     question, premises = question_of(args, needed, newest=True)
     # Before v4.20, and on a protected host, there is one width alone.
     supported = question.supported()
-    width = next((wide for wide in supported if wide >= needed), needed)
+    at = bisect_left(supported, needed)
+    width = supported[at] if supported[at:] else needed
     question = question.at(width)
     report, shape = answer(question, premises)
-    total = sum(region.size for region in regions)
     headroom = (1 << width) - last.end
-    report.data["fit"] = (
-        {"ram_base": args.ram_base, "ram": args.ram}
-        if last.line == 0
-        else {
-            "regions": [_region_data(region) for region in regions],
-            "widest_region": _region_data(last),
-        }
-    )
-    report.data["fit"] |= {
-        "end": last.end,
-        "ipa_bits": needed,
-        "headroom": headroom,
-    }
-    facts: dict[str, object] = {}
-    if last.line:
-        report.table(
-            ("line", "region", "from", "to", "size", "IPA bits"),
-            (
-                (
-                    region.line,
-                    region.label,
-                    f"{region.ipa:#x}",
-                    f"{region.end - 1:#x}",
-                    size_text(region.size),
-                    region.ipa_bits,
-                )
-                for region in regions
-            ),
-        )
-        facts["memory"] = f"{size_text(total)} in {counted(len(regions), 'region')}"
-        facts["IPA needed"] = f"{bits(needed)}, for {last.name}"
-        others = [region.ipa_bits for region in regions if region is not last]
-        without = max(IPA_MINIMUM, *others) if others else needed
-        if without < needed:
-            facts["without it"] = bits(without)
-            report.data["fit"]["without_it"] = without
-    else:
-        facts["memory"] = f"{last.ipa:#x} to {last.end - 1:#x}, {size_text(total)}"
-        facts["IPA needed"] = bits(needed)
+    tell_memory = _tell_map if last.line else _tell_ram
+    data, facts = tell_memory(report, regions, last)
+    data |= {"end": last.end, "ipa_bits": needed, "headroom": headroom}
+    report.data["fit"] = data
     if width > needed:
         facts["IPA"] = f"{bits(width)}, the narrowest of this kernel that has room"
     facts["headroom"] = f"{size_text(headroom)} to the end of the IPA space"
     if shape is not None:
-        facts |= _cost(question, shape, report.data)
-    room = max((narrow for narrow in supported if narrow < width), default=None)
-    if room is not None:
-        facts[f"fits in {bits(room)}"] = _room_text(regions, room, report.data)
+        facts |= _cost(question, shape, data)
+        report.data["geometry"] = geometry_data(shape)
+    if at:
+        narrower = supported[at - 1]
+        facts[f"fits in {bits(narrower)}"] = _room_text(regions, narrower, data)
     report.facts(facts)
     return report
 
 
-def _region_data(region: Region) -> dict[str, Any]:
-    return {
-        "line": region.line,
-        "label": region.label,
-        "ipa": region.ipa,
-        "size": region.size,
-        "ipa_bits": region.ipa_bits,
+def _memory_of(args: Namespace) -> Regions:
+    if args.map is not None:
+        return _regions_of(args)
+    base, size = args.ram_base, args.ram
+    if base is None or size is None:
+        raise InvalidArgument("give the memory: a map, or --ram-base and --ram")
+    if size == 0:
+        raise InvalidArgument("--ram must be at least 1 byte, got 0")
+    return (Region(0, base, size, "NORMAL", "memory", base),)
+
+
+Told = tuple[dict[str, Any], dict[str, object]]
+"""What is said of a memory as data, and as facts."""
+
+
+def _tell_ram(_: Report, regions: Regions, last: Region) -> Told:
+    """Tell the one region that the options give."""
+    first, end = span(last.ipa, last.size)
+    return {"ram_base": last.ipa, "ram": last.size}, {
+        "memory": f"{first} to {end}, {size_text(_bytes(regions))}",
+        "IPA needed": bits(max(IPA_MINIMUM, last.ipa_bits)),
     }
+
+
+def _tell_map(report: Report, regions: Regions, last: Region) -> Told:
+    """Tell the regions of a map, and which of them costs the bits."""
+    report.table(
+        ("line", "region", "from", "to", "size", "IPA bits"),
+        map(_region_row, regions),
+    )
+    needed = max(IPA_MINIMUM, last.ipa_bits)
+    data: dict[str, Any] = {
+        "regions": [*map(_region_data, regions)],
+        "widest_region": _region_data(last),
+    }
+    size = size_text(_bytes(regions))
+    facts: dict[str, object] = {
+        "memory": f"{size} in {counted(len(regions), 'region')}",
+        "IPA needed": f"{bits(needed)}, for {last.name}",
+    }
+    others = [region.ipa_bits for region in regions if region is not last]
+    without = max(IPA_MINIMUM, *others) if others else needed
+    if without < needed:
+        data["without_it"] = without
+        facts["without it"] = bits(without)
+    return data, facts
+
+
+def _region_row(region: Region) -> tuple[object, ...]:
+    place = span(region.ipa, region.size)
+    return region.line, region.label, *place, size_text(region.size), region.ipa_bits
+
+
+def _region_data(region: Region) -> dict[str, Any]:
+    return picked(region, "line", "label", "ipa", "size", "ipa_bits")
 
 
 def _cost(
     question: Question, shape: Geometry, data: dict[str, Any]
 ) -> dict[str, object]:
     """Return what the width costs in levels, as facts; and put it in the data."""
-    narrower = shape.ipa_bits - 1
     levels = {width: other.levels for width, other in question.shapes().items()}
     same = [width for width, count in levels.items() if count == shape.levels]
-    costs = narrower in levels and levels[narrower] < shape.levels
-    data["fit"] |= {"same_levels": [same[0], same[-1]], "costs_a_level": costs}
-    data["geometry"] = geometry_data(shape)
+    narrower = levels.get(shape.ipa_bits - 1, shape.levels)
+    data["same_levels"] = [same[0], same[-1]]
+    data["costs_a_level"] = narrower < shape.levels
     widths = f", as for every IPA from {same[0]} to {same[-1]} bits"
+    costs = "no: one bit less would not save one"
+    if narrower < shape.levels:
+        costs = f"yes: {shape.ipa_bits - 1} bits would take {narrower}"
     return {
         "levels": f"{shape.levels}{widths if len(same) > 1 else ''}",
         "root": f"{counted(shape.concatenation, 'table')}, "
         f"{size_text(shape.pgd_size)}, at level {shape.start_level}",
-        "costs a level": f"yes: {narrower} bits would take {levels[narrower]}"
-        if costs
-        else "no: one bit less would not save one",
+        "costs a level": costs,
     }
 
 
-def _room_text(regions: tuple[Region, ...], width: int, data: dict[str, Any]) -> str:
+def _room_text(regions: Regions, width: int, data: dict[str, Any]) -> str:
     """Return how much of the memory a width has room for."""
     end = 1 << width
     if regions[0].line == 0:
         room = max(0, end - regions[0].ipa)
-        data["fit"]["room"] = {"ipa_bits": width, "bytes": room}
-        return f"{size_text(room)} from {regions[0].ipa:#x}"
-    inside = {region: max(0, min(region.end, end) - region.ipa) for region in regions}
-    room = sum(inside.values())
-    data["fit"]["room"] = {"ipa_bits": width, "bytes": room}
-    left = [region.label for region, size in inside.items() if size < region.size]
-    total = sum(region.size for region in regions)
-    text = f"{size_text(room)} of {size_text(total)}"
-    return text + (f"; beyond them: {', '.join(left)}" if left else "")
+        text = f"{size_text(room)} from {regions[0].ipa:#x}"
+    else:
+        room = sum(max(0, min(region.end, end) - region.ipa) for region in regions)
+        text = f"{size_text(room)} of {size_text(_bytes(regions))}"
+        left = [region.label for region in regions if region.end > end]
+        text += f"; beyond them: {', '.join(left)}" if left else ""
+    data["room"] = {"ipa_bits": width, "bytes": room}
+    return text
 
 
 # Tables
@@ -169,26 +184,12 @@ def _room_text(regions: tuple[Region, ...], width: int, data: dict[str, Any]) ->
 
 def build(args: Namespace) -> Report:
     """Return the tables for a memory map, and the words that go with them."""
-    report, shape = answer(*question_of(args, args.ipa, newest=True))
-    if shape is None:
-        return report
+    report, shape = shape_asked(args, newest=True)
     if args.out == STANDARD_INPUT and args.json:
         raise InvalidArgument("--out - and --json both want standard output")
     tables = TableBuilder(shape, args.base)
     for region in _mapped(args, report):
-        attributes = region.attributes
-        if shape.lpa2:  # such a descriptor has no shareability of its own
-            attributes = evolve(attributes, sh=None)
-        try:
-            tables.map(
-                region.ipa,
-                region.pa,
-                region.size,
-                attributes=attributes,
-                blocks=not args.pages,
-            )
-        except InvalidArgument as error:
-            raise InvalidArgument(f"{region.name}: {error}") from error
+        _map(tables, region, blocks=not args.pages)
     images = tables.images()
     vtcr, vttbr = tables.vtcr(), tables.vttbr(args.vmid or 0)
     report.data |= {
@@ -214,14 +215,18 @@ def build(args: Namespace) -> Report:
     report.table(MAPPING_HEADER, map(mapping_row, mappings))
     report.premises.append("memory types are told as without HCR_EL2.FWB")
     if args.out is not None:
-        flat = _flat(tables.root, images)
-        if args.out == STANDARD_INPUT:
-            report.image = flat
-        else:
-            write_file(args.out, flat, inputs=[args.map])
-            report.data["image"] = args.out
-            report.say(f"image for {tables.root:#x} written to {args.out}")
+        _write(args, report, _flat(tables.root, images))
     return report
+
+
+def _map(tables: TableBuilder, region: Region, *, blocks: bool) -> None:
+    attributes = region.attributes
+    if tables.geometry.lpa2:  # such a descriptor has no shareability of its own
+        attributes = evolve(attributes, sh=None)
+    with in_errors(region.name):
+        tables.map(
+            region.ipa, region.pa, region.size, attributes=attributes, blocks=blocks
+        )
 
 
 def _flat(base: int, images: dict[int, bytes]) -> bytearray:
@@ -232,65 +237,52 @@ def _flat(base: int, images: dict[int, bytes]) -> bytearray:
     return flat
 
 
+def _write(args: Namespace, report: Report, image: bytearray) -> None:
+    if args.out == STANDARD_INPUT:
+        report.image = image
+        return
+    write_file(args.out, image, inputs=[args.map])
+    report.data["image"] = args.out
+    report.say(f"image for {report.data['root']:#x} written to {args.out}")
+
+
 def weigh(args: Namespace) -> Report:
     """Return the tables and bytes that a memory map takes."""
-    question, premises = question_of(args, args.ipa, newest=True)
-    report, shape = answer(question, premises)
-    if shape is None:
-        return report
-    leaf = None
-    if args.backing is not None:
-        leaf = leaf_size(
-            shape, host_of(args), args.backing, scheme=question.kernel.scheme
-        )
+    report, shape = shape_asked(args, newest=True)
+    leaf = _leaf_of(args, shape)
     regions = _mapped(args, report)
     for region in regions:
-        try:
-            footprint(shape, [(region.ipa, region.size, region.pa)])
-        except InvalidArgument as error:
-            raise InvalidArgument(f"{region.name}: {error}") from error
-    weight = footprint(
-        shape, [(region.ipa, region.size, region.pa) for region in regions], leaf=leaf
-    )
+        with in_errors(region.name):
+            footprint(shape, [region.mapping])
+    weight = footprint(shape, [region.mapping for region in regions], leaf=leaf)
     counts = {"worst: pages": weight.worst, "best: largest blocks": weight.best}
-    if weight.kvm is not None and leaf is not None:
-        counts[f"KVM: leaves of {size_text(leaf)}"] = weight.kvm
+    if weight.kvm is not None:
+        counts[f"KVM: leaves of {size_text(leaf or 0)}"] = weight.kvm
     report.data["mapped"] = weight.mapped
-    report.data["footprint"] = {
-        name.partition(":")[0].lower(): _count_data(count)
-        for name, count in counts.items()
-    }
+    report.data["footprint"] = dict(map(_count_data, counts.items()))
     report.say(f"{size_text(weight.mapped)} mapped")
     levels = [f"level {level.number}" for level in shape.table_levels]
     report.table(
-        ("tables for", *levels, "all", "bytes"),
-        (
-            (
-                name,
-                *(level.tables for level in count.levels),
-                count.tables,
-                size_text(count.bytes),
-            )
-            for name, count in counts.items()
-        ),
+        ("tables for", *levels, "all", "bytes"), map(_count_row, counts.items())
     )
     return report
 
 
-def _count_data(count: TableCount) -> dict[str, Any]:
-    return {
-        "tables": count.tables,
-        "bytes": count.bytes,
-        "pages": count.pages,
-        "levels": [
-            {
-                "level": level.level,
-                "tables": level.tables,
-                "bytes": level.bytes,
-                "leaves": level.leaves,
-                "leaf_size": level.leaf_size,
-                "contiguous": level.contiguous,
-            }
-            for level in count.levels
-        ],
-    }
+def _count_row(row: tuple[str, TableCount]) -> tuple[object, ...]:
+    name, count = row
+    tables = [level.tables for level in count.levels]
+    return name, *tables, count.tables, size_text(count.bytes)
+
+
+def _leaf_of(args: Namespace, shape: Geometry) -> int | None:
+    if args.backing is None:
+        return None
+    question, _ = question_of(args, args.ipa, newest=True)
+    return leaf_size(shape, host_of(args), args.backing, scheme=question.kernel.scheme)
+
+
+def _count_data(row: tuple[str, TableCount]) -> tuple[str, dict[str, Any]]:
+    name, count = row
+    counted = picked(count, "tables", "bytes", "pages")
+    levels = {"levels": [*map(asdict, count.levels)]}
+    return name.partition(":")[0].lower(), counted | levels

@@ -11,7 +11,10 @@ or without 0x; a length has K, M, G or T. Other texts are told by their lines: t
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import reduce
+from itertools import pairwise
 
 from attrs import frozen
 
@@ -65,6 +68,11 @@ class Region:
         return (self.end - 1).bit_length()
 
     @property
+    def mapping(self) -> tuple[int, int, int]:
+        """What `footprint` takes: first address, bytes, first output address."""
+        return self.ipa, self.size, self.pa
+
+    @property
     def name(self) -> str:
         """What messages call it."""
         return f"line {self.line} ({self.label})"
@@ -89,15 +97,8 @@ def parse_memory_map(text: str) -> tuple[Region, ...]:
     >>> hex(region.ipa), region.size >> 20
     ('0x40000000', 1024)
     """
-    lines = list(enumerate(text.splitlines(), start=1))
-    if any(_IOMEM.fullmatch(line) for _, line in lines):
-        regions = tuple(_iomem(lines))
-    elif any(_LOG.search(line) for _, line in lines):
-        regions = tuple(_log(lines))
-    elif re.search(_REG, text):
-        regions = tuple(_memory_nodes(text))
-    else:
-        regions = tuple(_columns(lines))
+    read = next(read for of_format, read in FORMATS if of_format.search(text))
+    regions = tuple(read(text))
     if not regions:
         raise UnreadableInput("the memory map has no region")
     _refuse_overlaps(regions)
@@ -114,21 +115,31 @@ def mapped_regions(regions: tuple[Region, ...]) -> tuple[Region, ...]:
     return tuple(of_iomem) if of_iomem else regions
 
 
-NumberedLines = list[tuple[int, str]]
-
-
 def _refuse_overlaps(regions: tuple[Region, ...]) -> None:
-    before = None
-    for region in sorted(regions, key=lambda region: region.ipa):
+    ascending = sorted(regions, key=lambda region: region.ipa)
+    for region in ascending:
         if region.size == 0:
             raise UnreadableInput(f"{region.name}: a region has at least 1 byte")
-        if before is not None and region.ipa < before.end:
-            first, second = sorted((before, region), key=lambda region: region.line)
+    for pair in pairwise(ascending):
+        if pair[1].ipa < pair[0].end:
+            first, second = sorted(pair, key=lambda region: region.line)
             raise UnreadableInput(
                 f"{second.name}: {second.ipa:#x} to {second.end - 1:#x} overlaps "
                 f"{first.name}, {first.ipa:#x} to {first.end - 1:#x}"
             )
-        before = region
+
+
+def _numbered(text: str) -> Iterator[tuple[int, str]]:
+    return enumerate(text.splitlines(), start=1)
+
+
+@contextmanager
+def _in_line(number: int) -> Iterator[None]:
+    """Let an error about a part of a line begin with the line's number."""
+    try:
+        yield
+    except InvalidArgument as error:
+        raise UnreadableInput(f"line {number}: {error}") from None
 
 
 # Columns with commas between them
@@ -136,34 +147,29 @@ def _refuse_overlaps(regions: tuple[Region, ...]) -> None:
 _HEXADECIMAL = re.compile(r"[0-9a-f_]{1,24}", re.ASCII | re.IGNORECASE)
 
 
-def _columns(lines: NumberedLines) -> Iterator[Region]:
-    for number, line in lines:
+def _columns(text: str) -> Iterator[Region]:
+    for number, line in _numbered(text):
         content = line.partition("#")[0].strip()
         if content:
-            yield _region(number, content)
+            with _in_line(number):
+                yield _region(number, content)
 
 
 def _region(number: int, content: str) -> Region:
     columns = [column.strip() for column in content.split(",")]
     if len(columns) not in {4, 5}:
-        raise UnreadableInput(
-            f"line {number}: a region is ADDRESS, LENGTH, TYPE, LABEL and perhaps "
-            f"OUTPUT ADDRESS, with commas between them; got {len(columns)} of them: "
-            f"{quoted(content)}"
+        raise InvalidArgument(
+            "a region is ADDRESS, LENGTH, TYPE, LABEL and perhaps OUTPUT ADDRESS, with "
+            f"commas between them; got {len(columns)} of them: {quoted(content)}"
         )
-    kind = columns[2].upper()
-    if kind not in REGION_TYPES:
-        types = ", ".join(REGION_TYPES)
-        raise UnreadableInput(
-            f"line {number}: the type must be one of {types}, got {quoted(columns[2])}"
+    first, length, kind, label, *output = columns
+    if kind.upper() not in REGION_TYPES:
+        raise InvalidArgument(
+            f"the type must be one of {', '.join(REGION_TYPES)}, got {quoted(kind)}"
         )
-    try:
-        ipa = _address(columns[0])
-        size = parse_size(columns[1])
-        pa = _address(columns[4]) if len(columns) == 5 else ipa
-    except InvalidArgument as error:
-        raise UnreadableInput(f"line {number}: {error}") from None
-    return Region(number, ipa, size, kind, columns[3], pa)
+    ipa, size = _address(first), parse_size(length)
+    pa = _address(output[0]) if output else ipa
+    return Region(number, ipa, size, kind.upper(), label, pa)
 
 
 def _address(text: str) -> int:
@@ -174,33 +180,32 @@ def _address(text: str) -> int:
 # /proc/iomem
 
 _IOMEM = re.compile(
-    r"( *)([0-9a-f]{1,16})-([0-9a-f]{1,16}) : (.*)", re.ASCII | re.IGNORECASE
+    r"^( *)([0-9a-f]{1,16})-([0-9a-f]{1,16}) : (.*)$",
+    re.ASCII | re.IGNORECASE | re.MULTILINE,
 )
 SYSTEM_RAM = "System RAM"
 
 
-def _iomem(lines: NumberedLines) -> Iterator[Region]:
+def _iomem(text: str) -> Iterator[Region]:
     """Yield the outermost ranges: what is indented is a part of them."""
-    for number, line in lines:
+    for number, line in _numbered(text):
         match = _IOMEM.fullmatch(line)
-        if match is None:
-            if line.strip():
-                raise UnreadableInput(
-                    f"line {number}: /proc/iomem has FIRST-LAST : NAME, got "
-                    f"{quoted(line)}"
-                )
-            continue
-        if match[1]:
-            continue
-        first, last, label = int(match[2], 16), int(match[3], 16), match[4]
-        if not last:
+        if match is None and line.strip():
             raise UnreadableInput(
-                f"line {number}: its addresses are hidden; only root sees them in "
-                "/proc/iomem"
+                f"line {number}: /proc/iomem has FIRST-LAST : NAME, got {quoted(line)}"
             )
-        yield _range(
-            number, first, last, "NORMAL" if label == SYSTEM_RAM else "DEVICE", label
+        if match is not None and not match[1]:
+            yield _outermost(number, int(match[2], 16), int(match[3], 16), match[4])
+
+
+def _outermost(number: int, first: int, last: int, label: str) -> Region:
+    if not last:
+        raise UnreadableInput(
+            f"line {number}: its addresses are hidden; only root sees them in "
+            "/proc/iomem"
         )
+    kind = "NORMAL" if label == SYSTEM_RAM else "DEVICE"
+    return _range(number, first, last, kind, label)
 
 
 def _range(number: int, first: int, last: int, kind: str, label: str) -> Region:
@@ -226,47 +231,56 @@ _TREE = re.compile(
 )
 
 
-def _log(lines: NumberedLines) -> Iterator[Region]:
+def _log(text: str) -> Iterator[Region]:
     """Yield the ranges of nodes as a kernel prints them when it boots."""
-    for number, line in lines:
+    for number, line in _numbered(text):
         match = _LOG.search(line)
         if match:
             first, last = int(match[2], 16), int(match[3], 16)
             yield _range(number, first, last, "NORMAL", " ".join(match[1].split()))
 
 
+ROOT_NODE = "/"
+
+
 def _memory_nodes(text: str) -> Iterator[Region]:
     """Yield the ranges that ``reg`` of a device tree's memory nodes has."""
     cells = {"address": 2, "size": 2}  # as in nearly every tree for arm64
-    nodes: list[str] = []  # from the root; a fragment may have no node at all
+    for node, match in _properties(text):
+        label = node or "memory"
+        if match["of"] and node in {"", ROOT_NODE}:
+            cells[match["of"]] = int(match["cells"])
+        elif match["reg"] and label.partition("@")[0] == "memory":
+            number = text.count("\n", 0, match.start()) + 1
+            words = re.sub("[<>,]", " ", match["reg"]).split()
+            with _in_line(number):
+                yield from _reg(number, label, words, cells)
+
+
+def _properties(text: str) -> Iterator[tuple[str, re.Match[str]]]:
+    """Yield the properties of the root and of the nodes in it, with the node's name.
+
+    It is empty where a fragment of a tree has no node. What is further down is in a
+    device or in reserved memory.
+    """
+    nodes: list[str] = []  # from the root
     for match in _TREE.finditer(text):
         if match["opens"]:
             nodes.append(match["opens"])
         elif match["closes"]:
             del nodes[-1:]
-        elif nodes[1:] and nodes[:-1] != ["/"]:
-            continue  # in a device or in reserved memory
-        elif match["of"] and nodes in ([], ["/"]):
-            cells[match["of"]] = int(match["cells"])
-        elif match["reg"]:
-            node = nodes[-1] if nodes else "memory"
-            if node.partition("@")[0] == "memory":
-                number = text.count("\n", 0, match.start()) + 1
-                words = re.sub("[<>,]", " ", match["reg"]).split()
-                yield from _reg(number, node, words, cells)
+        elif nodes[:-1] in ([], [ROOT_NODE]):
+            yield "".join(nodes[-1:]), match
 
 
 def _reg(
     number: int, node: str, words: list[str], cells: dict[str, int]
 ) -> Iterator[Region]:
-    count = cells["address"] + cells["size"]
-    try:
-        values = [parse_size(word) for word in words]
-    except InvalidArgument as error:
-        raise UnreadableInput(f"line {number}: {error}") from None
+    count = sum(cells.values())
+    values = [*map(parse_size, words)]
     if not values or len(values) % count or any(value >> 32 for value in values):
-        raise UnreadableInput(
-            f"line {number}: reg has {len(values)} cells of 32 bits, where each range "
+        raise InvalidArgument(
+            f"reg has {len(values)} cells of 32 bits, where each range "
             f"takes {cells['address']} for its address and {cells['size']} for its size"
         )
     for at in range(0, len(values), count):
@@ -277,7 +291,13 @@ def _reg(
 
 
 def _joined(cells: list[int]) -> int:
-    value = 0
-    for cell in cells:
-        value = value << 32 | cell
-    return value
+    return reduce(lambda value, cell: value << 32 | cell, cells, 0)
+
+
+FORMATS: tuple[tuple[re.Pattern[str], Callable[[str], Iterator[Region]]], ...] = (
+    (_IOMEM, _iomem),
+    (_LOG, _log),
+    (re.compile(_REG), _memory_nodes),
+    (re.compile(""), _columns),
+)
+"""What a text has in it, and how it is read then; the first row that fits."""

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Options that several commands take, and how the text of any option is read.
+"""What an option is, and how the text of one is read.
 
-An option that one command takes stands with that command, in `commands`. Every number
-of the command line is read here or by `parse_size`, and both bound its length: a bit
-width by `number`, a register's word by `register_word`, an address or a size by
-`parse_size`.
+Every number of the command line is read here or by `parse_size`, and both bound its
+length: a bit width by `number`, a register's word by `register_word`, an address or a
+size by `parse_size`. The options themselves stand in `commands`.
 """
 
 import re
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from typing import Any
 
@@ -50,7 +49,12 @@ def register_word(text: str) -> int:
     return int(match[1], 16)
 
 
-def _scheme(text: str) -> Scheme:
+def read_scheme(text: str) -> Scheme:
+    """Return the scheme of a name.
+
+    Raises:
+        InvalidArgument: There is none.
+    """
     try:
         return Scheme(text.lower())
     except ValueError:
@@ -60,7 +64,12 @@ def _scheme(text: str) -> Scheme:
         ) from None
 
 
-def _release(text: str) -> str:
+def read_release(text: str) -> str:
+    """Return a release as it is written, if it is one.
+
+    Raises:
+        S2GeomError: It is none, or older than every scheme.
+    """
     Scheme.for_release(text)  # a release that is none is a usage error
     return text
 
@@ -132,11 +141,26 @@ class Option:
         """Whether it is an option with a value, and neither a flag nor an argument."""
         return not self.is_flag and self.flags[0].startswith("-")
 
+    def but(self, **settings: Any) -> "Option":
+        """Return the option with other settings."""
+        return evolve(self, settings=self.settings | settings)
+
     @property
     def dest(self) -> str:
         """The attribute that its value becomes."""
         name = self.flags[0].lstrip("-").replace("-", "_")
         return str(self.settings.get("dest", name))
+
+
+def is_given(args: Namespace, dest: str) -> bool:
+    """Return whether an option is among the arguments."""
+    value = getattr(args, dest, None)
+    return value is not None and value is not False
+
+
+def or_else(value: int | None, default: int) -> int:
+    """Return the value of an option, or its default; 0 is a value."""
+    return default if value is None else value
 
 
 def option(
@@ -153,11 +177,6 @@ def flag(name: str, help: str) -> Option:  # noqa: A002 - argparse's word
     return Option((name,), {"help": help}, is_flag=True)
 
 
-def optional(option: Option) -> Option:
-    """Return a required option as one that may be left out."""
-    return evolve(option, settings=option.settings | {"required": False})
-
-
 def width(name: str, help: str, **settings: Any) -> Option:  # noqa: A002
     """Return an option for a width in bits."""
     return option(name, read=number, metavar="BITS", help=help, **settings)
@@ -172,54 +191,3 @@ def address(name: str, help: str, **settings: Any) -> Option:  # noqa: A002
 def word(name: str, help: str) -> Option:  # noqa: A002
     """Return an option for a register's word."""
     return option(name, read=register_word, metavar="WORD", help=help)
-
-
-# What several commands take
-
-PAGE_SIZE = option(
-    "--page-size",
-    read=Granule.parse,
-    required=True,
-    metavar="SIZE",
-    help="page size: 4K, 16KiB, 65536",
-)
-IPA = width("--ipa", "guest IPA width in bits", required=True)
-VA = width("--va", "host VA width (default 48)")
-HOST_PA = width("--host-pa", "the host's CONFIG_ARM64_PA_BITS, 48 or 52 (default 48)")
-PA = width("--pa", "the CPU's PARange: 32, 36, 40, 42, 44, 48, 52; without it, any CPU")
-LPA2 = flag("--lpa2", "the CPU has LPA2 (needs --pa)")
-SCHEME = option(
-    "--scheme",
-    read=_scheme,
-    metavar="NAME",
-    help="the formula: " + ", ".join(scheme.value for scheme in Scheme),
-)
-KERNEL = option(
-    "--kernel",
-    read=_release,
-    metavar="RELEASE",
-    help="that release's own answer: 6.1, v4.7, 5.10.0-30-arm64",
-)
-JSON = flag("--json", "print JSON")
-
-TTST = flag("--ttst", "the CPU has FEAT_TTST")
-AARCH32 = flag("--aarch32", "EL1 can be AArch32")
-
-CPU = (PA, LPA2)
-NAMED_CPU = (
-    width("--pa", "the CPU's physical address size (PARange)", required=True),
-    LPA2,
-    TTST,
-    AARCH32,
-)
-"""The CPU of a question that is about nothing but the architecture."""
-
-PROTECTED = flag("--protected", "kvm-arm.mode=protected (needs --pa)")
-HOST = (PAGE_SIZE, VA, HOST_PA, SCHEME, KERNEL, *CPU, PROTECTED)
-VTCR = word("--vtcr", "the VTCR_EL2 that goes with it")
-MAP = option(
-    "map",
-    metavar="MAP",
-    help="memory map: lines of ADDRESS, LENGTH, TYPE, LABEL; or /proc/iomem, or "
-    "memory nodes of a device tree or a kernel's log; - is standard input",
-)

@@ -30,9 +30,9 @@ class Report:
     """The answer of one command.
 
     Args:
-        data: The answer as plain JSON types. One value at its end may be an iterator.
+        data: The answer as plain JSON types; "supported" is the exit code, too. One
+            value may be an iterator.
         premises: What the answer takes for granted.
-        status: Exit code: 0 supported, 1 not supported.
         paragraphs: The answer as text, each paragraph as its lines.
         lines: Lines that are written instead of the paragraphs: CSV.
         image: Bytes that are written instead of all text.
@@ -41,16 +41,19 @@ class Report:
 
     data: dict[str, Any] = field(factory=dict)
     premises: list[str] = field(factory=list)
-    status: int = SUPPORTED
     paragraphs: list[Iterable[str]] = field(factory=list)
     lines: Iterable[str] | None = None
     image: bytes | bytearray | None = None
     resources: ExitStack = field(factory=ExitStack)
 
+    @property
+    def status(self) -> int:
+        """Exit code: 0 supported, 1 not supported."""
+        return SUPPORTED if self.data.get("supported", True) else NOT_SUPPORTED
+
     def say(self, *lines: str) -> None:
         """Add a paragraph of lines; without a line there is none."""
-        if lines:
-            self.paragraphs.append(lines)
+        self.paragraphs.append(lines)
 
     def facts(self, facts: Mapping[str, object]) -> None:
         """Add a paragraph of names and values."""
@@ -62,8 +65,9 @@ class Report:
         self.paragraphs.append(columns(header, rows))
 
     def refuse(self, violations: Sequence[Violation]) -> None:
-        """Add the reasons for a refusal, the first one's message in the first line."""
-        self.status = NOT_SUPPORTED
+        """Add the reasons for a refusal; without one there is no refusal."""
+        if not violations:
+            return
         self.data["supported"] = False
         self.data["violations"] = [violation.to_dict() for violation in violations]
         for violation in violations:
@@ -94,16 +98,11 @@ class Report:
 
     def text_lines(self) -> Iterator[str]:
         """Yield the answer for people; the premises stand last."""
-        paragraphs = self.paragraphs
-        if self.premises:
-            paragraphs = [
-                *paragraphs,
-                [f"premise: {premise}" for premise in self.premises],
-            ]
-        for at, paragraph in enumerate(paragraphs):
-            if at:
-                yield ""
-            yield from paragraph
+        premises = [f"premise: {premise}" for premise in self.premises]
+        gap: list[str] = []  # the first paragraph has none before it
+        for paragraph in filter(None, (*self.paragraphs, premises)):
+            yield from chain(gap, paragraph)
+            gap = [""]
 
     def json_lines(self) -> Iterator[str]:
         """Yield the answer for programs.
@@ -119,28 +118,39 @@ class Report:
         items = data.pop(name)
         first = list(islice(items, FIRST_ROWS))  # an error among these leaves no text
         *head, _ = json.dumps(data, indent=2).splitlines()
+        failures: list[S2GeomError] = []
+        items = _until_failure(chain(first, items), failures)
         yield from head[:-1]
         yield f"{head[-1]},"
         yield f'  "{name}": ['
-        before, failure = None, None
-        try:
-            for item in chain(first, items):
-                if before is not None:
-                    yield f"    {before},"
-                before = json.dumps(item)
-        except S2GeomError as error:
-            failure = error
-        if before is not None:
-            yield f"    {before}"
-        if failure is None:
+        yield from _with_commas(f"    {json.dumps(item)}" for item in items)
+        if not failures:
             yield from ("  ]", "}")
-        else:
-            yield from ("  ],", f'  "error": {json.dumps(str(failure))}', "}")
-            raise failure
+            return
+        yield from ("  ],", f'  "error": {json.dumps(str(failures[0]))}', "}")
+        raise failures[0]
 
 
-class NoTables(Exception):
-    """There is no shape, so there are no tables to look into.
+def _until_failure(items: Iterator[Any], failures: list[S2GeomError]) -> Iterator[Any]:
+    """Yield items, and put an error that ends them into a list."""
+    try:
+        yield from items
+    except S2GeomError as error:
+        failures.append(error)
+
+
+def _with_commas(lines: Iterator[str]) -> Iterator[str]:
+    """Yield lines with a comma behind each but the last."""
+    before = next(lines, None)
+    for line in lines:
+        yield f"{before},"
+        before = line
+    if before is not None:
+        yield before
+
+
+class Refused(Exception):
+    """The question has no shape, so the command has nothing to go on with.
 
     Args:
         report: The report that ends there, with the reasons.
@@ -151,6 +161,16 @@ class NoTables(Exception):
         self.report = report
 
 
+def picked(thing: object, *names: str) -> dict[str, Any]:
+    """Return some attributes of a value by name, as the JSON has them."""
+    return {name: getattr(thing, name) for name in names}
+
+
+def span(first: int, size: int) -> tuple[str, str]:
+    """Return the cells of the first and the last address of a range."""
+    return f"{first:#x}", f"{first + size - 1:#x}"
+
+
 def columns(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     """Yield aligned lines: a header and rows; numbers stand right, words left.
 
@@ -158,25 +178,23 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator
     the rest of the table from there on.
     """
     rows = iter(rows)
-    widths, numeric = [0] * len(header), [False] * len(header)
-    lines: list[Sequence[object]] = [tuple(header)]
     body = list(islice(rows, FIRST_ROWS))
-    if body:
-        numeric = [
-            all(isinstance(value, int | None) for value in column)
-            for column in zip(*body, strict=True)
-        ]
-    while body or lines:
-        cells = [
-            tuple(escaped(cell_text(cell)) for cell in row) for row in (*lines, *body)
-        ]
-        widths = [
-            max(width, *map(len, column))
-            for width, column in zip(widths, zip(*cells, strict=True), strict=True)
-        ]
+    sides = [*map(_side, zip(*body, strict=True))] or ["<"] * len(header)
+    widths = [0] * len(header)
+    block = [header, *body]
+    while block:
+        cells = [*map(_shown, block)]
+        for at, column in enumerate(zip(*cells, strict=True)):
+            widths[at] = max(widths[at], *map(len, column))
+        line = "  ".join(map("{{:{}{}}}".format, sides, widths))
         for row in cells:
-            yield "  ".join(
-                f"{cell:>{width}}" if right else f"{cell:<{width}}"
-                for cell, width, right in zip(row, widths, numeric, strict=True)
-            ).rstrip()
-        lines, body = [], list(islice(rows, FIRST_ROWS))
+            yield line.format(*row).rstrip()
+        block = list(islice(rows, FIRST_ROWS))
+
+
+def _shown(row: Sequence[object]) -> list[str]:
+    return [escaped(cell_text(cell)) for cell in row]
+
+
+def _side(column: Sequence[object]) -> str:
+    return ">" if all(isinstance(cell, int | None) for cell in column) else "<"

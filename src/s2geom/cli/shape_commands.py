@@ -3,26 +3,27 @@
 
 from argparse import Namespace
 from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from s2geom.cli.kernel_question import (
-    VA_BITS,
-    answer,
     cpu_of,
+    host_of,
     missing_features,
-    question_of,
     scheme_text,
+    shape_asked,
+    tell_shape,
 )
-from s2geom.cli.report import NOT_SUPPORTED, Report
+from s2geom.cli.report import Report, picked
 from s2geom.compare.policies import POLICIES, PolicyChoice, compare_policies
-from s2geom.compare.shape_facts import geometry_data, geometry_facts, level_table
-from s2geom.core.errors import Violation
+from s2geom.compare.shape_facts import geometry_data, level_table
+from s2geom.core.errors import Violations
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.units import size_text
 from s2geom.cpu.cpu import Cpu
-from s2geom.kernel.choose import Host
-from s2geom.kernel.fake import fake_pgd
+from s2geom.kernel.fake import FakePgd, fake_pgd
 from s2geom.kernel.macros import kernel_macros
 from s2geom.kernel.scheme import Scheme
 
@@ -31,26 +32,21 @@ from s2geom.kernel.scheme import Scheme
 
 def show(args: Namespace) -> Report:
     """Return the shape of stage 2, or why there is none."""
-    report, shape = answer(*question_of(args, args.ipa, newest=False))
-    if shape is not None:
-        report.data["geometry"] = geometry_data(shape)
-        report.facts(geometry_facts(shape))
-        report.table(*level_table(shape))
+    report, shape = shape_asked(args, newest=False)
+    tell_shape(report, shape)
+    report.table(*level_table(shape))
     return report
 
 
 def split(args: Namespace) -> Report:
     """Return the way of an IPA through the tables."""
-    report, shape = answer(*question_of(args, args.ipa, newest=False))
-    if shape is None:
-        return report
+    report, shape = shape_asked(args, newest=False)
     index = shape.split(args.address)
     report.data["split"] = {
         "ipa": args.address,
         "table": index.table,
         "indices": list(index.indices),
-        "offset": index.offset,
-        "pgd_index": index.pgd_index,
+        **picked(index, "offset", "pgd_index"),
     }
     report.facts(
         {
@@ -70,56 +66,40 @@ def split(args: Namespace) -> Report:
 
 # The kernel's macros
 
+OLD, NEW = Scheme.FAKE_PGD, Scheme.STATIC
+
 
 def macros(args: Namespace) -> Report:
     """Return the kernel's macros before and after the fake levels went."""
-    host = Host(args.page_size, VA_BITS if args.va is None else args.va)
+    host = host_of(args)
     sizes = (host.page_shift, args.ipa, host.va_bits)
-    old, new = Scheme.FAKE_PGD, Scheme.STATIC
-    before, after = (kernel_macros(*sizes, scheme=scheme) for scheme in (old, new))
+    before = kernel_macros(*sizes, scheme=OLD)
+    after = kernel_macros(*sizes, scheme=NEW)
     fake = fake_pgd(*sizes)
-    refusals = {scheme: host.check(args.ipa, scheme=scheme) for scheme in (old, new)}
+    refusals = {scheme: host.check(args.ipa, scheme=scheme) for scheme in (OLD, NEW)}
     report = Report(
         {
-            "supported": not refusals[new],
-            "scheme": [old.value, new.value],
-            "macros": {old.value: before, new.value: after},
+            "supported": not refusals[NEW],
+            "scheme": [OLD.value, NEW.value],
+            "macros": {OLD.value: before, NEW.value: after},
             "fake_pgd": {
                 "start_level": fake.geometry.start_level,
-                "hardware_pgd_size": fake.hardware_pgd_size,
-                "fake_pgd_size": fake.fake_pgd_size,
-                "fake_levels_needed": fake.fake_levels_needed,
-                "representable": fake.representable,
+                **picked(fake, "hardware_pgd_size", "fake_pgd_size"),
+                **picked(fake, "fake_levels_needed", "representable"),
             },
         },
-        [f"the answer is that of {scheme_text(new)}"],
-        NOT_SUPPORTED if refusals[new] else 0,
+        [f"the answer is that of {scheme_text(NEW)}"],
     )
     report.say(f"{host.granule} pages, {args.ipa}-bit IPA, {host.va_bits}-bit host VA")
     report.table(
-        ("macro", f"{old.value} ({old.releases})", f"{new.value} ({new.releases})"),
+        ("macro", f"{OLD.value} ({OLD.releases})", f"{NEW.value} ({NEW.releases})"),
         (
             (name, _macro_text(name, before), _macro_text(name, after))
             for name in dict.fromkeys((*before, *after))
         ),
     )
-    levels = after["STAGE2_PGTABLE_LEVELS"]
     report.table(
-        ("what the hardware sees", old.value, new.value),
-        (
-            ("levels software walks", fake.host_levels, levels),
-            (
-                "hardware start level",
-                fake.geometry.start_level,
-                LAST_LEVEL + 1 - levels,
-            ),
-            (
-                "hardware root",
-                size_text(fake.hardware_pgd_size),
-                size_text(after["S2_PGD_SIZE"]),
-            ),
-            ("fake PGD", size_text(fake.fake_pgd_size), "none"),
-        ),
+        ("what the hardware sees", OLD.value, NEW.value), _hardware_rows(fake, after)
     )
     for scheme, broken in refusals.items():
         verdict = f"not supported: {broken[0].message}" if broken else "supported"
@@ -134,27 +114,32 @@ def _macro_text(name: str, macros: dict[str, int]) -> str | None:
     return f"{value:#x}" if name.endswith(("_SIZE", "_MASK")) else str(value)
 
 
+def _hardware_rows(fake: FakePgd, after: dict[str, int]) -> list[tuple[object, ...]]:
+    levels, start = after["STAGE2_PGTABLE_LEVELS"], fake.geometry.start_level
+    root, new_root = size_text(fake.hardware_pgd_size), size_text(after["S2_PGD_SIZE"])
+    return [
+        ("levels software walks", fake.host_levels, levels),
+        ("hardware start level", start, LAST_LEVEL + 1 - levels),
+        ("hardware root", root, new_root),
+        ("fake PGD", size_text(fake.fake_pgd_size), "none"),
+    ]
+
+
 # Every shape that a CPU allows, and who chooses which
 
-ROOT_COLUMNS = (
-    "levels",
-    "start level",
-    "root tables",
-    "PGD entries",
-    "PGD size",
-    "LPA2",
-)
+ROOT_COLUMNS: dict[str, Callable[[Geometry], object]] = {
+    "levels": lambda shape: shape.levels,
+    "start level": lambda shape: shape.start_level,
+    "root tables": lambda shape: shape.concatenation,
+    "PGD entries": lambda shape: shape.pgd_entries,
+    "PGD size": lambda shape: size_text(shape.pgd_size),
+    "LPA2": lambda shape: shape.lpa2,
+}
+"""What is told of a shape in a row of a table; a dash where there is no shape."""
 
 
-def _root(shape: Geometry) -> tuple[object, ...]:
-    return (
-        shape.levels,
-        shape.start_level,
-        shape.concatenation,
-        shape.pgd_entries,
-        size_text(shape.pgd_size),
-        shape.lpa2,
-    )
+def _root(shape: Geometry | None) -> tuple[object, ...]:
+    return tuple(shape and cell(shape) for cell in ROOT_COLUMNS.values())
 
 
 def _cpu_question(args: Namespace) -> tuple[Report, Cpu, str]:
@@ -174,14 +159,14 @@ def _cpu_question(args: Namespace) -> tuple[Report, Cpu, str]:
     )
     report = Report(
         {
+            "supported": True,
             "scheme": None,
             "cpu": {
                 "pa_bits": cpu.pa_bits,
                 "granules": sorted(map(str, cpu.granules)),
                 "lpa": cpu.lpa,
                 "lpa2": sorted(map(str, cpu.lpa2)),
-                "ttst": cpu.ttst,
-                "aarch32_el1": cpu.aarch32_el1,
+                **picked(cpu, "ttst", "aarch32_el1"),
             },
         },
         missing_features("CPU", features),
@@ -194,34 +179,32 @@ def choices(args: Namespace) -> Report:
     report, cpu, title = _cpu_question(args)
     shapes = cpu.choices(args.page_size, args.ipa)
     mandatory = cpu.concatenation_is_mandatory(args.page_size, args.ipa)
-    report.data = {"supported": bool(shapes)} | report.data
-    report.data["choices"] = [geometry_data(shape) for shape in shapes]
+    report.data["choices"] = [*map(geometry_data, shapes)]
     report.data["concatenation_is_mandatory"] = mandatory
     if not shapes:
         report.refuse(_why_no_choice(args, cpu))
     report.say(title)
-    if not shapes:
-        return report
-    chosen = defaultdict[Geometry | None, list[str]](list)
-    for choice in compare_policies(cpu, args.page_size, args.ipa):
-        chosen[choice.geometry].append(choice.policy)
-    report.table(
-        (*ROOT_COLUMNS, "chosen by"),
-        ((*_root(shape), ", ".join(chosen[shape])) for shape in shapes),
-    )
-    tables = [shape.concatenation for shape in shapes]
-    if mandatory:
-        report.say(
-            "concatenation is mandatory: no single table may start this IPA here"
+    if shapes:
+        chosen = defaultdict[Geometry | None, list[str]](list)
+        for choice in compare_policies(cpu, args.page_size, args.ipa):
+            chosen[choice.geometry].append(choice.policy)
+        report.table(
+            (*ROOT_COLUMNS, "chosen by"),
+            ((*_root(shape), ", ".join(chosen[shape])) for shape in shapes),
         )
-    elif max(tables) == 1:
-        report.say("nothing is concatenated: every root is one table")
-    else:
-        report.say("concatenation is a choice here")
+        report.say(_about_concatenation(shapes, mandatory=mandatory))
     return report
 
 
-def _why_no_choice(args: Namespace, cpu: Cpu) -> tuple[Violation, ...]:
+def _about_concatenation(shapes: Sequence[Geometry], *, mandatory: bool) -> str:
+    if mandatory:
+        return "concatenation is mandatory: no single table may start this IPA here"
+    if all(shape.concatenation == 1 for shape in shapes):
+        return "nothing is concatenated: every root is one table"
+    return "concatenation is a choice here"
+
+
+def _why_no_choice(args: Namespace, cpu: Cpu) -> Violations:
     # The start level with the fewest reasons: they are what has to be changed.
     lpa2 = args.page_size in cpu.lpa2
     return min(
@@ -237,32 +220,25 @@ def compare(args: Namespace) -> Report:
     """Return what each policy chooses, legal or not."""
     report, cpu, title = _cpu_question(args)
     rows = compare_policies(cpu, args.page_size, args.ipa)
-    report.data = {"supported": any(row.legal for row in rows)} | report.data
-    report.data["policies"] = [_policy_data(row) for row in rows]
-    if not report.data["supported"]:
-        report.status = NOT_SUPPORTED
+    report.data["supported"] = any(row.legal for row in rows)
+    report.data["policies"] = [*map(_policy_data, rows)]
     report.say(title)
-    blank = (None,) * len(ROOT_COLUMNS)
     report.table(
         ("policy", *ROOT_COLUMNS, "legal here"),
-        (
-            (
-                row.policy,
-                *(_root(row.geometry) if row.geometry else blank),
-                row.legal if row.geometry else None,
-            )
-            for row in rows
-        ),
+        map(_policy_row, rows),
     )
-    report.say(
-        *(
-            # Where there is no shape, the reason names the policy itself.
-            f"{row.policy}: {reason.message}" if row.geometry else reason.message
-            for row in rows
-            for reason in row.violations
-        )
-    )
+    report.say(*chain.from_iterable(map(_reasons, rows)))
     return report
+
+
+def _policy_row(row: PolicyChoice) -> tuple[object, ...]:
+    return row.policy, *_root(row.geometry), row.legal if row.geometry else None
+
+
+def _reasons(row: PolicyChoice) -> list[str]:
+    # Where there is no shape, the reason names the policy itself.
+    whose = f"{row.policy}: " if row.geometry else ""
+    return [f"{whose}{reason.message}" for reason in row.violations]
 
 
 def _policy_data(row: PolicyChoice) -> dict[str, Any]:
