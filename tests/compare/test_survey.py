@@ -343,6 +343,13 @@ def test_a_kernel_is_a_scheme_or_a_release(wrong: Any) -> None:
         survey(releases="6.12")
 
 
+@pytest.mark.parametrize("axis", ["pa_bits", "cpus", "schemes", "releases"])
+def test_an_axis_with_a_default_of_its_own_is_not_none(axis: str) -> None:
+    """None is no empty axis: a survey without rows would look like an answer."""
+    with pytest.raises(TypeError, match=f"{axis} must be an iterable of values, got N"):
+        survey(**{axis: None})  # type: ignore[arg-type]
+
+
 # The tools of data
 
 

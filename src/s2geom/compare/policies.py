@@ -28,7 +28,8 @@ from s2geom.cpu.sizes import (
     a_page_size,
     page_sizes,
 )
-from s2geom.kernel.choose import check, stage2
+from s2geom.kernel.choose import stage2
+from s2geom.kernel.question import question
 from s2geom.kernel.scheme import Scheme
 
 
@@ -136,9 +137,7 @@ class Policy:
         if self.scheme is None:
             shape = self._from_rows(_PolicyCase(self, cpu, granule, ipa_bits))
         else:
-            shape = check(granule, ipa_bits, scheme=self.scheme, cpu=cpu) or stage2(
-                granule, ipa_bits, scheme=self.scheme, cpu=cpu
-            )
+            shape = question(granule, ipa_bits, scheme=self.scheme, cpu=cpu).answer()
         if isinstance(shape, tuple):
             return PolicyChoice(self.name, None, shape)
         return PolicyChoice(self.name, shape, cpu.check(shape))

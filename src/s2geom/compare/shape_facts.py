@@ -5,7 +5,7 @@ The columns of a survey, the reports of the command line, the tables of a notebo
 the calculator are all made from the rows of `SHAPE_FACTS` and `LEVEL_FACTS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import frozen
@@ -118,18 +118,20 @@ def heading(geometry: Geometry) -> str:
     )
 
 
+def _labelled(facts: Iterable[ShapeFact], owner: object) -> dict[str, object]:
+    return {fact.label: fact.shown(owner) for fact in facts if fact.label}
+
+
 def geometry_facts(shape: Geometry) -> dict[str, str]:
     """Return what people ask about a shape, by label."""
-    return {
-        fact.label: cell_text(fact.shown(shape)) for fact in SHAPE_FACTS if fact.label
-    }
+    facts = _labelled(SHAPE_FACTS, shape)
+    return {label: cell_text(value) for label, value in facts.items()}
 
 
 def level_table(shape: Geometry) -> tuple[list[str], list[list[object]]]:
     """Return the levels of a shape as a header and a row each."""
-    shown = [fact for fact in LEVEL_FACTS if fact.label]
-    rows = [[fact.shown(level) for fact in shown] for level in shape.table_levels]
-    return [fact.label for fact in shown], rows
+    levels = [_labelled(LEVEL_FACTS, level) for level in shape.table_levels]
+    return [*levels[0]], [[*facts.values()] for facts in levels]
 
 
 def geometry_data(shape: Geometry) -> dict[str, Any]:

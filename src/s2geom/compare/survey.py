@@ -6,14 +6,16 @@ A row is a flat dict of plain values, and all rows have the same keys, so that
 they are; none of them is imported here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
 from itertools import product
 from typing import TypedDict, TypeVar, cast
 
 from attrs import evolve
 
 from s2geom.compare.shape_facts import SHAPE_FACTS
-from s2geom.core.errors import InvalidArgument, Violation
+from s2geom.core.errors import InvalidArgument, Violations
 from s2geom.core.granule import Granule, granule_of
 from s2geom.core.public import public
 from s2geom.core.units import size_text
@@ -118,41 +120,51 @@ def survey_row(
         answer: A shape, or every limit in its way.
         premises: What the answer assumes.
     """
-    refused = isinstance(answer, tuple)
     row = {
         **asked,
         "scheme": kernel[0],
         "release": kernel[1],
-        "supported": not refused,
-        **{name: None if refused else getattr(answer, name) for name in SHAPE_COLUMNS},
-        # Never None: a column of text that begins with gaps has no type.
-        "rule": answer[0].rule if isinstance(answer, tuple) else "",
-        "limited_by": answer[0].limited_by if isinstance(answer, tuple) else "",
-        "reason": _reason(answer) if isinstance(answer, tuple) else "",
+        **_answer_columns(answer),
         "premises": "; ".join(premises),
     }
     return cast("SurveyRow", row)
+
+
+def _answer_columns(answer: Answer) -> dict[str, object]:
+    # Text is never None: a column of text that begins with gaps has no type.
+    if isinstance(answer, Violations):
+        return {
+            "supported": False,
+            **dict.fromkeys(SHAPE_COLUMNS),
+            "rule": answer[0].rule,
+            "limited_by": answer[0].limited_by,
+            "reason": "; also: ".join(violation.message for violation in answer),
+        }
+    shape = {name: getattr(answer, name) for name in SHAPE_COLUMNS}
+    return {"supported": True, **shape, "rule": "", "limited_by": "", "reason": ""}
 
 
 SHAPE_COLUMNS = tuple(fact.name for fact in SHAPE_FACTS if fact.name != "paging_form")
 """The columns of a shape: its facts, without the one that is no plain value."""
 
 
+@lru_cache(maxsize=64)
 def _cpu_name(cpu: Cpu | None) -> str:
     """Return a CPU in a few words, differently for every two that differ."""
     if cpu is None:
         return NO_CPU
-    features = [f"PA {cpu.pa_bits}"]
-    if cpu.granules != frozenset(Granule):
-        features.append(f"stage 2 has {_pages(cpu.granules)}")
-    if cpu.lpa and cpu.pa_bits <= 48:
-        features.append("LPA")
-    if cpu.lpa2:
-        features.append(f"LPA2 for {_pages(cpu.lpa2)}")
-    if cpu.lpa2_both_stages != cpu.lpa2:
-        features.append(f"LPA2 at both stages for {_pages(cpu.lpa2_both_stages)}")
-    features += ["TTST"] * cpu.ttst + ["AArch32 at EL1"] * cpu.aarch32_el1
-    return ", ".join(features)
+    features = {
+        f"PA {cpu.pa_bits}": True,
+        f"stage 2 has {_pages(cpu.granules)}": cpu.granules != frozenset(Granule),
+        "LPA": cpu.lpa and cpu.pa_bits <= 48,
+        f"LPA2 for {_pages(cpu.lpa2)}": cpu.lpa2,
+        f"LPA2 at both stages for {_pages(cpu.lpa2_both_stages)}": (
+            cpu.lpa2_both_stages != cpu.lpa2
+        ),
+        "TTST": cpu.ttst,
+        "AArch32 at EL1": cpu.aarch32_el1,
+    }
+    return ", ".join(words for words, is_told in features.items() if is_told)
 
 
 def _pages(granules: Iterable[Granule]) -> str:
@@ -162,8 +174,12 @@ def _pages(granules: Iterable[Granule]) -> str:
 Item = TypeVar("Item")
 
 
-def _several(name: str, values: Iterable[Item]) -> tuple[Item, ...]:
+def _several(
+    name: str, values: Iterable[Item] | None, default: Iterable[Item] | None = None
+) -> tuple[Item, ...]:
     """Return the values of an argument in their order, without repetitions."""
+    if values is None:
+        values = default
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise TypeError(f"{name} must be an iterable of values, got {quoted(values)}")
     return tuple(dict.fromkeys(values))
@@ -178,25 +194,30 @@ def _questions(
     cpus: Iterable[Cpu | None],
 ) -> Iterator[Question]:
     """Lay out the grid; the IPA is its innermost axis."""
-    sizes = [
-        granule_of(value)
-        for value in (
-            _several("granules", granules) if granules is not None else Granule
-        )
-    ]
-    ipas = (
-        range(IPA_MINIMUM, IPA_MAXIMUM + 1)
-        if ipa_bits is None
-        else _several("ipa_bits", ipa_bits)
-    )
-    vas = None if va_bits is None else _several("va_bits", va_bits)
-    axes = (_several("pa_bits", pa_bits), kernels, _several("cpus", cpus), ipas)
-    for granule in sizes:
-        offered = [va for size, va in KCONFIG_VA_BITS if size is granule]
-        for va, (pa, kernel, cpu, ipa) in product(
-            offered if vas is None else vas, product(*axes)
-        ):
-            yield question(granule, ipa, va, pa_bits=pa, kernel=kernel, cpu=cpu)
+    widths = range(IPA_MINIMUM, IPA_MAXIMUM + 1)
+    for (granule, va), pa, kernel, cpu, ipa in product(
+        _hosts(granules, va_bits),
+        _several("pa_bits", pa_bits),
+        kernels,
+        _several("cpus", cpus),
+        _several("ipa_bits", ipa_bits, widths),
+    ):
+        yield question(granule, ipa, va, pa_bits=pa, kernel=kernel, cpu=cpu)
+
+
+def _hosts(
+    granules: Iterable[int] | None, va_bits: Iterable[int] | None
+) -> list[tuple[Granule, int]]:
+    """Return the page sizes and VA widths; without widths, those of Kconfig."""
+    sizes = [granule_of(size) for size in _several("granules", granules, Granule)]
+    if va_bits is None:
+        return [(size, va) for size in sizes for va in _offered(size)]
+    return [*product(sizes, _several("va_bits", va_bits))]
+
+
+def _offered(granule: Granule) -> list[int]:
+    """Return the VA widths that Kconfig has offered with a page size."""
+    return [va for size, va in KCONFIG_VA_BITS if size is granule]
 
 
 @public
@@ -248,10 +269,6 @@ def survey(
         for case in _questions(kernels, granules, ipa_bits, va_bits, pa_bits, cpus)
     ]
     return sorted(rows, key=lambda row: not row["supported"])
-
-
-def _reason(violations: Sequence[Violation]) -> str:
-    return "; also: ".join(violation.message for violation in violations)
 
 
 # From one kernel to another
@@ -331,22 +348,32 @@ def _kernel(named: Scheme | str) -> Kernel:
     return kernel_of_call(named, None)
 
 
+CHANGES = {
+    (True, True): "another reason",
+    (True, False): "now supported",
+    (False, True): "now refused",
+    (False, False): "another shape",
+}
+"""What changes, by whether the old and the new answer are refusals."""
+
+
 def _change(old: Answer, new: Answer) -> str:
     """Return what kind of change there is, or nothing."""
-    if isinstance(old, tuple) and isinstance(new, tuple):
-        rules = ([why.rule for why in answer] for answer in (old, new))
-        return "" if next(rules) == next(rules) else "another reason"
-    if isinstance(old, tuple):
-        return "now supported"
-    if isinstance(new, tuple):
-        return "now refused"
-    return "" if old == new else "another shape"
+    if _compared(old) == _compared(new):
+        return ""
+    return CHANGES[isinstance(old, Violations), isinstance(new, Violations)]
+
+
+def _compared(answer: Answer) -> object:
+    """Return what two answers are compared by: the shape, or the rules that refuse."""
+    if isinstance(answer, Violations):
+        return [violation.rule for violation in answer]
+    return answer
 
 
 def _answer_text(answer: Answer) -> str:
-    if isinstance(answer, tuple):
-        return _reason(answer)
-    return shape_text({name: getattr(answer, name) for name in SHAPE_COLUMNS})
+    columns = _answer_columns(answer)
+    return str(columns["reason"]) or shape_text(columns)
 
 
 def shape_text(row: Mapping[str, object]) -> str:
@@ -364,10 +391,8 @@ def shape_text(row: Mapping[str, object]) -> str:
 def whole(row: Mapping[str, object], name: str) -> int:
     """Return a number of a row; a data frame with gaps has made it a float."""
     value = row.get(name)
-    try:
+    with suppress(TypeError, ValueError, OverflowError):
         number = int(value)  # type: ignore[call-overload]
         if number == value and number >= 0:
             return int(number)
-    except (TypeError, ValueError, OverflowError):
-        pass
     raise InvalidArgument(f"a row's {name} must be a whole number, got {quoted(value)}")
