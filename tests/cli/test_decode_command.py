@@ -4,6 +4,7 @@
 import pytest
 from cli.running import Ran, Run
 
+import s2geom
 from s2geom.cli.commands import WORD_KINDS
 from s2geom.cli.decode_command import DECODED
 
@@ -124,6 +125,8 @@ def test_decode_asks_the_plainest_smmu(run: Run) -> None:
     wide = "decode ste 0x000a355800000100 0 --json"
 
     assert 5 == len(run(STE, "--json").json["premises"])
+    alone = s2geom.STE.from_words(0x000A_3568_0000_0000, 0).lint()
+    assert {why.rule for why in alone} == rules(run(small))
     assert "s2t0sz-above-maximum" in rules(run(small))
     assert "s2t0sz-above-maximum" not in rules(run(small, "--stt"))
     assert "s2vmid-above-8-bits" in rules(run(wide))

@@ -117,9 +117,9 @@ class Companions:
 
 def _lint_ste(word: STE, beside: Companions) -> Sequence[Violation]:
     args = beside.args
+    sizes = {"oas": args.pa, "granules": args.granules}
     return word.lint(
-        oas=args.pa,
-        granules=args.granules,
+        **{name: value for name, value in sizes.items() if value is not None},
         ds=args.lpa2,
         stt=args.stt,
         aarch32=args.aarch32,

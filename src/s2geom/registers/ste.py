@@ -188,32 +188,33 @@ class STE(StreamTableEntry):
     def lint(
         self,
         *,
-        oas: int | None = None,
-        granules: Iterable[Granule] | None = None,
-        ds: bool | None = None,
-        stt: bool | None = None,
-        aarch32: bool | None = None,
-        vmid_bits: int | None = None,
+        oas: int = 52,
+        granules: Iterable[Granule] = frozenset(Granule),
+        ds: bool = False,
+        stt: bool = False,
+        aarch32: bool = False,
+        vmid_bits: int = 8,
         vtcr: VTCR_EL2 | int | None = None,
     ) -> Violations:
         """Return everything that is wrong with the entry; empty if nothing is.
 
-        The SMMU is an SMMUv3.1 or later. Where nothing is said about it, only what no
-        SMMU accepts is found. As soon as one of its features is given, the others are
-        those of the plainest SMMU. Hardware updates (IDR0.HTTU), stalls and endianness
-        are not judged.
+        The SMMU is an SMMUv3.1 or later with all page sizes and 52-bit output addresses
+        and, as long as nothing else is said, none of its optional features: the
+        plainest one, which ``s2geom decode ste`` takes too. Hardware updates
+        (IDR0.HTTU), stalls and endianness are not judged.
+
+        .. versionchanged:: 0.2.0
+           Features that are not given are missing; they were all there.
 
         Args:
             oas: Output address size in bits, SMMU_IDR5.OAS: 32, 36, 40, 42, 44, 48, 52
-                or 56; 52 unless it is given.
-            granules: Page sizes that it has, SMMU_IDR5.GRAN4K, GRAN16K and GRAN64K; all
-                unless they are given.
-            ds: Whether 4K and 16K pages may have 52-bit addresses, SMMU_IDR5.DS; plain
-                is False.
-            stt: Whether it has small translation tables, SMMU_IDR3.STT; plain is False.
+                or 56.
+            granules: Page sizes that it has, SMMU_IDR5.GRAN4K, GRAN16K and GRAN64K.
+            ds: Whether 4K and 16K pages may have 52-bit addresses, SMMU_IDR5.DS.
+            stt: Whether it has small translation tables, SMMU_IDR3.STT.
             aarch32: Whether it has AArch32 tables (SMMU_IDR0.TTF), which give it at
-                least 40 bits of IPA; plain is False.
-            vmid_bits: 8, or 16 with SMMU_IDR0.VMID16; plain is 8.
+                least 40 bits of IPA.
+            vmid_bits: 8, or 16 with SMMU_IDR0.VMID16.
             vtcr: The VTCR_EL2 of a CPU that uses the same tables, or its number: the
                 two must describe one shape.
 
@@ -229,17 +230,13 @@ class STE(StreamTableEntry):
         >>> [broken.rule for broken in entry.lint(oas=40)]
         ['s2sl0-needs-oas']
         """
-        features = (oas, granules, ds, stt, aarch32, vmid_bits)
-        rich = all(feature is None for feature in features)
         smmu = Cpu(
-            52 if oas is None else address_bits("oas", oas),
-            granules=frozenset(Granule) if granules is None else granules,
-            lpa2=rich if ds is None else flag("ds", ds),
-            ttst=rich if stt is None else flag("stt", stt),
-            aarch32_el1=rich if aarch32 is None else flag("aarch32", aarch32),
+            address_bits("oas", oas),
+            granules=granules,
+            lpa2=flag("ds", ds),
+            ttst=flag("stt", stt),
+            aarch32_el1=flag("aarch32", aarch32),
         )
-        if vmid_bits is None:
-            vmid_bits = 16 if rich else 8
         case = EntryOnSmmu(self, smmu, vmid_bits_of(vmid_bits))
         broken = [*violations((*STE_SHAPELESS_RULES, *STE_RULES), case)]
         if case.has_shape:

@@ -6,7 +6,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from s2geom.core.errors import InvalidArgument
+from s2geom.core.errors import InvalidArgument, Violations
 from s2geom.core.fields import Word
 from s2geom.core.geometry import Geometry
 from s2geom.cpu.sizes import PARANGE
@@ -122,13 +122,18 @@ def stes(*, legal: bool | None = None) -> SearchStrategy[STE]:
     """Return a strategy for words 2 and 3 of an SMMU's stream table entry.
 
     Args:
-        legal: Whether `STE.lint` finds nothing; None for any words.
+        legal: Whether an SMMU that has every feature of `STE.lint` accepts the entry;
+            None for any words.
     """
-    right = _right_stes().filter(lambda entry: not entry.lint())
+    right = _right_stes().filter(lambda entry: not _refused(entry))
     if legal:
         return right
     wrong = _mistakes(_right_stes())
-    return right | wrong if legal is None else wrong.filter(lambda entry: entry.lint())
+    return right | wrong if legal is None else wrong.filter(_refused)
+
+
+def _refused(entry: STE) -> Violations:
+    return entry.lint(ds=True, stt=True, aarch32=True, vmid_bits=16)
 
 
 @st.composite
