@@ -7,6 +7,7 @@ page for some faults only, and FAR_EL2 has the virtual address.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 from attrs import frozen
@@ -95,18 +96,18 @@ def _named(kind: FaultKind) -> str:
     return f"{'an' if kind[0] == 'a' else 'a'} {kind} fault"
 
 
-def _choice(clear: str, sets: str, name: str) -> Callable[["ESR_EL2"], str]:
-    return lambda word: sets if getattr(word, name) else clear
+def _abort_bit(
+    name: str, place: int, clear: str, sets: str, classes: frozenset[int] = ABORTS
+) -> Any:
+    """Declare a bit that the syndromes of some exception classes have."""
+
+    def reads(word: "ESR_EL2") -> str:
+        return sets if getattr(word, name.lower()) else clear
+
+    return bit(name, place, clear, sets, reads=_of(classes, reads))
 
 
-def _abort_bit(name: str, place: int, clear: str, sets: str) -> Any:
-    reads = _of(ABORTS, _choice(clear, sets, name.lower()))
-    return bit(name, place, clear, sets, reads=reads)
-
-
-def _data_bit(name: str, place: int, clear: str, sets: str) -> Any:
-    reads = _of(DATA_ABORTS, _choice(clear, sets, name.lower()))
-    return bit(name, place, clear, sets, reads=reads)
+_data_bit = partial(_abort_bit, classes=DATA_ABORTS)
 
 
 def _register_field(name: str, high: int, low: int, read: Callable[[int], str]) -> Any:
@@ -227,9 +228,11 @@ class ESR_EL2(Word):  # noqa: N801 - the register's name
         ['esr-not-a-guest-abort']
         """
         broken = violations(ESR_RULES, self)
-        if geometry is None or broken:
+        fault = fault_of(self.dfsc)
+        if geometry is None or broken or fault is None:
             return broken
-        return violations(ESR_LEVEL_RULES, _Syndrome(self, geometry_of(geometry)))
+        shape = geometry_of(geometry)
+        return violations(ESR_LEVEL_RULES, _Syndrome(self, shape, *fault))
 
     def stage2_fault(
         self, *, hpfar: int | None = None, far: int | None = None
@@ -253,29 +256,46 @@ class ESR_EL2(Word):  # noqa: N801 - the register's name
         if broken or fault is None:
             raise UnsupportedCombination(broken)
         kind, level = fault
-        page = None if hpfar is None else unsigned("hpfar", hpfar)
-        virtual = None if far is None else unsigned("far", far)
+        s1ptw = bool(self.s1ptw)
+        page, va = _optional_word("hpfar", hpfar), _optional_word("far", far)
         if self.fnv:
-            virtual = None
-        if kind == EXTERNAL_ABORT or (kind == PERMISSION and not self.s1ptw):
-            page = None  # HPFAR_EL2 is UNKNOWN then
-        ipa, has_offset = None, False
-        if page is not None:
-            ipa = (page & HPFAR_FIPA) << 8
-            # FAR_EL2 is the address of the access, not of the stage-1 table.
-            has_offset = virtual is not None and not self.s1ptw
-            if virtual is not None and has_offset:
-                ipa |= virtual % PAGE_BYTES
-        access: AccessKind = "execute"
-        if self.ec == DATA_ABORT:
-            access = "maintenance" if self.cm else "write" if self.wnr else "read"
-        return GuestFault(
-            kind, level, access, bool(self.s1ptw), ipa, has_offset, virtual
-        )
+            va = None
+        # FAR_EL2 is the address of the access, not of the stage-1 table.
+        offset = None if va is None or s1ptw else va % PAGE_BYTES
+        if page is None or _why_no_ipa(kind, s1ptw):
+            return GuestFault(kind, level, _access_of(self), s1ptw, va=va)
+        ipa = (page & HPFAR_FIPA) << 8 | (offset or 0)
+        has_offset = offset is not None
+        return GuestFault(kind, level, _access_of(self), s1ptw, ipa, has_offset, va)
 
 
 HPFAR_FIPA = 0xFFFF_FFFF_FFF0
 """HPFAR_EL2.FIPA, which is the IPA without its lowest 12 bits, 8 bits lower."""
+
+
+def _optional_word(name: str, value: int | None) -> int | None:
+    return None if value is None else unsigned(name, value)
+
+
+def _access_of(word: ESR_EL2) -> AccessKind:
+    """Return what the guest did, of the syndrome of an abort."""
+    if word.ec == INSTRUCTION_ABORT:
+        return "execute"
+    if word.cm:
+        return "maintenance"
+    return "write" if word.wnr else "read"
+
+
+def _why_no_ipa(kind: FaultKind, s1ptw: bool) -> str:
+    """Return why HPFAR_EL2 is UNKNOWN, or nothing where it has the IPA."""
+    if kind == EXTERNAL_ABORT:
+        return "HPFAR_EL2 is not written for this abort"
+    if kind == PERMISSION and not s1ptw:
+        return (
+            "HPFAR_EL2 is not written for a permission fault of an access; translate "
+            "FAR_EL2 by the guest's stage 1"
+        )
+    return ""
 
 
 @public
@@ -325,14 +345,8 @@ class GuestFault:
         if self.ipa is not None:
             place = "" if self.has_offset else ", within 4 KiB"
             return f"The IPA is {self.ipa:#x}{place}."
-        if self.kind == EXTERNAL_ABORT:
-            return "The IPA is not known: HPFAR_EL2 is not written for this abort."
-        if self.kind == PERMISSION and not self.s1ptw:
-            return (
-                "The IPA is not known: HPFAR_EL2 is not written for a permission fault "
-                "of an access; translate FAR_EL2 by the guest's stage 1."
-            )
-        return "The IPA is not known: it takes HPFAR_EL2."
+        why = _why_no_ipa(self.kind, self.s1ptw) or "it takes HPFAR_EL2"
+        return f"The IPA is not known: {why}."
 
 
 # What is no fault of a guest
@@ -345,22 +359,14 @@ class _Syndrome:
     word: ESR_EL2
     shape: Geometry
 
-    @property
-    def kind_and_level(self) -> tuple[FaultKind, int]:
-        fault = fault_of(self.word.dfsc)
-        assert fault is not None  # noqa: S101 - ESR_RULES come first
-        return fault
-
-    @property
-    def level(self) -> int:
-        return self.kind_and_level[1]
+    kind: FaultKind
+    level: int
 
     @property
     def is_reached(self) -> bool:
         """Whether the walk comes to the level, or reports level 0 before it starts."""
-        kind, level = self.kind_and_level
-        before = level == 0 and kind in {TRANSLATION, ADDRESS_SIZE}
-        return before or level >= self.shape.start_level
+        before = self.level == 0 and self.kind in {TRANSLATION, ADDRESS_SIZE}
+        return before or self.level >= self.shape.start_level
 
 
 ESR_RULES: tuple[Rule[ESR_EL2], ...] = (

@@ -32,6 +32,14 @@ START_LEVELS = {
 """The start level by SL0, with SL2 above it as bit 2. 4K does not count in order."""
 
 
+ENCODINGS = {
+    (granule, level): (tg, code)
+    for tg, granule in GRANULES.items()
+    for code, level in START_LEVELS[granule].items()
+}
+"""TG0, and SL0 with SL2 above it, by page size and start level."""
+
+
 @frozen
 class WalkFields:
     """The fields that encode a shape, from either register.
@@ -90,16 +98,11 @@ class WalkFields:
         Raises:
             UnsupportedCombination: The fields have no encoding for it.
         """
-        broken = [
-            violation
-            for violation in ANY_CPU.check(geometry)
-            if violation.rule in ENCODING_RULES
-        ]
+        checked = ANY_CPU.check(geometry)
+        broken = [why for why in checked if why.rule in ENCODING_RULES]
         if broken:
             raise UnsupportedCombination(broken)
-        (tg,) = (tg for tg, granule in GRANULES.items() if granule is geometry.granule)
-        levels = START_LEVELS[geometry.granule].items()
-        (start,) = (code for code, level in levels if level == geometry.start_level)
+        tg, start = ENCODINGS[geometry.granule, geometry.start_level]
         return cls(geometry.t0sz, start & 3, tg, int(geometry.lpa2), start >> 2)
 
     # Phrases of the messages
