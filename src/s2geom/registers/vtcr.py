@@ -17,7 +17,7 @@ from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
-from s2geom.core.rules import NONE_BROKEN, Rule, violations
+from s2geom.core.rules import Rule, violations
 from s2geom.core.wording import bits as bits_text
 from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import Cpu, cpu_of
@@ -372,7 +372,13 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
         ['vtcr-res1-clear']
         """
         broken = violations((*VTCR_SHAPELESS_RULES, *VTCR_RULES), self)
-        return Violations(broken + _shape_violations(self, cpu))
+        machine, shape = cpu_of(cpu), self.named_shape
+        if shape is None:
+            return broken
+        unfit = machine.check(shape)
+        if cpu is None:  # a CPU's own limits do not count
+            unfit = Violations(why for why in unfit if why.limited_by == "architecture")
+        return Violations(broken + unfit)
 
 
 def vtcr_of(value: object) -> VTCR_EL2:
@@ -390,18 +396,6 @@ def vtcr_of(value: object) -> VTCR_EL2:
             "VTCR_EL2.for_geometry makes one of a geometry"
         )
     return VTCR_EL2.from_int(unsigned("vtcr", value))
-
-
-def _shape_violations(word: VTCR_EL2, cpu: Cpu | None) -> Violations:
-    shape = word.walk.geometry
-    machine = cpu_of(cpu)
-    if word.d128 or shape is None:
-        return NONE_BROKEN
-    broken = machine.check(shape)
-    if cpu is not None:
-        return broken
-    # Without a CPU, a CPU's own limits do not count.
-    return Violations(why for why in broken if why.limited_by == "architecture")
 
 
 UPPER_HALF = 0xFFFF_FFFF << 32

@@ -5,7 +5,7 @@
 `tree` (a shape's tables), `register` (a word's fields), `chart` (what a host supports),
 `refusal` (a limit that is broken), `choices` (shapes beside each other), `lookups` (an
 address on its way), `space` (what of an IPA space is mapped), `footprint` (the memory
-of tables). `svg` draws shapes and colours, and `html` writes tables.
+of tables). `svg` draws shapes, rows of bits and colours, and `html` writes tables.
 
 New here: a picture, or another value that shows itself.
 """

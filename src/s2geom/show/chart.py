@@ -2,6 +2,8 @@
 """`survey_chart`: what is supported, of a survey, a host or a configuration."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, groupby
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,10 @@ from s2geom.show.svg import MARGIN, SMALL, Drawing, shorten, width_of
 
 if TYPE_CHECKING:  # a host is drawn without loading the parser of configurations
     from s2geom.kconfig.kernel_config import KernelConfig
+
+Line = tuple[str, ...]
+Row = Mapping[str, object]
+Cells = Mapping[tuple[Line, int], Row]
 
 CELL_SIDE = 24
 MOST_LABEL = 380
@@ -76,70 +82,71 @@ def draw_chart(
     lines = _in_order(dict.fromkeys(line for line, _ in cells))
     widths = sorted({ipa_bits for _, ipa_bits in cells})
     labels = {line: _label(line, lines, marked) for line in lines}
-    left = MARGIN + min(
-        MOST_LABEL, max(90.0, *(width_of(label) for label in labels.values())) + 12
-    )
+    longest = max(90.0, *map(width_of, labels.values()))
+    left = MARGIN + min(MOST_LABEL, longest + 12)
+    columns = {bits: left + at * CELL_SIDE for at, bits in enumerate(widths)}
     pen = Drawing("What KVM supports: " + _counted(cells))
     y = 76.0
     pen.words(MARGIN, y - 8, "IPA bits", size=SMALL, ink="muted")
-    for at, ipa_bits in enumerate(widths):
-        x = left + at * CELL_SIDE + CELL_SIDE / 2
-        pen.words(x, y - 8, str(ipa_bits), size=SMALL, anchor="middle", ink="muted")
-    sentences, page = [], None
-    for line in lines:
-        if line[0] != page:
-            page = line[0]
-            y += 24
-            pen.words(MARGIN, y - 7, f"{page} pages", bold=True)
-        label = shorten(labels[line], left - MARGIN - 12)
-        pen.words(MARGIN + 8, y + 16, label, bold=_mark(line, marked) != "")
-        fits = []
-        for at, ipa_bits in enumerate(widths):
-            row = cells.get((line, ipa_bits))
-            if row is not None:
-                _draw(pen, left + at * CELL_SIDE, y, row)
-                fits += [ipa_bits] * bool(row["supported"])
-        sentences.append(f"{page} pages, {labels[line]}: {ranges(fits)}.")
-        y += CELL_SIDE
+    for bits, x in columns.items():
+        middle = x + CELL_SIDE / 2
+        pen.words(middle, y - 8, str(bits), size=SMALL, anchor="middle", ink="muted")
+    sentences = []
+    for page, group in groupby(lines, key=itemgetter(0)):
+        y += 24
+        pen.words(MARGIN, y - 7, f"{page} pages", bold=True)
+        for line in group:
+            label = shorten(labels[line], left - MARGIN - 12)
+            pen.words(MARGIN + 8, y + 16, label, bold=_mark(line, marked) != "")
+            fits = _draw_line(pen, y, columns, line, cells)
+            sentences.append(f"{page} pages, {labels[line]}: {ranges(fits)}.")
+            y += CELL_SIDE
     _legend(pen, y + 20)
     pen.description = "Supported IPA widths. " + " ".join(sentences)
     return pen
 
 
-Line = tuple[str, ...]
+def _draw_line(
+    pen: Drawing,
+    y: float,
+    columns: Mapping[int, float],
+    line: Line,
+    cells: Cells,
+) -> list[int]:
+    """Draw the cells of a line; return the widths that are supported."""
+    row = {bits: cells[line, bits] for bits in columns if (line, bits) in cells}
+    for bits, cell in row.items():
+        _draw(pen, columns[bits], y, cell)
+    return [bits for bits, cell in row.items() if cell["supported"]]
 
 
-def _cells(
-    rows: Iterable[Mapping[str, object]],
-) -> dict[tuple[Line, int], Mapping[str, object]]:
+def _cells(rows: Iterable[Row]) -> Cells:
     """Sort rows into the cells of the chart."""
     if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
         raise TypeError(f"rows must be an iterable of mappings, got {quoted(rows)}")
-    cells = {}
-    for row in rows:
-        if not isinstance(row, Mapping):
-            raise TypeError(f"a row must be a mapping, got {quoted(row)}")
-        missing = {*LINE_COLUMNS, "ipa_bits", "supported"} - {*row, "release"}
-        if missing:
-            names = ", ".join(sorted(missing))
-            raise InvalidArgument(
-                f"a row of a survey also has {names}, got {quoted(row)}"
-            )
-        line = tuple(str(row.get(name) or "") for name in LINE_COLUMNS)
-        cells[line, whole(row, "ipa_bits")] = row
+    cells = {(_line_of(row), whole(row, "ipa_bits")): row for row in rows}
     if not cells:
         raise InvalidArgument("rows must have at least one row")
     return cells
+
+
+def _line_of(row: Row) -> Line:
+    """Return the line that a row of a survey belongs to."""
+    if not isinstance(row, Mapping):
+        raise TypeError(f"a row must be a mapping, got {quoted(row)}")
+    missing = {*LINE_COLUMNS, "ipa_bits", "supported"} - {*row, "release"}
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise InvalidArgument(f"a row of a survey also has {names}, got {quoted(row)}")
+    return tuple(str(row.get(name) or "") for name in LINE_COLUMNS)
 
 
 def _in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
     """Sort lines by page size, then by host, then by scheme."""
     lines = tuple(lines)
     # Schemes in the order of history; a name that is none, as it first appears.
-    order = {scheme.value: at for at, scheme in enumerate(Scheme)}
-    for line in lines:
-        for name in line:
-            order.setdefault(name, len(order))
+    names = chain((scheme.value for scheme in Scheme), *lines)
+    order = {name: at for at, name in enumerate(dict.fromkeys(names))}
 
     def rank(line: Line) -> list[int]:
         granule, va_bits, pa_bits, scheme, release, cpu = line
@@ -170,12 +177,12 @@ def _label(line: Line, lines: Sequence[Line], marked: Mapping[str, str]) -> str:
     return label + _mark(line, marked)
 
 
-def _counted(cells: Mapping[tuple[Line, int], Mapping[str, object]]) -> str:
+def _counted(cells: Cells) -> str:
     supported = sum(bool(row["supported"]) for row in cells.values())
     return f"{supported} of {len(cells)} combinations"
 
 
-def _draw(pen: Drawing, x: float, y: float, row: Mapping[str, object]) -> None:
+def _draw(pen: Drawing, x: float, y: float, row: Row) -> None:
     where = f"{row['ipa_bits']}-bit IPA"
     if row["supported"]:
         with pen.tip(f"{where}: {shape_text(row)}"):

@@ -2,6 +2,7 @@
 """Shapes beside each other: every legal one for a width, or what a policy chooses."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from s2geom.compare.policies import PolicyChoice
 from s2geom.compare.shape_facts import heading
@@ -18,6 +19,11 @@ COLUMN = 116
 
 TABLES_WIDTH = 96
 """Pixels of the tables of a level."""
+
+SUMMARY_VALUES = attrgetter(
+    "start_level", "concatenation", "pgd_size", "pgd_alignment", "levels"
+)
+"""What a row of the table of shapes has."""
 
 MOST_TABLES = 16
 """As many tables as the architecture puts side by side are drawn one by one."""
@@ -36,26 +42,24 @@ def draw_choices(choices: Sequence[Geometry]) -> Drawing | None:
     for level in range(top, LAST_LEVEL + 1):
         x = MARGIN + (level - top) * COLUMN
         pen.words(x, 58, f"level {level}", size=SMALL, ink="muted")
-    sentences = []
     for at, shape in enumerate(choices):
-        y = 70 + at * 62
-        sentences.append(f"{_summary(shape)}.")
-        for level in range(shape.start_level, LAST_LEVEL + 1):
-            x = MARGIN + (level - top) * COLUMN
-            root = level == shape.start_level
-            tables = min(shape.concatenation, MOST_TABLES) if root else 1
-            _draw_tables(pen, x, y, level, tables)
-            if not root:
-                pen.arrow(x - COLUMN + TABLES_WIDTH, y + 12, x, y + 12)
+        x, y = MARGIN + (shape.start_level - top) * COLUMN, 70 + at * 62
+        _draw_tables(pen, x, y, shape)
         pen.words(MARGIN, y + 42, _summary(shape))
-    pen.description = " ".join(sentences)
+    pen.description = " ".join(f"{_summary(shape)}." for shape in choices)
     return pen
 
 
-def _draw_tables(pen: Drawing, x: float, y: float, level: int, tables: int) -> None:
+def _draw_tables(pen: Drawing, x: float, y: float, shape: Geometry) -> None:
+    """Draw the tables of the root side by side, and one of each level below."""
+    tables = min(shape.concatenation, MOST_TABLES)
     wide = TABLES_WIDTH / tables
     for at in range(tables):
-        pen.box(x + at * wide, y, wide, 24, f"level{level}")
+        pen.box(x + at * wide, y, wide, 24, f"level{shape.start_level}")
+    for level in range(shape.start_level + 1, LAST_LEVEL + 1):
+        x += COLUMN
+        pen.box(x, y, TABLES_WIDTH, 24, f"level{level}")
+        pen.arrow(x - COLUMN + TABLES_WIDTH, y + 12, x, y + 12)
 
 
 def _summary(shape: Geometry) -> str:
@@ -72,16 +76,7 @@ def choices_html(choices: Sequence[Geometry]) -> str:
     return table(
         "Legal shapes",
         ("start level", "tables", "PGD bytes", "PGD alignment", "lookups"),
-        (
-            (
-                shape.start_level,
-                shape.concatenation,
-                shape.pgd_size,
-                shape.pgd_alignment,
-                shape.levels,
-            )
-            for shape in choices
-        ),
+        map(SUMMARY_VALUES, choices),
         empty="No shape is legal.",
     )
 

@@ -23,22 +23,16 @@ def _weight_title(weight: Footprint) -> str:
 def footprint_html(weight: Footprint) -> str:
     """Return the tables and leaves of each level as an HTML table."""
     ways = _ways(weight)
-    header = ["level"]
-    for name in ways:
-        header += [f"tables, {name}", f"leaves, {name}"]
-    rows = [
-        [level.number]
-        + [
-            number
-            for count in ways.values()
-            for number in (count.levels[at].tables, count.levels[at].leaves)
+    levels = [level.number for level in weight.geometry.table_levels]
+    columns: list[list[object]] = [["level", *levels, "all"]]
+    for name, count in ways.items():
+        total = f"{count.tables} ({size_text(count.bytes)})"
+        columns += [
+            [f"tables, {name}", *(level.tables for level in count.levels), total],
+            [f"leaves, {name}", *(level.leaves for level in count.levels), None],
         ]
-        for at, level in enumerate(weight.geometry.table_levels)
-    ]
-    totals: list[object] = ["all"]
-    for count in ways.values():
-        totals += [f"{count.tables} ({size_text(count.bytes)})", None]
-    return table("Tables and leaves of each level", header, (*rows, totals))
+    header, *rows = zip(*columns, strict=True)
+    return table("Tables and leaves of each level", list(map(str, header)), rows)
 
 
 def draw_footprint(weight: Footprint) -> Drawing:

@@ -85,18 +85,25 @@ def mimebundle(
         include: The media types that are wanted; None for all but SVG.
         exclude: Those that are not.
     """
-    view = next(
-        VIEWS[kind.__name__] for kind in type(value).__mro__ if kind.__name__ in VIEWS
-    )
     wanted = {"text/plain", "text/html"} if include is None else {*include}
     wanted -= {*(exclude or ())}
-    forms = {}
-    if "text/plain" in wanted:
-        forms["text/plain"] = repr(value)
-    if wanted & {"text/html", SVG}:
-        drawn = [picture for draw in view.pictures if (picture := draw(value))]
-        if "text/html" in wanted:
-            forms["text/html"] = page(drawn, view.html(value))
-        if SVG in wanted and drawn:
-            forms[SVG] = drawn[0].svg()
-    return forms
+    forms = {kind: write(value) for kind, write in FORMS.items() if kind in wanted}
+    return {kind: text for kind, text in forms.items() if text}
+
+
+def _view(value: object) -> View:
+    names = [kind.__name__ for kind in type(value).__mro__]
+    return next(VIEWS[name] for name in names if name in VIEWS)
+
+
+def _drawn(value: object) -> list[Drawing]:
+    pictures = (draw(value) for draw in _view(value).pictures)
+    return [picture for picture in pictures if picture is not None]
+
+
+FORMS: dict[str, Callable[[Any], str]] = {
+    "text/plain": repr,
+    "text/html": lambda value: page(_drawn(value), _view(value).html(value)),
+    SVG: lambda value: next((picture.svg() for picture in _drawn(value)), ""),
+}
+"""What writes a value, by media type; an empty text is no form."""

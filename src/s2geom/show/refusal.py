@@ -31,24 +31,30 @@ def draw_violations(violations: Sequence[Violation]) -> Drawing | None:
     y = 46.0
     sentences = []
     for why in violations:
-        whose = OWNERS.get(why.limited_by, why.limited_by)
-        owner = f"{why.rule}, a limit of the {whose}"
-        pen.words(MARGIN, y, owner, bold=True)
-        if _is_number(why.given) and _is_number(why.limit):
-            _draw_scale(pen, y + 34, int(why.given), int(why.limit))
-        else:
-            _draw_pair(pen, y + 34, why)
-        y += 96
-        letters = int(SCALE_WIDTH / width_of(" "))
-        for line in wrap(f"What would fit: {why.fix}.", letters):
-            pen.words(MARGIN, y, line)
-            y += 18
-        y += 22
+        owner = (
+            f"{why.rule}, a limit of the {OWNERS.get(why.limited_by, why.limited_by)}"
+        )
+        y = _draw_limit(pen, y, owner, why)
         sentences.append(
             f"{owner}: given {why.given}, limit {why.limit}; what would fit: {why.fix}."
         )
     pen.description = " ".join(sentences)
     return pen
+
+
+def _draw_limit(pen: Drawing, y: float, owner: str, why: Violation) -> float:
+    """Draw one limit and what would fit; return where the next one stands."""
+    pen.words(MARGIN, y, owner, bold=True)
+    if _is_number(why.given) and _is_number(why.limit):
+        _draw_scale(pen, y + 34, int(why.given), int(why.limit))
+    else:
+        _draw_pair(pen, y + 34, why)
+    y += 96
+    letters = int(SCALE_WIDTH / width_of(" "))
+    for line in wrap(f"What would fit: {why.fix}.", letters):
+        pen.words(MARGIN, y, line)
+        y += 18
+    return y + 22
 
 
 def draw_violation(why: Violation) -> Drawing | None:

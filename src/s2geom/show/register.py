@@ -10,7 +10,7 @@ from s2geom.core.fields import Field, Word
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
 from s2geom.show.html import table
-from s2geom.show.svg import MARGIN, SMALL, Drawing, fit, width_of
+from s2geom.show.svg import MARGIN, SMALL, BitRow, Drawing, fit, width_of
 
 REGISTER_BIT = 23
 """Width of one bit of a register."""
@@ -40,11 +40,10 @@ def register_word(word: Word) -> str:
 
 def draw_register(word: Word) -> Drawing:
     """Draw a register's fields in their bits."""
-    number = int(word)
     pen = Drawing(word_title(word), " ".join(word.explain()))
     y: float = 66
     for low in reversed(range(0, word.WIDTH, ROW)):
-        y = _word_row(pen, word, number, low, y)
+        y = _word_row(pen, word, low, y)
     return pen
 
 
@@ -62,95 +61,77 @@ class _Cut:
     low: int
     value: str = ""
 
+    @property
+    def width(self) -> int:
+        """Its bits."""
+        return self.high - self.low + 1
+
 
 def _cuts(word: Word, low: int) -> list[_Cut]:
     """Cut a line of a register into fields and the bits between them."""
-    high, cuts = low + ROW - 1, []
+    end, cuts = low + ROW, []
     at = low
     for row in word.fields():
-        if row.low <= high and row.high >= low:
-            first, last = max(row.low, low), min(row.high, high)
-            if first > at:
-                cuts.append(_Cut("", first - 1, at))
-            # A field that spans two lines has its value at its lower end alone.
-            value = row.spell(row.take(int(word))) if row.low >= low else ""
-            cuts.append(_Cut(row.name, last, first, value))
-            at = last + 1
-    if at <= high:
-        cuts.append(_Cut("", high, at))
-    return cuts
+        first, after = max(row.low, low), min(row.high + 1, end)
+        if first >= after:
+            continue  # it is in another line
+        # A field that spans two lines has its value at its lower end alone.
+        value = row.spell(row.take(int(word))) if row.low >= low else ""
+        cuts += [_Cut("", first - 1, at), _Cut(row.name, after - 1, first, value)]
+        at = after
+    cuts.append(_Cut("", end - 1, at))
+    return [cut for cut in cuts if cut.width]
 
 
-def _word_row(pen: Drawing, word: Word, number: int, low: int, y: float) -> float:
-    cuts = _cuts(word, low)
+def _word_row(pen: Drawing, word: Word, low: int, y: float) -> float:
+    """Draw a line of a register; return where the next one stands."""
+    cuts, number = _cuts(word, low), int(word)
     if not any(cut.name for cut in cuts) and not number >> low & ((1 << ROW) - 1):
         first = word.FIRST_BIT + low
         text = f"bits {first + ROW - 1}:{first}: no field, all 0"
         pen.words(MARGIN, y, text, ink="muted")
         return y + 26
-
-    def left(bit: int) -> float:
-        return MARGIN + (low + ROW - 1 - bit) * REGISTER_BIT
-
+    bits = BitRow(pen, low + ROW - 1, REGISTER_BIT)
     upright = [cut.name for cut in cuts if not _fits(cut)]
     high = max([34.0, *(width_of(name, SMALL) + 12 for name in upright)])
     for cut in cuts:
-        x, wide = left(cut.high), (cut.high - cut.low + 1) * REGISTER_BIT
-        for bit in dict.fromkeys((cut.high, cut.low)):
-            middle = left(bit) + REGISTER_BIT / 2
-            place = str(word.FIRST_BIT + bit)
-            pen.words(middle, y - 6, place, size=SMALL, anchor="middle", ink="muted")
-        if not cut.name:
-            pen.box(x, y, wide, high)
-            pen.hatch(x, y, wide, high)
-        else:
-            pen.box(x, y, wide, high, "level1")
-            value = cut.value if cut.high > cut.low else ""
-            pen.words(x + wide / 2, y + high + 35, fit(wide, value), anchor="middle")
-            if _fits(cut):
-                middle = y + high / 2 + 4
-                pen.words(x + wide / 2, middle, cut.name, anchor="middle", on_box=True)
-            else:
-                pen.words(
-                    x + REGISTER_BIT / 2 + 4,
-                    y + high - 6,
-                    cut.name,
-                    size=SMALL,
-                    upright=True,
-                    on_box=True,
-                )
-        for bit in range(cut.low, cut.high + 1):
-            digit = str(number >> bit & 1)
-            fill = "plain" if digit == "1" else "blank"
-            pen.box(left(bit), y + high, REGISTER_BIT, 20, fill)
-            pen.words(
-                left(bit) + REGISTER_BIT / 2,
-                y + high + 15,
-                digit,
-                anchor="middle",
-                bold=digit == "1",
-                on_box=True,
-            )
+        bits.number_ends(cut.high, cut.low, y - 6, word.FIRST_BIT)
+        _draw_cut(pen, cut, bits.left(cut.high), y, high)
+        bits.digits(number, cut.high, cut.low, y + high)
     return y + high + 56
+
+
+def _draw_cut(pen: Drawing, cut: _Cut, x: float, y: float, high: float) -> None:
+    """Draw a field and its value, or hatch the bits that have none."""
+    wide = cut.width * REGISTER_BIT
+    if not cut.name:
+        pen.box(x, y, wide, high)
+        pen.hatch(x, y, wide, high)
+        return
+    pen.box(x, y, wide, high, "level1")
+    middle, value = x + wide / 2, cut.value if cut.width > 1 else ""
+    pen.words(middle, y + high + 35, fit(wide, value), anchor="middle")
+    if _fits(cut):
+        pen.words(middle, y + high / 2 + 4, cut.name, anchor="middle", on_box=True)
+    else:
+        left, low = x + REGISTER_BIT / 2 + 4, y + high - 6
+        pen.words(left, low, cut.name, size=SMALL, upright=True, on_box=True)
 
 
 def _fits(cut: _Cut) -> bool:
     """Whether a name has room above its bits; if not, it is written upwards."""
-    return width_of(cut.name) <= (cut.high - cut.low + 1) * REGISTER_BIT - 2
+    return width_of(cut.name) <= cut.width * REGISTER_BIT - 2
 
 
 def word_html(word: Word) -> str:
     """Return the fields of a register, with their values, as an HTML table."""
-    rows = (
-        (_place(word, row), row.name, *_value_and_meaning(sentence))
-        for row, sentence in zip(word.fields(), word.explain(), strict=False)
-    )
-    others = (
-        (None, "no field", *_value_and_meaning(sentence))
-        for sentence in word.explain()[len(word.fields()) :]
-    )
+    fields = [(_place(word, row), row.name) for row in word.fields()]
+    # Of the bits without a field there is a sentence only where one is set.
+    rows = zip([*fields, (None, "no field")], word.explain(), strict=False)
     return table(
-        "Fields, lowest first", ("bits", "field", "value", "meaning"), (*rows, *others)
+        "Fields, lowest first",
+        ("bits", "field", "value", "meaning"),
+        ((*field, *_value_and_meaning(sentence)) for field, sentence in rows),
     )
 
 

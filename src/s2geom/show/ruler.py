@@ -4,9 +4,9 @@
 A notebook shows an `IpaIndex` as this picture and as a table of the same parts.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from s2geom.compare.shape_facts import heading
 from s2geom.core.geometry import Geometry, IpaIndex, geometry_of
@@ -14,7 +14,7 @@ from s2geom.core.numbers import integer
 from s2geom.core.public import public
 from s2geom.core.units import size_text
 from s2geom.show.html import table
-from s2geom.show.svg import MARGIN, SMALL, Drawing, fit, width_of
+from s2geom.show.svg import MARGIN, BitRow, Drawing, fit, width_of
 
 
 @frozen
@@ -37,7 +37,7 @@ class Part:
     low: int
     width: int
     meaning: str
-    value: int | None
+    value: int | None = None
 
     @property
     def bits(self) -> str:
@@ -58,56 +58,33 @@ def parts(geometry: Geometry, index: IpaIndex | None = None) -> tuple[Part, ...]
 
     A level without index bits, which no legal shape has, has no part.
     """
-    fields = []
-    if geometry.concatenation > 1:
-        width = geometry.concatenation.bit_length() - 1
-        fields.append(
-            Part(
-                role="table",
-                name="table",
-                short=("tbl", "T"),
-                low=geometry.ipa_bits - width,
-                width=width,
-                meaning=f"which of {geometry.concatenation} tables side by side",
-                value=None if index is None else index.table,
-            )
-        )
-    for at, level in enumerate(geometry.table_levels):
-        width = min(geometry.stride, geometry.ipa_bits - level.shift)
-        if width > 0:
-            fields.append(
-                Part(
-                    role=f"level{level.number}",
-                    name=f"level {level.number} index",
-                    short=(
-                        f"level {level.number}",
-                        f"L{level.number}",
-                        str(level.number),
-                    ),
-                    low=level.shift,
-                    width=width,
-                    meaning=f"one of {1 << width} entries, each maps "
-                    f"{size_text(level.entry_size)}",
-                    value=None if index is None else index.indices[at],
-                )
-            )
-    width = min(geometry.page_shift, geometry.ipa_bits)
-    fields.append(
-        Part(
-            role="offset",
-            name="byte in the page",
-            short=("byte", "B"),
-            low=0,
-            width=width,
-            meaning=f"one of {size_text(1 << width)}",
-            value=None if index is None else index.offset,
-        )
-    )
-    return tuple(fields)
+    bits, stride, tables = geometry.ipa_bits, geometry.stride, geometry.concatenation
+    width = tables.bit_length() - 1
+    which = f"which of {tables} tables side by side"
+    fields = [Part("table", "table", ("tbl", "T"), bits - width, width, which)]
+    for level in geometry.table_levels:
+        name, width = f"level {level.number}", min(stride, bits - level.shift)
+        short = name, f"L{level.number}", f"{level.number}"
+        role, size = f"level{level.number}", size_text(level.entry_size)
+        which = f"one of {1 << max(width, 0)} entries, each maps {size}"
+        fields.append(Part(role, f"{name} index", short, level.shift, width, which))
+    width = min(geometry.page_shift, bits)
+    which = f"one of {size_text(1 << width)}"
+    fields.append(Part("offset", "byte in the page", ("byte", "B"), 0, width, which))
+    if index is not None:
+        values = index.table, *index.indices, index.offset
+        fields = [
+            evolve(part, value=value)
+            for part, value in zip(fields, values, strict=True)
+        ]
+    return tuple(part for part in fields if part.width > 0)
 
 
 RULER_BIT = 17
 """Width of one bit: two digits have room."""
+
+TOP = 64
+"""Where the boxes of the parts begin, below the numbers of the bits."""
 
 
 @public
@@ -136,42 +113,14 @@ def draw_ruler(geometry: Geometry, index: IpaIndex | None = None) -> Drawing:
     """Draw the bits of an IPA, with an address in them or without."""
     fields = parts(geometry, index)
     pen = Drawing(heading(geometry) if index is None else _index_title(index))
-
-    def left(bit: int) -> float:
-        return MARGIN + (geometry.ipa_bits - 1 - bit) * RULER_BIT
-
-    top = 64
+    bits = BitRow(pen, geometry.ipa_bits - 1, RULER_BIT)
     for part in fields:
-        high, x = part.low + part.width - 1, left(part.low + part.width - 1)
-        wide = part.width * RULER_BIT
-        for bit in dict.fromkeys((high, part.low)):
-            pen.words(
-                left(bit) + RULER_BIT / 2,
-                top - 6,
-                str(bit),
-                size=SMALL,
-                anchor="middle",
-                ink="muted",
-            )
-        pen.box(x, top, wide, 34, part.role)
-        label = fit(wide - 2, part.name, *part.short)
-        if part.role == "table":
-            _hatched_label(pen, x, top, wide, 34, label, part.role)
-        else:
-            pen.words(x + wide / 2, top + 22, label, anchor="middle", on_box=True)
-    below: float = top + 34
+        bits.number_ends(part.low + part.width - 1, part.low, TOP - 6)
+        _draw_part(pen, part, bits.left(part.low + part.width - 1))
+    below = TOP + 34
     if index is not None:
-        below = _digits(pen, geometry, index.ipa, left, below)
-    values = max(width_of(value_of(part)) for part in fields)
-    meaning_left = MARGIN + 24 + width_of("39:36  ") + (values + 20 if values else 0)
-    for row, part in enumerate(fields):
-        y = below + 26 + row * 22
-        pen.box(MARGIN, y - 11, 14, 14, part.role)
-        if part.role == "table":
-            pen.hatch(MARGIN, y - 11, 14, 14)
-        pen.words(MARGIN + 24, y, part.bits)
-        pen.words(meaning_left - 14, y, value_of(part), anchor="end", bold=True)
-        pen.words(meaning_left, y, f"{part.name}: {part.meaning}")
+        below = _draw_address(bits, index, below)
+    _draw_meanings(pen, fields, below + 26)
     sentences = [part.sentence for part in fields]
     idle = _idle_levels(geometry)
     if idle:
@@ -179,6 +128,34 @@ def draw_ruler(geometry: Geometry, index: IpaIndex | None = None) -> Drawing:
         sentences.append(f"{idle}.")
     pen.description = " ".join(sentences)
     return pen
+
+
+def _draw_part(pen: Drawing, part: Part, x: float) -> None:
+    """Draw the name of a part of an address in its bits."""
+    wide, middle = part.width * RULER_BIT, x + part.width * RULER_BIT / 2
+    pen.box(x, TOP, wide, 34, part.role)
+    label = fit(wide - 2, part.name, *part.short)
+    if part.role == "table":
+        # Hatching marks the field without colour; the label stands on plain ground.
+        pen.hatch(x, TOP, wide, 34)
+        room = min(wide - 2, width_of(label) + 4)
+        left = x + (wide - room) / 2
+        pen.box(left, TOP + 8, room, 18, part.role, stroke=None)
+    pen.words(middle, TOP + 22, label, anchor="middle", on_box=True)
+
+
+def _draw_meanings(pen: Drawing, fields: Sequence[Part], y: float) -> None:
+    """Draw a line for each part of an address: place, value and what it selects."""
+    values = max(width_of(value_of(part)) for part in fields)
+    left = MARGIN + 24 + width_of("39:36  ") + (values + 20 if values else 0)
+    for part in fields:
+        pen.box(MARGIN, y - 11, 14, 14, part.role)
+        if part.role == "table":
+            pen.hatch(MARGIN, y - 11, 14, 14)
+        pen.words(MARGIN + 24, y, part.bits)
+        pen.words(left - 14, y, value_of(part), anchor="end", bold=True)
+        pen.words(left, y, f"{part.name}: {part.meaning}")
+        y += 22
 
 
 def _idle_levels(geometry: Geometry) -> str:
@@ -200,41 +177,16 @@ def value_of(part: Part) -> str:
     return f"{part.value:#x}" if part.role == "offset" else f"{part.value}"
 
 
-def _hatched_label(
-    pen: Drawing, x: float, y: float, wide: float, high: float, label: str, role: str
-) -> None:
-    # Hatching marks the field without colour; the label stands on plain ground.
-    pen.hatch(x, y, wide, high)
-    room = min(wide - 2, width_of(label) + 4)
-    pen.box(x + (wide - room) / 2, y + high / 2 - 9, room, 18, role, stroke=None)
-    pen.words(x + wide / 2, y + high / 2 + 5, label, anchor="middle", on_box=True)
-
-
-def _digits(
-    pen: Drawing,
-    geometry: Geometry,
-    ipa: int,
-    left: Callable[[int], float],
-    top: float,
-) -> float:
+def _draw_address(bits: BitRow, index: IpaIndex, y: int) -> int:
     """Draw an address in binary and below it in hexadecimal; return where it ends."""
-    for bit in range(geometry.ipa_bits):
-        digit = str(ipa >> bit & 1)
-        pen.box(left(bit), top, RULER_BIT, 20, "plain" if digit == "1" else "blank")
-        pen.words(
-            left(bit) + RULER_BIT / 2,
-            top + 15,
-            digit,
-            anchor="middle",
-            bold=digit == "1",
-            on_box=True,
-        )
-    for bit in range(0, geometry.ipa_bits, 4):
-        highest = min(bit + 3, geometry.ipa_bits - 1)
-        x1, x2 = left(highest) + 2, left(bit) + RULER_BIT - 2
-        pen.line(x1, top + 25, x2, top + 25)
-        pen.words((x1 + x2) / 2, top + 39, f"{ipa >> bit & 0xF:x}", anchor="middle")
-    return top + 46
+    bits.digits(index.ipa, bits.highest, 0, y)
+    for bit in range(0, bits.highest + 1, 4):
+        x1 = bits.left(min(bit + 3, bits.highest)) + 2
+        x2 = bits.left(bit) + RULER_BIT - 2
+        bits.pen.line(x1, y + 25, x2, y + 25)
+        digit = f"{index.ipa >> bit & 0xF:x}"
+        bits.pen.words((x1 + x2) / 2, y + 39, digit, anchor="middle")
+    return y + 46
 
 
 def index_html(index: IpaIndex) -> str:

@@ -5,7 +5,7 @@ It is drawn for `Columns` and for a `TableBuilder`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from s2geom.build.builder import TableBuilder
 from s2geom.compare.shape_facts import heading
@@ -24,6 +24,9 @@ CELLS = 64
 """Cells of a line of the map."""
 
 MOST_LINES = 16
+
+MOST_NAMED = 20
+"""As many ranges are in the description; of the rest, how many they are."""
 
 CELL_WIDTH = 9
 
@@ -46,25 +49,31 @@ def draw_space(runs: Iterable[tuple[int, int]]) -> Drawing:
     cell = 1 << 12
     while len(_lines(stretches, cell)) > MOST_LINES:
         cell *= 2
-    covered = _coverage(stretches, cell)
-    y, previous = 48.0, None
-    for line in _lines(stretches, cell):
-        if previous is not None and line != previous + 1:
+    bottom = _draw_lines(pen, _lines(stretches, cell), _coverage(stretches, cell), cell)
+    _legend(pen, bottom + 14, cell)
+    named = [f"{at:#x} to {at + size - 1:#x}" for at, size in stretches[:MOST_NAMED]]
+    more = len(stretches) - len(named)
+    rest = f" and {more} more" if more else ""
+    pen.description = f"Mapped: {', '.join(named)}{rest}."
+    return pen
+
+
+def _draw_lines(
+    pen: Drawing, lines: Sequence[int], covered: Mapping[int, int], cell: int
+) -> float:
+    """Draw lines of the map, an ellipsis between those apart; return where they end."""
+    y = 48.0
+    for before, line in zip([lines[0] - 1, *lines], lines, strict=False):
+        if line != before + 1:
             pen.words(MARGIN, y + 12, "\u2026", ink="muted")
             y += 20
-        address = line * CELLS * cell
-        pen.words(MARGIN, y + 14, f"{address:#x}", size=SMALL)
+        pen.words(MARGIN, y + 14, f"{line * CELLS * cell:#x}", size=SMALL)
         for at in range(CELLS):
-            _draw_cell(pen, at, y, covered.get(line * CELLS + at, 0) / cell)
+            share = covered.get(line * CELLS + at, 0) / cell
+            x = MARGIN + LABEL_WIDTH + at * CELL_WIDTH
+            _draw_share(pen, x, y, CELL_WIDTH, 18, share)
         y += 20
-        previous = line
-    _legend(pen, y + 14, cell)
-    ranges = (f"{start:#x} to {start + size - 1:#x}" for start, size in stretches)
-    most = 20
-    shown = ", ".join(text for text, _ in zip(ranges, range(most), strict=False))
-    more = len(stretches) - most
-    pen.description = f"Mapped: {shown}" + (f" and {more} more." if more > 0 else ".")
-    return pen
+    return y
 
 
 def _joined(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -102,11 +111,6 @@ def _coverage(stretches: Sequence[tuple[int, int]], cell: int) -> Counter[int]:
     return covered
 
 
-def _draw_cell(pen: Drawing, at: int, y: float, share: float) -> None:
-    x = MARGIN + LABEL_WIDTH + at * CELL_WIDTH
-    _draw_share(pen, x, y, CELL_WIDTH, 18, share)
-
-
 def _draw_share(
     pen: Drawing, x: float, y: float, wide: float, high: float, share: float
 ) -> None:
@@ -119,13 +123,11 @@ def _draw_share(
 
 
 def _legend(pen: Drawing, y: float, cell: int) -> None:
-    at = -LABEL_WIDTH / CELL_WIDTH
+    x = MARGIN
     for share, words in ((1.0, "all of it"), (0.5, "a part"), (0.0, "nothing")):
-        x = MARGIN + LABEL_WIDTH + at * CELL_WIDTH
         _draw_share(pen, x, y, 14, 14, share)
         pen.words(x + 20, y + 12, words)
-        at += 13
-    x = MARGIN + LABEL_WIDTH + at * CELL_WIDTH
+        x += 13 * CELL_WIDTH
     pen.words(x, y + 12, f"mapped of the {size_text(cell)} of a cell")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`Drawing`: shapes and colours of every picture. It knows nothing about tables.
+"""`Drawing`: shapes, rows of bits and colours of every picture.
 
 A picture is one string that needs no style sheet, script, font or file. It is
 transparent, and it cannot know whether the page behind it is light or dark. No colour
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from html import escape
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 COLOURS = {
     "ink": "#1b1f24",
@@ -48,6 +48,9 @@ SMALL, NORMAL, LARGE = 11, 12, 14
 
 MARGIN = 24
 
+REACH = {"start": 1, "middle": 0.5, "end": 0}
+"""How much of a text is to the right of its place, by its anchor."""
+
 TITLE_HEIGHT = 34
 """Room above a picture for its title."""
 
@@ -75,6 +78,13 @@ def shorten(text: str, room: float, size: int = NORMAL) -> str:
     if width_of(text, size) <= room:
         return text
     return text[: max(0, int(room / (size * ADVANCE)) - 1)] + "\u2026"
+
+
+def _attributes(*attributes: tuple[str, object, object]) -> str:
+    """Return XML attributes, given as name, value and what holds without them."""
+    return "".join(
+        f' {name}="{value}"' for name, value, plain in attributes if value != plain
+    )
 
 
 def _number(value: float) -> str:
@@ -116,14 +126,14 @@ class Drawing:
     ) -> None:
         """Draw a rectangle; a stroke of None is for one inside of another."""
         self._reach(x + width, y + height)
-        paint = f'fill="{COLOURS[fill]}"'
-        if stroke:
-            paint += f' stroke="{COLOURS[stroke]}"'
-        if dashed:
-            paint += ' stroke-dasharray="4 3"'
+        paint = _attributes(
+            ("fill", COLOURS[fill], ""),
+            ("stroke", COLOURS[stroke] if stroke else "", ""),
+            ("stroke-dasharray", "4 3" if dashed else "", ""),
+        )
         self.shapes.append(
             f'<rect class="{fill}" x="{_number(x)}" y="{_number(y)}" '
-            f'width="{_number(width)}" height="{_number(height)}" {paint}/>'
+            f'width="{_number(width)}" height="{_number(height)}"{paint}/>'
         )
 
     @contextmanager
@@ -147,11 +157,12 @@ class Drawing:
         self._path("".join(strokes), "line")
 
     def _path(self, steps: str, colour: str, width: float = 1, fill: str = "") -> None:
-        paint = f'fill="{COLOURS[fill] if fill else "none"}"'
-        paint += f' stroke="{COLOURS[colour]}"'
-        if width != 1:
-            paint += f' stroke-width="{_number(width)}"'
-        self.shapes.append(f'<path class="{colour}" d="{steps}" {paint}/>')
+        paint = _attributes(
+            ("fill", COLOURS.get(fill, "none"), ""),
+            ("stroke", COLOURS[colour], ""),
+            ("stroke-width", _number(width), "1"),
+        )
+        self.shapes.append(f'<path class="{colour}" d="{steps}"{paint}/>')
 
     def line(
         self, x1: float, y1: float, x2: float, y2: float, *, on_box: bool = False
@@ -165,12 +176,12 @@ class Drawing:
 
     def arrow(self, x1: float, y1: float, x2: float, y2: float) -> None:
         """Draw an arrow that goes straight down, or to the right, to its second end."""
-        down = x1 == x2
-        end = (x2, y2 - 6) if down else (x2 - 6, y2)
-        self.line(x1, y1, *end)
-        start = f"M{_number(x2 - 4)} {_number(y2 - 7)}" if down else ""
-        start = start or f"M{_number(x2 - 7)} {_number(y2 - 4)}"
-        head = start + ("h8l-4 7z" if down else "v8l7 -4z")
+        if x1 == x2:  # down
+            self.line(x1, y1, x2, y2 - 6)
+            head = f"M{_number(x2 - 4)} {_number(y2 - 7)}h8l-4 7z"
+        else:
+            self.line(x1, y1, x2 - 6, y2)
+            head = f"M{_number(x2 - 7)} {_number(y2 - 4)}v8l7 -4z"
         self._path(head, "edge", 4)
         self._path(head, "line", fill="ink")
 
@@ -190,12 +201,14 @@ class Drawing:
         """Write a text whose line stands at ``y``; an upright one runs upwards."""
         if not text:
             return
-        reach = {"start": 1, "middle": 0.5, "end": 0}[anchor]
+        reach = REACH[anchor]
         self._reach(x + (0 if upright else width_of(text, size) * reach), y)
-        style = "" if ink == "ink" else f' fill="{COLOURS[ink]}"'
-        style += "" if size == NORMAL else f' font-size="{size}"'
-        style += "" if anchor == "start" else f' text-anchor="{anchor}"'
-        style += ' font-weight="bold"' if bold else ""
+        style = _attributes(
+            ("fill", COLOURS[ink], COLOURS["ink"]),
+            ("font-size", size, NORMAL),
+            ("text-anchor", anchor, "start"),
+            ("font-weight", "bold" if bold else "normal", "normal"),
+        )
         if not on_box:
             wide = width_of(text, size)
             left = x - wide * (1 - reach) - 1.5
@@ -235,6 +248,46 @@ class Drawing:
     def img(self) -> str:
         """Return the picture without its title as HTML: an image and its text."""
         return self.svg(titled=False).img()
+
+
+@frozen
+class BitRow:
+    """Where the bits of a word or an address are drawn, the highest on the left.
+
+    Args:
+        pen: The picture.
+        highest: The bit at the left margin.
+        width: Pixels of a bit.
+    """
+
+    pen: Drawing
+    highest: int
+    width: int
+
+    def left(self, bit: int) -> int:
+        """Return where a bit begins."""
+        return MARGIN + (self.highest - bit) * self.width
+
+    def number_ends(self, high: int, low: int, y: float, first: int = 0) -> None:
+        """Write the numbers of two bits, counted from ``first``; of one bit, once."""
+        for bit in dict.fromkeys((high, low)):
+            x, number = self.left(bit) + self.width / 2, str(first + bit)
+            self.pen.words(x, y, number, size=SMALL, anchor="middle", ink="muted")
+
+    def digits(self, number: int, high: int, low: int, y: float) -> None:
+        """Draw what is in some bits of a number, each in a box."""
+        for bit in range(low, high + 1):
+            digit = number >> bit & 1
+            fill = "plain" if digit else "blank"
+            self.pen.box(self.left(bit), y, self.width, 20, fill)
+            self.pen.words(
+                self.left(bit) + self.width / 2,
+                y + 15,
+                str(digit),
+                anchor="middle",
+                bold=digit == 1,
+                on_box=True,
+            )
 
 
 class Picture(str):

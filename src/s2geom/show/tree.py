@@ -126,24 +126,18 @@ def _span(pen: Drawing, geometry: Geometry, level: Level, y: float) -> tuple[str
     """Draw what one entry of a level maps; return it in words."""
     end = _along(geometry, level.shift)
     size = size_text(level.entry_size)
-    labels = [f"{level.leaf}: {size}" if level.leaf else f"table only: {size}"]
-    pen.box(
-        AXIS_LEFT,
-        y + 24,
-        end - AXIS_LEFT,
-        22,
-        f"level{level.number}" if level.leaf else "blank",
-        dashed=not level.leaf,
-    )
-    if level.leaf and level.contiguous:
+    labels = [f"{level.leaf or 'table only'}: {size}"]
+    fill = f"level{level.number}" if level.leaf else "blank"
+    wide = end - AXIS_LEFT
+    pen.box(AXIS_LEFT, y + 24, wide, 22, fill, dashed=not level.leaf)
+    if level.contiguous:
         group = level.contiguous << level.shift
         wide = _along(geometry, group.bit_length() - 1) - end
         pen.box(end, y + 24, wide, 22)
         pen.hatch(end, y + 24, wide, 22)
         labels.append(f"{level.contiguous} contiguous: {size_text(group)}")
-    pen.words(AXIS_LEFT + 4, y + 1, labels[0], bold=True)
-    if len(labels) > 1:
-        pen.words(AXIS_LEFT + 4, y + 17, labels[1])
+    for line, label in enumerate(labels):
+        pen.words(AXIS_LEFT + 4, y + 1 + line * 16, label, bold=line == 0)
     return tuple(labels)
 
 
