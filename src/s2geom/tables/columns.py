@@ -11,7 +11,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import compress
+from itertools import compress, starmap
 from struct import Struct, pack
 from typing import NamedTuple, overload
 
@@ -38,7 +38,8 @@ from s2geom.tables.scan_engine import (
     Unreadable,
 )
 
-NAMES = ("ipa", "output_address", "size", "bits", "level")
+CODES = {"ipa": "Q", "output_address": "Q", "size": "Q", "bits": "Q", "level": "b"}
+"""The columns, and what the items of their arrays are."""
 
 
 @public
@@ -87,35 +88,29 @@ class Columns(Sequence[Mapping], Displayed):  # noqa: PLW1641 - arrays can be ch
             parts = {name: column[index] for name, column in self.to_dict().items()}
             shared = {"layout": self.layout, "sh": self.sh, "fwb": self.fwb}
             return Columns(**parts, **shared)  # type: ignore[arg-type]
-        ipa, address, size, bits, level = (
-            column[index] for column in self.to_dict().values()
-        )
-        attributes = leaf_attributes(bits, self.layout, self.sh)
-        return Mapping(ipa, address, size, attributes, level, fwb=self.fwb)
+        return self._mapping(*(column[index] for column in self.to_dict().values()))
 
     def __iter__(self) -> Iterator[Mapping]:
-        layout, sh, fwb = self.layout, self.sh, self.fwb
-        for ipa, address, size, bits, level in zip(
-            *self.to_dict().values(), strict=True
-        ):
-            attributes = leaf_attributes(bits, layout, sh)
-            yield Mapping(ipa, address, size, attributes, level, fwb=fwb)
+        return starmap(self._mapping, zip(*self.to_dict().values(), strict=True))
+
+    def _mapping(
+        self, ipa: int, address: int, size: int, bits: int, level: int
+    ) -> Mapping:
+        attributes = leaf_attributes(bits, self.layout, self.sh)
+        return Mapping(ipa, address, size, attributes, level, fwb=self.fwb)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Columns):
             return NotImplemented
-        return self.to_dict() == other.to_dict() and (self._has_sh, self.sh) == (
-            other._has_sh,
-            other.sh,
+        own, others = (
+            (one.to_dict(), one.layout is AddressLayout.LPA2, one.sh)
+            for one in (self, other)
         )
-
-    @property
-    def _has_sh(self) -> bool:
-        return self.layout is not AddressLayout.LPA2
+        return own == others
 
     def to_dict(self) -> "dict[str, array[int]]":
         """Return the arrays by their names, as a data frame takes them."""
-        return {name: getattr(self, name) for name in NAMES}
+        return {name: getattr(self, name) for name in CODES}
 
     def at_output(self, address: int) -> tuple[Mapping, ...]:
         """Return the mappings whose output addresses include a physical address.
@@ -130,10 +125,8 @@ class Columns(Sequence[Mapping], Displayed):  # noqa: PLW1641 - arrays can be ch
         address = unsigned("address", address)
         return tuple(
             self[index]
-            for index, (first, size) in enumerate(
-                zip(self.output_address, self.size, strict=True)
-            )
-            if first <= address < first + size
+            for index, first in enumerate(self.output_address)
+            if first <= address < first + self.size[index]
         )
 
     def __repr__(self) -> str:
@@ -233,7 +226,7 @@ class ColumnScan(Scan):
     """A scan that fills columns: little-endian bytes, joined at the end."""
 
     _chunks: tuple[list[bytes], ...] = field(
-        init=False, factory=lambda: tuple([] for _ in NAMES)
+        init=False, factory=lambda: tuple([] for _ in CODES)
     )
     _rows: list[tuple[int, int, int, int, int]] = field(init=False, factory=list)
     """Rows that are not in the chunks yet."""
@@ -246,6 +239,26 @@ class ColumnScan(Scan):
 
     def columns(self, fwb: bool | None) -> Columns:
         """Read all tables."""
+        self._read_tables()
+        ipas, addresses, sizes, bits, levels = columns = [
+            array(code, b"".join(chunks))
+            for code, chunks in zip(CODES.values(), self._chunks, strict=True)
+        ]
+        if sys.byteorder == "big":  # pragma: no cover - the chunks are little-endian
+            for column in columns:
+                column.byteswap()
+        if ipas:  # what the first and the last have outside the range
+            before = max(self.start - ipas[0], 0)
+            ipas[0] += before
+            addresses[0] += before
+            sizes[0] -= before
+            sizes[-1] -= max(ipas[-1] + sizes[-1] - self.end, 0)
+        layout, sh = self.regime.layout, self.regime.leaf_sh
+        return Columns(
+            *(ipas, addresses, sizes, bits, levels), layout=layout, sh=sh, fwb=fwb
+        )
+
+    def _read_tables(self) -> None:
         last = self._last
         for ipa, address, size, bits, level in self.runs():
             if (  # as `_add`, of which a call would be a tenth of the time
@@ -260,30 +273,6 @@ class ColumnScan(Scan):
                 self._begin(ipa, address, size, bits, level)
         self._close()
         self._store()
-        ipas, addresses, sizes, meanings, levels = (
-            array("b" if name == "level" else "Q", b"".join(chunks))
-            for name, chunks in zip(NAMES, self._chunks, strict=True)
-        )
-        if sys.byteorder == "big":  # pragma: no cover - the chunks are little-endian
-            for column in (ipas, addresses, sizes, meanings):
-                column.byteswap()
-        if ipas:
-            before = max(self.start - ipas[0], 0)
-            ipas[0] += before
-            addresses[0] += before
-            sizes[0] -= before
-            sizes[-1] -= max(ipas[-1] + sizes[-1] - self.end, 0)
-        regime = self.regime
-        return Columns(
-            ipas,
-            addresses,
-            sizes,
-            meanings,
-            levels,
-            layout=regime.layout,
-            sh=regime.leaf_sh,
-            fwb=fwb,
-        )
 
     def _add(self, ipa: int, address: int, size: int, bits: int, level: int) -> None:
         """Add a row, or let it continue the last one."""

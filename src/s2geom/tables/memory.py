@@ -160,10 +160,7 @@ def parts_of_range(
             which the range begins.
         address: Of the first byte of the range.
         size: How many bytes it has.
-        nothing: How the message begins.
-
-    Returns:
-        The first byte and the end within each piece, for as many as are needed.
+        nothing: How the message of the error begins.
 
     Raises:
         MemoryReadError: A byte is in no piece; the message names the first.
@@ -191,6 +188,17 @@ def ranges_text(pieces: Sequence[tuple[int, int]]) -> str:
     return ", ".join(shown)
 
 
+RIGHT_CALLS = (
+    (Memory, "; pass its method, memory.read"),
+    (Mapping, "; pass Memory(chunks).read"),
+    (
+        (bytes, bytearray, memoryview),
+        "; pass Memory({address: data}).read, with the address of its first byte",
+    ),
+)
+"""What was meant instead of a ``read`` that cannot be called, by its type."""
+
+
 def checked_read(read: object) -> Read:
     """Return a caller's ``read``, if it can be called.
 
@@ -199,13 +207,7 @@ def checked_read(read: object) -> Read:
     """
     if callable(read):
         return read
-    hint = ""
-    if isinstance(read, Memory):
-        hint = "; pass its method, memory.read"
-    elif isinstance(read, Mapping):
-        hint = "; pass Memory(chunks).read"
-    elif isinstance(read, bytes | bytearray | memoryview):
-        hint = "; pass Memory({address: data}).read, with the address of its first byte"
+    hint = next((hint for kind, hint in RIGHT_CALLS if isinstance(read, kind)), "")
     raise TypeError(f"read must be callable, got {quoted(read)}{hint}")
 
 

@@ -70,7 +70,8 @@ class Regime:
 
     Args:
         geometry: The shape.
-        violations: Why the CPU refuses it; a walk then never begins.
+        violations: Why the CPU refuses it; every walk then faults.
+        ipa_end: The end of what is walked: of the IPA space, or 0 if it is refused.
         layout: Where descriptors keep addresses.
         table_address: The bits of a table descriptor that hold its address in place.
         output_bits: Width of an output address.
@@ -85,6 +86,7 @@ class Regime:
 
     geometry: Geometry
     violations: tuple[Violation, ...]
+    ipa_end: int
     layout: AddressLayout
     table_address: int
     output_bits: int
@@ -122,8 +124,26 @@ def _regime(geometry: Geometry, cpu: Cpu | None, word: int | None) -> Regime:
     layout = AddressLayout.of(geometry, lpa=machine.lpa)
     output_bits = min(machine.pa_bits, ps_bits or WIDE, layout.address_bits)
     form = _address_form(geometry, cpu, ps_bits)
-    blocks = form.blocks_from(geometry.start_level)
-    steps = tuple(
+    violations = machine.check(geometry)
+    return Regime(
+        geometry=geometry,
+        violations=violations,
+        ipa_end=0 if violations else geometry.ipa_size,
+        layout=layout,
+        table_address=layout.in_place_mask & -geometry.page_size,
+        output_bits=output_bits,
+        root_mask=-form.pgd_alignment(geometry.pgd_size),
+        steps=_steps(geometry, layout, form.blocks_from(geometry.start_level)),
+        leaf_sh=vtcr.sh0 if vtcr.ds else None,
+        sets_access_flag=bool(vtcr.ha),
+        accesses=ACCESSES_WITH_DBM if vtcr.ha and vtcr.hd else ACCESSES,
+    )
+
+
+def _steps(
+    geometry: Geometry, layout: AddressLayout, blocks: frozenset[int]
+) -> tuple[LevelStep, ...]:
+    return tuple(
         LevelStep(
             level=level.number,
             shift=level.shift,
@@ -132,18 +152,6 @@ def _regime(geometry: Geometry, cpu: Cpu | None, word: int | None) -> Regime:
             address=layout.in_place_mask & -level.entry_size,
         )
         for level in geometry.table_levels
-    )
-    return Regime(
-        geometry=geometry,
-        violations=machine.check(geometry),
-        layout=layout,
-        table_address=layout.in_place_mask & -geometry.page_size,
-        output_bits=output_bits,
-        root_mask=-form.pgd_alignment(geometry.pgd_size),
-        steps=steps,
-        leaf_sh=vtcr.sh0 if vtcr.ds else None,
-        sets_access_flag=bool(vtcr.ha),
-        accesses=ACCESSES_WITH_DBM if vtcr.ha and vtcr.hd else ACCESSES,
     )
 
 

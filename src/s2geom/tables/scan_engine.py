@@ -26,12 +26,12 @@ from s2geom.core.errors import (
     UnsupportedCombination,
 )
 from s2geom.core.geometry import Geometry
-from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule
+from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL
 from s2geom.core.numbers import integer, unsigned
 from s2geom.core.wording import quoted
 from s2geom.tables.attributes import attribute_mask
 from s2geom.tables.descriptor import WORD_MASK
-from s2geom.tables.layout import TABLE_OR_PAGE, VALID, AddressLayout
+from s2geom.tables.layout import TABLE_OR_PAGE, VALID
 from s2geom.tables.memory import Read, checked_read, read_exactly
 from s2geom.tables.regime import LevelStep, Regime
 
@@ -166,18 +166,13 @@ class Shape(NamedTuple):
     progression: Progression
 
 
-def _level_shape(step: LevelStep, granule: Granule, layout: AddressLayout) -> Shape:
-    entries = min(step.entries, granule.entries)
-    in_place = entries << step.shift <= 1 << 48  # bits elsewhere do not count up
-    return Shape(
-        level=step.level,
-        shift=step.shift,
-        address=step.address,
-        attributes=attribute_mask(layout, step.level),
-        leaf=step.leaf,
-        entries=entries,
-        progression=Progression(entries if in_place else 0, step.shift),
-    )
+def _level_shape(step: LevelStep, regime: Regime) -> Shape:
+    level, shift, entries, leaf, address = step
+    entries = min(entries, regime.geometry.granule.entries)
+    attributes = attribute_mask(regime.layout, level)
+    in_place = entries << shift <= 1 << 48  # bits elsewhere do not count up
+    progression = Progression(entries if in_place else 0, shift)
+    return Shape(level, shift, address, attributes, leaf, entries, progression)
 
 
 CountingWords: TypeAlias = tuple[Shape, int, int, int]
@@ -264,10 +259,7 @@ class Scan:
                 f"root {self.root:#x} is beyond the {regime.output_bits} bits of an "
                 "output address: every walk ends in an Address size fault at level 0"
             )
-        granule, layout = regime.geometry.granule, regime.layout
-        self._shapes = tuple(
-            _level_shape(step, granule, layout) for step in regime.steps
-        )
+        self._shapes = tuple(_level_shape(step, regime) for step in regime.steps)
 
     def runs(self) -> Iterator[ScanRun]:
         """Yield all leaves; those of one table together if they touch."""

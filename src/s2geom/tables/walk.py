@@ -134,7 +134,7 @@ def walk(
         allowed_by = regime.accesses[access]
     except (KeyError, TypeError):
         raise _no_access(access) from None
-    if regime.violations or ipa >> geometry.ipa_bits:
+    if ipa >= regime.ipa_end:
         return Fault(TRANSLATION, 0, ipa, fwb=fwb)
     if root >> regime.output_bits:
         return Fault(ADDRESS_SIZE, 0, ipa, fwb=fwb)
