@@ -114,7 +114,7 @@ def test_xen_has_48_bits_on_a_cpu_with_52() -> None:
 
 
 def test_bhyve_with_16k_pages_is_illegal_on_a_cpu_with_40_bits() -> None:
-    """39 bits from level 1, which takes 42 physical bits; level 2 has 8 tables."""
+    """It starts 39 bits at level 1, which needs a CPU with 42 physical bits."""
     cpu = Cpu(40)
     choice = POLICIES["bhyve"].choose(cpu, 14, 39)
 
@@ -152,7 +152,7 @@ def test_a_level_0_root_is_concatenated_with_lpa2_alone() -> None:
 
 
 def test_m1n1_is_illegal_on_a_cpu_with_40_bits() -> None:
-    """It starts 16K at level 1 above 36 bits, which needs 42 physical ones."""
+    """It starts 16K at level 1 above 36 bits, which needs 42 physical bits."""
     verdicts = {
         pa_bits: POLICIES["m1n1"].choose(Cpu(pa_bits), 14, min(44, pa_bits)).legal
         for pa_bits in (32, 36, 40, 42, 44, 48, 52)
@@ -207,8 +207,10 @@ def test_mandatory_concatenation_follows_from_the_start_levels() -> None:
 
 @pytest.mark.parametrize("granule", Granule)
 @pytest.mark.parametrize("pa_bits", PA_SIZES)
-def test_io_pgtable_folds_where_it_is_mandatory(granule: Granule, pa_bits: int) -> None:
-    """For an input as wide as the output, its conditions and the rules are the same."""
+def test_io_pgtable_concatenates_where_it_is_mandatory(
+    granule: Granule, pa_bits: int
+) -> None:
+    """For an input as wide as the output, its conditions equal the architecture's."""
     ipa_bits = min(pa_bits, 52 if granule is Granule.K64 else 48)
     shape = POLICIES["io_pgtable"].choose(Cpu(pa_bits), granule, ipa_bits).geometry
 

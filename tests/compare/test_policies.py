@@ -58,7 +58,7 @@ def roots(name: str) -> dict[tuple[int, int, int], tuple[int, int, int]]:
 
 
 def test_the_policies_by_name() -> None:
-    """Each has its name as key, a sentence and a source."""
+    """The key is the name; each has a summary and a source."""
     assert NAMES == list(POLICIES)
     for name, policy in POLICIES.items():
         assert name == policy.name
@@ -92,8 +92,8 @@ def unfolded(page: int, ipa_bits: int) -> tuple[int, int]:
     return 4 - levels, 1 << (ipa_bits - page - stride * (levels - 1))
 
 
-def test_io_pgtable_folds_where_it_must() -> None:
-    """16K level 0 for 48 bits; 4K level 0 for 40 or 42; 16K level 1 for 40."""
+def test_io_pgtable_concatenates_where_it_must() -> None:
+    """16K: no level 0 for 48 bits, no level 1 for 40; 4K: no level 0 for 40 and 42."""
     expected = {}
     for page, pa_bits, asked in product((12, 14, 16), PA_SIZES, range(32, 57)):
         most = 52 if page == 16 else 48
@@ -114,7 +114,7 @@ def test_io_pgtable_folds_where_it_must() -> None:
 
 
 def test_io_pgtable_used_to_fold_a_small_level_0() -> None:
-    """Before v6.14 a level 0 of at most 16 entries was folded, and nothing else."""
+    """Before v6.14 it concatenated in place of a level 0 of at most 16 entries."""
     expected = {}
     for page, pa_bits, asked in product((12, 14, 16), PA_SIZES, range(32, 57)):
         ias = min(asked, 52 if page == 16 else 48)
@@ -201,7 +201,7 @@ def test_bhyve_has_39_bits_whatever_the_page_size() -> None:
 
 
 def test_gunyah_starts_as_deep_as_16_tables_allow() -> None:
-    """The deepest level whose table covers the width but for four bits."""
+    """It starts at the deepest level whose index has all but four bits."""
     expected = {}
     for pa_bits, bits in product((32, 36, 40, 42, 44, 48, 52), range(26, 49)):
         if bits <= pa_bits:
@@ -269,7 +269,7 @@ def test_only_kvm_uses_lpa2() -> None:
 
 
 def test_kvm_is_always_legal() -> None:
-    """Whatever the CPU, KVM refuses or its shape is legal."""
+    """On every CPU KVM refuses, or its shape is legal."""
     for pa_bits, lpa2, granule, ipa_bits in product(
         PA_SIZES, (False, True), Granule, WIDTHS
     ):
@@ -317,7 +317,7 @@ def test_where_a_policy_is_illegal(name: str) -> None:
 
 
 def test_the_verdict_is_the_cpus_own() -> None:
-    """A shape's violations are what Cpu.check says, whatever the CPU lacks."""
+    """A shape's violations are those of Cpu.check, whatever the CPU lacks."""
     for cpu in (Cpu(36, aarch32_el1=True), Cpu(44, granules={Granule.K64})):
         for granule, ipa_bits in product(Granule, (32, 40, 44)):
             for choice in compare_policies(cpu, granule, ipa_bits):
@@ -387,7 +387,7 @@ def test_io_pgtable_with_an_input_wider_than_the_output() -> None:
         ),
     ],
 )
-def test_why_a_policy_is_silent(
+def test_why_a_policy_has_no_shape(
     name: str,
     pa_bits: int,
     granule: int,
@@ -396,7 +396,7 @@ def test_why_a_policy_is_silent(
     message: str,
     fix: str,
 ) -> None:
-    """A policy without a shape says what its software has instead, and where."""
+    """The violation says what the software has instead, and the source."""
     choice = POLICIES[name].choose(Cpu(pa_bits), granule, ipa_bits)
     [why] = choice.violations
 
@@ -410,7 +410,7 @@ def test_why_a_policy_is_silent(
 
 
 def test_the_widths_in_a_reason_are_the_ones_it_takes() -> None:
-    """Each width in the limit of a silent policy has a shape, and no other has."""
+    """Each width in the limit of such a violation has a shape, and no other has."""
     for name, pa_bits, granule in product(NAMES[1:], PA_SIZES, Granule):
         policy, cpu = POLICIES[name], Cpu(pa_bits)
         choices = {i: policy.choose(cpu, granule, i) for i in WIDTHS}
@@ -439,7 +439,7 @@ def test_kvm_refuses_in_its_own_words() -> None:
 
 
 def test_every_policy_has_a_row() -> None:
-    """For any input there is one answer a policy, in the order of POLICIES."""
+    """For any input each policy has one answer, in the order of POLICIES."""
     for granule, ipa_bits in product(Granule, WIDTHS):
         rows = compare_policies(Cpu(44), granule, ipa_bits)
 
@@ -448,7 +448,7 @@ def test_every_policy_has_a_row() -> None:
 
 
 def test_four_answers_to_the_same_question() -> None:
-    """40 bits of 4K pages on a CPU with 44: one may fold, and one never asks."""
+    """40 bits of 4K pages on a CPU with 44 bits: the policies differ."""
     answers = {row.policy: root(row) for row in compare_policies(Cpu(44), 12, 40)}
 
     assert {
@@ -467,8 +467,8 @@ def test_four_answers_to_the_same_question() -> None:
 
 
 @pytest.mark.parametrize("ipa_bits", [15, 57, -1])
-def test_widths_out_of_the_question(ipa_bits: int) -> None:
-    """Policies are compared for 16..56 bits."""
+def test_widths_out_of_range(ipa_bits: int) -> None:
+    """Policies answer for 16..56 bits."""
     with pytest.raises(InvalidArgument, match=r"ipa_bits must be 16\.\.56"):
         compare_policies(Cpu(48), 12, ipa_bits)
 
@@ -484,13 +484,13 @@ def test_widths_out_of_the_question(ipa_bits: int) -> None:
     ],
 )
 def test_wrong_types(arguments: tuple[Any, Any, Any]) -> None:
-    """A CPU and two integers are needed."""
+    """Anything but a CPU and two integers is a TypeError."""
     with pytest.raises(TypeError):
         compare_policies(*arguments)
 
 
 def test_numpy_integers() -> None:
-    """Whatever has __index__ is a number."""
+    """Whatever has __index__ is accepted as an integer."""
     assert compare_policies(Cpu(48), 12, 40) == compare_policies(
         Cpu(48),
         np.int64(12),  # type: ignore[arg-type]
@@ -516,7 +516,7 @@ def test_a_policy_is_a_value(name: str) -> None:
 
 
 def test_a_policy_of_ones_own() -> None:
-    """Rows are enough: the first that fits decides."""
+    """A policy needs rows alone; the first that fits decides."""
     mine = Policy(
         name="mine",
         summary="level 2 up to 34 bits of 4K pages, else level 1",

@@ -17,7 +17,7 @@ THE_PATCH = Geometry(14, 40, 2)
 
 
 def test_facts_in_words() -> None:
-    """Sizes in the unit that fits, under the labels of the field."""
+    """Sizes are in the largest unit without a fraction, under the field's labels."""
     assert {
         "levels": "2",
         "start level": "2",
@@ -35,7 +35,7 @@ def test_facts_in_words() -> None:
 
 
 def test_facts_as_data() -> None:
-    """Plain JSON, with every fact and every level, and enough to make the shape."""
+    """Plain JSON has every fact and every level, and makes the shape again."""
     data = geometry_data(THE_PATCH)
 
     assert data == json.loads(json.dumps(data))
@@ -50,7 +50,7 @@ def test_facts_as_data() -> None:
 
 
 def test_levels_as_a_table() -> None:
-    """Numbers stay numbers; what a level has not is None."""
+    """Numbers stay numbers; what a level does not have is None."""
     header, rows = level_table(Geometry(16, 48, 1))
 
     assert ["level", "index bits", "entries", "tables"] == header[:4]
@@ -59,7 +59,7 @@ def test_levels_as_a_table() -> None:
 
 
 def test_a_heading_is_one_line() -> None:
-    """Pages, width, levels and root; one level is named as such."""
+    """It has pages, width, levels and root; a tree of one level says so."""
     assert (
         "16K pages, 40-bit IPA: levels 2 to 3, root of 16 tables, 256 KiB"
         == heading(THE_PATCH)

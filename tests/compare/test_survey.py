@@ -138,8 +138,8 @@ def test_the_patch_in_two_rows() -> None:
     assert "needs 3 stage-2 levels" in str(refused["reason"])
 
 
-def test_all_reasons_are_told() -> None:
-    """Where two limits are broken, the reason has both."""
+def test_the_reason_has_every_limit() -> None:
+    """Where two limits are broken, the reason names both."""
     [row] = survey(
         granules=[14],
         va_bits=[36],
@@ -179,7 +179,7 @@ def test_supported_rows_come_first_and_the_order_is_the_grids() -> None:
 
 
 def test_any_iterable_will_do_and_each_value_counts_once() -> None:
-    """Generators and repetitions make no difference."""
+    """Generators are accepted, and a repeated value gives one row."""
     once = survey(granules=[12], va_bits=[39, 48], ipa_bits=[40])
 
     assert once == survey(
@@ -191,8 +191,8 @@ def test_any_iterable_will_do_and_each_value_counts_once() -> None:
 
 
 @pytest.mark.parametrize("name", ["granules", "ipa_bits", "va_bits", "pa_bits"])
-def test_nothing_asked_is_nothing_answered(name: str) -> None:
-    """An empty axis makes an empty grid."""
+def test_an_empty_axis_gives_no_rows(name: str) -> None:
+    """A grid with an empty axis is empty."""
     anything: dict[str, Any] = {name: []}
 
     assert [] == survey(**anything)
@@ -213,7 +213,7 @@ def test_nothing_asked_is_nothing_answered(name: str) -> None:
     ],
 )
 def test_a_wrong_type_is_a_type_error(wrong: dict[str, Any]) -> None:
-    """A single value is no axis, and text is no list of letters."""
+    """An axis is no single value, and no text."""
     with pytest.raises(TypeError):
         survey(**wrong)
 
@@ -221,8 +221,8 @@ def test_a_wrong_type_is_a_type_error(wrong: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"granules": [13]}, {"va_bits": [24]}, {"pa_bits": [40]}]
 )
-def test_a_value_of_no_machine_is_invalid(wrong: dict[str, Any]) -> None:
-    """What `stage2` refuses as a mistake in the call, the grid does too."""
+def test_a_value_out_of_range_is_invalid(wrong: dict[str, Any]) -> None:
+    """The grid refuses the values that `stage2` refuses as invalid."""
     with pytest.raises(InvalidArgument):
         survey(**wrong)
 
@@ -299,7 +299,7 @@ def test_each_row_of_a_release_is_the_answer_of_stage2() -> None:
 
 
 def test_nothing_is_supported_that_no_cpu_walks() -> None:
-    """What a row has as supported, some CPU accepts."""
+    """For each supported row there is a CPU that accepts the shape."""
     best = Cpu(52, lpa2=True)
     for row in survey(releases=("4.19", "5.9", "5.12", "6.12")):
         if row["supported"]:
@@ -312,7 +312,7 @@ def test_nothing_is_supported_that_no_cpu_walks() -> None:
 
 
 def test_the_typed_rows_have_the_columns() -> None:
-    """Type checkers are told of every column, and of no other."""
+    """SurveyRow and DiffRow have exactly the columns of the rows."""
     [row] = survey(granules=[12], va_bits=[48], ipa_bits=[40], schemes=[Scheme.LPA2])
     [change, *_] = diff("4.19", "4.20")
 
@@ -334,7 +334,7 @@ def test_two_releases_are_compared() -> None:
 
 @pytest.mark.parametrize("wrong", [5, 6.12, ("6.12",)])
 def test_a_kernel_is_a_scheme_or_a_release(wrong: Any) -> None:
-    """Anything else is a wrong type, and so is one release as an axis."""
+    """Anything else is a TypeError, and so is a single release as an axis."""
     with pytest.raises(TypeError):
         diff(wrong, "6.12")
     with pytest.raises(TypeError):
@@ -360,7 +360,7 @@ def difficult() -> list[s2.SurveyRow]:
 
 @pytest.mark.parametrize("rows", [survey, difficult])
 def test_json_takes_the_rows(rows: Callable[[], list[Any]]) -> None:
-    """What comes back from JSON is what went in."""
+    """Rows are the same after JSON and back."""
     made = rows()
 
     assert made == json.loads(json.dumps(made))
@@ -391,7 +391,7 @@ def test_polars_takes_the_rows(rows: Callable[[], list[Any]]) -> None:
 
 
 def test_a_survey_of_refusals_alone_is_a_data_frame_too() -> None:
-    """With no supported row, the numbers are gaps and nothing else."""
+    """With no supported row, all numbers are missing values."""
     made = survey(granules=[14], schemes=[Scheme.FAKE_PGD])
 
     assert made == library("polars").DataFrame(made).to_dicts()
@@ -446,7 +446,7 @@ def test_what_changes_from_one_kernel_to_another(
     said_before: str,
     said_after: str,
 ) -> None:
-    """A change is named, and both answers are told."""
+    """A row has the kind of change and both answers."""
     page_shift, ipa_bits, va_bits = question
     [row] = diff(
         before, after, granules=[page_shift], ipa_bits=[ipa_bits], va_bits=[va_bits]
@@ -463,7 +463,7 @@ def test_what_changes_from_one_kernel_to_another(
 
 @pytest.mark.parametrize("scheme", Scheme)
 def test_nothing_changes_from_a_kernel_to_itself(scheme: Scheme) -> None:
-    """What stays as it was has no row."""
+    """A configuration whose answer stays has no row."""
     assert [] == diff(scheme, scheme)
 
 
@@ -523,7 +523,7 @@ def words(svg: str) -> list[str]:
 
 
 def test_a_cell_for_each_row() -> None:
-    """A supported cell says its shape, a refused one says why."""
+    """The tip of a supported cell has the shape, that of a refused one the reason."""
     rows = survey(granules=[14], va_bits=[36], schemes=[Scheme.STATIC])
     found = tips(survey_chart(rows))
 
@@ -533,7 +533,7 @@ def test_a_cell_for_each_row() -> None:
 
 
 def test_levels_and_crosses_are_written() -> None:
-    """Nothing is said by colour alone: a number, or a cross."""
+    """A cell has a number or a cross: its meaning does not depend on colour."""
     texts = words(survey_chart(survey(granules=[14], va_bits=[36])))
     rows = survey(granules=[14], va_bits=[36])
     counted = {
@@ -547,7 +547,7 @@ def test_levels_and_crosses_are_written() -> None:
 
 
 def test_the_description_has_the_whole_answer() -> None:
-    """Who cannot see the picture hears which widths are supported."""
+    """A screen reader reads which widths are supported."""
     svg = survey_chart(survey(granules=[14], va_bits=[36]))
     said = parsed(svg).findtext(f"{SVG}desc", "")
 
@@ -557,7 +557,7 @@ def test_the_description_has_the_whole_answer() -> None:
 
 
 def test_gaps_in_the_widths_are_told() -> None:
-    """A single width and a run are spelt differently."""
+    """Widths are written as runs, and a single one as a number."""
     rows = survey(
         granules=[12], va_bits=[48], ipa_bits=[32, 40, 41], schemes=[Scheme.LPA2]
     )
@@ -619,7 +619,7 @@ def test_a_missing_cell_is_empty() -> None:
 
 
 def test_rows_from_outside_are_escaped() -> None:
-    """A row may come from anywhere, and its words stay words."""
+    """Markup in the text of a row is not markup in the picture."""
     [row] = survey(granules=[12], va_bits=[48], ipa_bits=[40], schemes=[Scheme.LPA2])
     hostile = "</title><script>alert('&\"')</script>\x00\ud800"
     svg = survey_chart(

@@ -170,7 +170,7 @@ def test_a_cut_file_never_gives_another_answer(name: str) -> None:
     ],
 )
 def test_every_spelling_of_the_page_size(expected: int, spelling: str) -> None:
-    """Twelve years of names for one fact."""
+    """Each option that has named it since v3.18 gives the page size."""
     line = spelling.format(shift=expected, kilo=1 << expected - 10)
 
     kernel = KernelConfig.from_text(f"{line}\nCONFIG_ARM64_VA_BITS=48\n")
@@ -186,7 +186,7 @@ def test_every_spelling_of_the_page_size(expected: int, spelling: str) -> None:
 def test_every_spelling_of_the_va_width(
     page_shift: int, va_bits: int, spelling: str
 ) -> None:
-    """As a number and as the choice that made it, for every host of Kconfig."""
+    """Number and choice give the same width, for every host of Kconfig."""
     line = spelling.format(va_bits)
 
     kernel = KernelConfig.from_text(f"CONFIG_PAGE_SHIFT={page_shift}\n{line}\n")
@@ -208,7 +208,7 @@ def test_every_spelling_of_the_va_width(
     ],
 )
 def test_52_bits_for_user_space_leave_the_kernel_48(lines: list[str]) -> None:
-    """From v5.0 to v5.3 the choice was named after what user space gets."""
+    """From v5.0 to v5.3 the choice named the width of user space alone."""
     text = "\n".join(["CONFIG_ARM64_64K_PAGES=y", *lines])
 
     assert 48 == KernelConfig.from_text(text).host.va_bits
@@ -225,7 +225,7 @@ def test_52_bits_for_user_space_leave_the_kernel_48(lines: list[str]) -> None:
     ],
 )
 def test_every_spelling_of_the_pa_width(expected: int, line: str) -> None:
-    """LPA2 is only there with 52 bits, so it says it too."""
+    """CONFIG_ARM64_LPA2 gives it too, as it exists only with 52 bits."""
     kernel = small(line)
 
     assert expected == kernel.host.pa_bits
@@ -245,7 +245,7 @@ def test_every_spelling_of_the_pa_width(expected: int, line: str) -> None:
 def test_a_level_count_that_agrees_is_read(
     name: str, levels: int, page: int, va_bits: int
 ) -> None:
-    """The formula and the file say the same, so the file is quoted."""
+    """Where the file agrees with the formula, the origin is the file."""
     kernel = small(f"{name}={levels}", page=page, va_bits=va_bits)
 
     assert (
@@ -268,12 +268,12 @@ def test_a_level_count_that_agrees_is_read(
     ],
 )
 def test_kvm_is_on_or_off(expected: bool, lines: list[str]) -> None:
-    """Off where it or what it needs is not set, and where nothing is said."""
+    """KVM is off where it, or what it needs, is not set or has no line."""
     assert expected is small(*lines).kvm
 
 
-def test_the_first_spelling_is_the_one_quoted() -> None:
-    """Where several agree, the newest name is given as the origin."""
+def test_the_first_option_is_the_origin() -> None:
+    """Where several options agree, the origin is the newest one."""
     kernel = KernelConfig.from_text(
         "CONFIG_ARM64_16K_PAGES=y\n"
         "CONFIG_ARM64_VA_BITS_47=y\n"
@@ -286,14 +286,14 @@ def test_the_first_spelling_is_the_one_quoted() -> None:
 
 
 def test_stray_page_sizes_are_ignored_beside_the_real_one() -> None:
-    """A distribution's 64K file carries another size's new name, as a real one does."""
+    """A distribution's 64K file can have CONFIG_PAGE_SIZE_4KB=y as well."""
     kernel = small("CONFIG_PAGE_SIZE_4KB=y", "CONFIG_PAGE_SIZE_16KB=m", page=64)
 
     assert 16 == kernel.host.page_shift
 
 
-def test_what_is_not_read_is_said_to_be_derived() -> None:
-    """Everything but page size and VA width has a default, and says so."""
+def test_the_origin_of_a_default_is_derived() -> None:
+    """All facts but page size and VA width have a default."""
     kernel = KernelConfig.from_text("CONFIG_ARM64_16K_PAGES=y\nCONFIG_ARM64_VA_BITS=36")
 
     assert {
@@ -310,7 +310,7 @@ def test_what_is_not_read_is_said_to_be_derived() -> None:
 
 
 def test_the_header_line_names_the_release() -> None:
-    """It is kept as it stands there, whatever a distribution appends."""
+    """The release keeps what a distribution appends to the number."""
     kernel = small("# Linux/arm64 4.9.219-1 Kernel Configuration", "CONFIG_KVM=y")
 
     assert "4.9.219-1" == kernel.release
@@ -350,16 +350,16 @@ def test_without_a_release_there_is_no_scheme(header: str) -> None:
         "CONFIG_DOS=y\r",
     ],
 )
-def test_what_a_line_may_be(line: str) -> None:
-    """Nothing that Kconfig or a person writes is refused, or misread."""
+def test_lines_that_are_accepted(line: str) -> None:
+    """Comments, empty lines, spaces and values of every type are read."""
     kernel = small(line, "CONFIG_KVM=y")
 
     assert kernel.kvm
     assert 4 == kernel.origins["kvm"].line
 
 
-def test_an_option_given_twice_alike_is_fine() -> None:
-    """Fragments overlap; where they agree, the first is quoted."""
+def test_an_option_may_stand_twice_with_one_value() -> None:
+    """Fragments overlap; the origin is the first line."""
     assert 3 == small("CONFIG_KVM=y", "CONFIG_KVM=y").origins["kvm"].line
 
 
@@ -454,7 +454,7 @@ def test_an_option_given_twice_alike_is_fine() -> None:
 def test_contradictions_name_both_options_and_lines(
     expected: str, lines: list[str]
 ) -> None:
-    """Which of the two is wrong is the reader's to find, so both are shown."""
+    """The reader has to find out which of the two is wrong."""
     with pytest.raises(UnreadableInput) as refused:
         small(*lines)
 
@@ -462,7 +462,7 @@ def test_contradictions_name_both_options_and_lines(
 
 
 def test_two_stray_page_sizes_contradict_where_nothing_else_gives_one() -> None:
-    """The last resort must be of one mind."""
+    """Two options of the last resort contradict each other."""
     assert (
         "CONFIG_PAGE_SIZE_64KB=y (line 2) contradicts CONFIG_PAGE_SIZE_4KB=y (line 1): "
         "page size 64K against 4K"
@@ -473,10 +473,10 @@ def test_two_stray_page_sizes_contradict_where_nothing_else_gives_one() -> None:
 
 @pytest.mark.parametrize("page_shift", [12, 14, 16])
 @pytest.mark.parametrize("va_bits", [36, 39, 42, 47, 48, 52])
-def test_kconfig_offers_some_va_widths_with_a_page_size(
+def test_a_va_width_of_another_page_size_is_refused(
     page_shift: int, va_bits: int
 ) -> None:
-    """The rest is no kernel's configuration, but a damaged one."""
+    """Kconfig never offered the two together, so the file is damaged."""
     text = f"CONFIG_PAGE_SHIFT={page_shift}\nCONFIG_ARM64_VA_BITS={va_bits}\n"
     if (page_shift, va_bits) in KCONFIG_HOSTS:
         assert Host(page_shift, va_bits) == KernelConfig.from_text(text).host
@@ -497,7 +497,7 @@ def test_the_va_widths_of_a_page_size_are_listed() -> None:
 
 
 def test_lpa2_contradicts_64k_pages() -> None:
-    """It is the 52 bits of the other two."""
+    """LPA2 gives 52 bits to 4K and 16K pages alone."""
     with pytest.raises(UnreadableInput) as refused:
         small("CONFIG_ARM64_LPA2=y", page=64)
 
@@ -549,22 +549,22 @@ def test_lpa2_contradicts_64k_pages() -> None:
     ],
 )
 def test_a_value_out_of_range_says_what_is_accepted(expected: str, line: str) -> None:
-    """Option, line and range; a value of any length or sort is shown, never read."""
+    """The message has option, line and range, and a value of any length cut short."""
     with pytest.raises(UnreadableInput) as refused:
         small(line)
 
     assert expected == str(refused.value)
 
 
-def test_what_cannot_be_seen_is_spelt_out_and_quoted_once() -> None:
-    """A byte order mark is the mistake, so it must not stay invisible."""
+def test_an_invisible_character_is_escaped_once() -> None:
+    """A byte order mark is the mistake here, so the message must show it."""
     assert (
         "line 1 is neither CONFIG_X=value nor a comment: '\\ufeffCONFIG_ARM64=y'"
     ) == refusal("\ufeffCONFIG_ARM64=y\nCONFIG_ARM64_4K_PAGES=y\n")
 
 
 def test_a_va_width_out_of_range_says_what_is_accepted() -> None:
-    """A 48 that was cut after its first digit is no width."""
+    """A 48 that was cut after its first digit is out of range."""
     assert (
         "CONFIG_ARM64_VA_BITS=4 (line 2) must be 36, 39, 42, 47, 48 or 52"
     ) == refusal("CONFIG_PAGE_SHIFT=12\nCONFIG_ARM64_VA_BITS=4")
@@ -582,7 +582,7 @@ def test_a_va_width_out_of_range_says_what_is_accepted() -> None:
 def test_without_a_page_size_the_error_says_what_would_give_it(
     lines: str, text: str
 ) -> None:
-    """A defconfig leaves it out; every option that has it is named."""
+    """A defconfig leaves it out; the message lists every option that has it."""
     assert (
         f"no page size in {lines}: CONFIG_PAGE_SHIFT, CONFIG_ARM64_PAGE_SHIFT, "
         "CONFIG_ARM64_4K_PAGES, CONFIG_ARM64_16K_PAGES, CONFIG_ARM64_64K_PAGES, "
@@ -593,7 +593,7 @@ def test_without_a_page_size_the_error_says_what_would_give_it(
 
 
 def test_without_a_va_width_the_error_says_what_would_give_it() -> None:
-    """The page size alone does not tell it: 39 is not the only one with 4K."""
+    """The page size does not give it: 4K pages come with more than one width."""
     said = refusal("CONFIG_ARM64_4K_PAGES=y\n")
 
     assert said.startswith("no VA width in 1 line: CONFIG_ARM64_VA_BITS, CONFIG_ARM64_")
@@ -642,15 +642,15 @@ def test_another_architecture_comes_before_what_is_missing() -> None:
     )
 
 
-def test_options_of_other_architectures_that_are_off_are_fine() -> None:
-    """And so is a name that only begins like one."""
+def test_options_of_other_architectures_may_be_off() -> None:
+    """A name that only begins like one of them is accepted too."""
     kernel = small("# CONFIG_X86 is not set", "CONFIG_ARM_GIC=y", "CONFIG_ARM64=y")
 
     assert 12 == kernel.host.page_shift
 
 
 def test_a_header_line_without_a_release_number() -> None:
-    """Where the release belongs there must be one."""
+    """A header line with another word in its place is refused."""
     with pytest.raises(UnreadableInput) as refused:
         small("# Linux/arm64 next Kernel Configuration")
 
@@ -680,7 +680,7 @@ def test_a_header_line_without_a_release_number() -> None:
     ],
 )
 def test_a_malformed_line_is_shown_with_its_number(expected: str, line: str) -> None:
-    """Whatever no configuration has ends the reading."""
+    """The first line that Kconfig never writes ends the reading."""
     with pytest.raises(UnreadableInput) as refused:
         small(line, "CONFIG_KVM=y")
 
@@ -712,7 +712,7 @@ def test_a_text_that_ends_in_the_middle_of_a_line_is_cut_short(end: str) -> None
     "end", ["CONFIG_KVM=y", "# CONFIG_KVM is not set", "# the end"]
 )
 def test_a_last_line_needs_no_newline(end: str) -> None:
-    """A text by hand may end without one."""
+    """A text that a person wrote may end without one."""
     text = f"CONFIG_PAGE_SHIFT=12\nCONFIG_ARM64_VA_BITS=48\n{end}"
 
     assert ("KVM=y" in end) is KernelConfig.from_text(text).kvm
@@ -768,14 +768,14 @@ def test_other_files_need_no_line_about_kvm(lines: list[str]) -> None:
     ],
 )
 def test_binary_data_are_no_configuration(expected: str, data: bytes) -> None:
-    """Where it stops being text is said."""
+    """The message has the first place that is no text."""
     said = refusal(data)
 
     assert f"{expected}this is binary, not a kernel's .config" == said
 
 
-def test_text_with_control_characters_is_binary_too() -> None:
-    """Text that was decoded from junk is junk."""
+def test_text_with_control_characters_is_refused() -> None:
+    """Binary data that were decoded as text are still binary."""
     assert refusal("# a\n#\x1b").startswith("line 2 has the control character 0x1b")
 
 
@@ -792,13 +792,13 @@ PACKED = gzip.compress(TEXT.encode(), mtime=0)
 
 @pytest.mark.parametrize("given", [TEXT, TEXT.encode(), PACKED])
 def test_text_bytes_and_gzip_are_read_alike(given: str | bytes) -> None:
-    """A packed one is told by its first bytes, not by a name."""
+    """Packed data are recognized by their first bytes, not by a name."""
     assert KernelConfig.from_text(TEXT) == KernelConfig.from_text(given)
 
 
 @pytest.mark.parametrize("kept", [2, 5, 10, 20, len(PACKED) - 1])
 def test_gzip_that_is_cut_short(kept: int) -> None:
-    """Wherever it is cut, even where all of the text is there."""
+    """It is refused wherever it is cut, even if all of the text is there."""
     assert f"the gzip data are cut short after {kept} bytes" == refusal(PACKED[:kept])
 
 
@@ -812,7 +812,7 @@ def test_gzip_that_is_cut_short(kept: int) -> None:
     ],
 )
 def test_gzip_that_is_damaged(data: bytes) -> None:
-    """A wrong checksum is enough."""
+    """A wrong checksum alone is refused."""
     assert refusal(data).startswith("the gzip data are damaged: ")
 
 
@@ -829,14 +829,14 @@ MIB = 1 << 20
     ids=["text", "bytes", "bomb"],
 )
 def test_too_much_is_refused_before_it_is_read(given: str | bytes) -> None:
-    """No configuration has as much, and no memory for what a bomb would unpack to."""
+    """Text, bytes and a gzip bomb of more than 16 MiB are not parsed."""
     assert (
         "a kernel's .config has at most 16 MiB, unpacked; this has more"
     ) == refusal(given)
 
 
 def test_a_path_may_be_text_or_a_path(tmp_path: Path) -> None:
-    """Plain or packed, whatever its name."""
+    """The file may be plain or packed, whatever its name."""
     plain, packed = tmp_path / "config-6.6.0", tmp_path / "config.gz"
     plain.write_text(TEXT)
     packed.write_bytes(PACKED)
@@ -848,10 +848,10 @@ def test_a_path_may_be_text_or_a_path(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_wrong_with_a_file_begins_with_its_name(
+def test_a_message_about_a_file_begins_with_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A person who reads many files knows which one it was."""
+    """Whoever reads many files sees which one it was."""
     monkeypatch.chdir(tmp_path)
     Path("config").write_text("KVM=y\n")
     with pytest.raises(UnreadableInput) as refused:
@@ -863,7 +863,7 @@ def test_what_is_wrong_with_a_file_begins_with_its_name(
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """The system's own error is behind ours, so that callers catch one family."""
+    """The cause is the system's error; callers catch ours alone."""
     with pytest.raises(UnreadableInput, match="No such file") as refused:
         KernelConfig.from_path(tmp_path / "absent")
 
@@ -876,14 +876,14 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [None, 3, ["CONFIG_KVM=y"], bytearray(b"#")])
 def test_text_of_a_wrong_type(value: object) -> None:
-    """A mistake in the call is Python's own error."""
+    """A wrong type is a TypeError."""
     with pytest.raises(TypeError, match="text must be str or bytes, got "):
         KernelConfig.from_text(value)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [None, 0, b"/proc/config.gz"])
 def test_a_path_of_a_wrong_type(value: object) -> None:
-    """A number is no path: 0 would be whatever stands at the standard input."""
+    """A number is a TypeError: `open(0)` would read the standard input."""
     with pytest.raises(TypeError, match="path must be text or a path, got "):
         KernelConfig.from_path(value)  # type: ignore[arg-type]
 
@@ -916,7 +916,7 @@ def sizes(
 def test_before_v4_7_guests_have_40_bits(
     release: str, page_shift: int, va_bits: int
 ) -> None:
-    """But none with 16K pages, and none on a CPU with fewer physical addresses."""
+    """There is none with 16K pages, and none on a CPU with a smaller PARange."""
     expected = NOTHING if page_shift == 14 else ONLY_40
 
     assert expected == sizes(release, page_shift, va_bits)
@@ -930,7 +930,7 @@ def test_before_v4_7_guests_have_40_bits(
 def test_from_v4_7_to_v4_19_guests_have_40_bits(
     release: str, page_shift: int, va_bits: int, cpu: Cpu | None
 ) -> None:
-    """A CPU with fewer gets a warning in the log, and the guest all the same."""
+    """On a CPU with fewer bits KVM warns, and accepts the guest."""
     assert ONLY_40 == sizes(release, page_shift, va_bits, cpu=cpu)
 
 
@@ -953,7 +953,7 @@ def test_from_v4_7_to_v4_19_guests_have_40_bits(
 def test_from_v4_20_to_v5_9_the_host_limits_its_guests(
     release: str, expected: int, page_shift: int, va_bits: int, pa_bits: int
 ) -> None:
-    """By its levels and by its physical addresses, and the CPU by PARange."""
+    """The limits are the host's levels, its PA width and the CPU's PARange."""
     assert upto(expected) == sizes(release, page_shift, va_bits, pa_bits)
     assert upto(min(expected, 44)) == sizes(
         release, page_shift, va_bits, pa_bits, Cpu(44)
@@ -1001,7 +1001,7 @@ def test_from_v5_10_to_v6_7_the_cpu_alone_limits_guests(
 
 
 def test_v5_4_has_the_default_fixed_from_5_4_106() -> None:
-    """The branches between v5.4 and v5.10 ended before the fix."""
+    """The stable branches between v5.4 and v5.10 ended before the fix."""
     expected = {
         "5.4.105": upto(36, 40),
         "5.4.106": upto(36),
@@ -1019,7 +1019,7 @@ def test_v5_4_has_the_default_fixed_from_5_4_106() -> None:
 def test_from_v6_8_lpa2_lifts_the_cap(
     release: str, page_shift: int, va_bits: int
 ) -> None:
-    """Whatever the host's own tables are, and granule by granule."""
+    """It does for each page size alone, whatever the host's own tables are."""
     granule = Granule(page_shift)
     without = 52 if granule is Granule.K64 else 48
     others = frozenset({Granule.K4, Granule.K16} - {granule})
@@ -1048,7 +1048,7 @@ def test_from_v6_8_lpa2_lifts_the_cap(
 def test_from_v5_9_the_cpu_needs_the_granule_at_stage_2(
     granule: Granule, refused: bool, release: str
 ) -> None:
-    """Before, nothing asked for it."""
+    """Before v5.9 KVM did not look at it."""
     cpu = Cpu(48, granules=set(Granule) - {granule})
 
     assert refused is (sizes(release, granule, 48, cpu=cpu) == NOTHING)
@@ -1120,10 +1120,10 @@ def test_the_last_release_of_a_scheme_is_what_the_scheme_says(
         ((True, False), "6.8", 64),
     ],
 )
-def test_what_a_cpu_would_narrow_is_said(
+def test_needs_parange_and_needs_lpa2(
     expected: tuple[bool, bool], release: str, page: int
 ) -> None:
-    """With a CPU at hand nothing is open any more."""
+    """They say what a CPU would decide; with a CPU both are False."""
     kernel = small("CONFIG_KVM=y", page=page)
 
     open_ = kernel.ipa_sizes(release=release)
@@ -1135,14 +1135,14 @@ def test_what_a_cpu_would_narrow_is_said(
 
 @pytest.mark.parametrize("release", ["4.6", "4.19", "5.9", "5.10", "6.12"])
 def test_without_kvm_there_is_no_guest(release: str) -> None:
-    """And nothing that a CPU could change."""
+    """There are no widths, and no CPU could change that."""
     assert IpaSizes((), needs_parange=False, needs_lpa2=False) == small().ipa_sizes(
         release=release
     )
 
 
 def test_a_release_may_be_given_instead() -> None:
-    """It overrides the one of the header line."""
+    """It takes the place of the release in the header line."""
     kernel = KernelConfig.from_text(TEXT)
 
     assert 48 == kernel.ipa_sizes().widths[-1]
@@ -1161,7 +1161,7 @@ def test_sizes_need_a_release() -> None:
 
 
 def test_a_release_before_v3_18() -> None:
-    """It can be read, but its stage 2 is not known here."""
+    """The configuration is read, but has no scheme, and widths are refused."""
     kernel = small("# Linux/arm64 3.17.8 Kernel Configuration", "CONFIG_KVM=y")
 
     assert "3.17.8" == kernel.release
@@ -1170,8 +1170,8 @@ def test_a_release_before_v3_18() -> None:
         kernel.ipa_sizes()
 
 
-def test_a_release_that_is_none() -> None:
-    """It is a mistake in the call."""
+def test_a_release_without_a_number() -> None:
+    """It is an InvalidArgument."""
     kernel = small("CONFIG_KVM=y")
     with pytest.raises(InvalidArgument):
         kernel.ipa_sizes(release="next")
@@ -1180,7 +1180,7 @@ def test_a_release_that_is_none() -> None:
 
 
 def test_a_cpu_of_a_wrong_type() -> None:
-    """Its bits alone are no CPU."""
+    """A number of bits is a TypeError."""
     with pytest.raises(TypeError, match="cpu must be a Cpu or None, got 48"):
         small("CONFIG_KVM=y").ipa_sizes(48, release="6.1")  # type: ignore[arg-type]
 
@@ -1212,7 +1212,7 @@ def test_a_configuration_is_a_value() -> None:
 
 
 def test_a_configuration_may_be_made_by_hand() -> None:
-    """It then has no origins, and all the rest."""
+    """It has no origins; everything else works."""
     kernel = KernelConfig(Host(12, 48), "6.1", kvm=True)
 
     assert {} == kernel.origins
@@ -1232,7 +1232,7 @@ def test_a_configuration_may_be_made_by_hand() -> None:
 def test_a_configuration_by_hand_is_checked(
     error: type[Exception], host: object, release: object, kvm: object
 ) -> None:
-    """A wrong type or a release that is none is a mistake in the call."""
+    """A wrong type and a release without a number are refused."""
     with pytest.raises(error):
         KernelConfig(host, release, kvm)  # type: ignore[arg-type]
 
@@ -1291,7 +1291,7 @@ def test_a_kernel_answers_as_its_release() -> None:
 
 
 def test_without_kvm_every_width_is_refused() -> None:
-    """And what else is wrong is told too."""
+    """The other limits that are broken are reported too."""
     kernel = KernelConfig(Host(14, 36), "5.4", kvm=False)
     with pytest.raises(UnsupportedCombination) as refused:
         kernel.stage2(41)
@@ -1311,7 +1311,7 @@ def test_without_kvm_every_width_is_refused() -> None:
 
 
 def test_premises_of_a_configuration() -> None:
-    """What its release assumes, once, and whatever the repr and a pickle lose."""
+    """They say once what the release assumes, and are not compared."""
     kernel = KernelConfig(Host(12, 48), "5.10.0-32-arm64", kvm=True)
     premise = "5.10.0-32-arm64 has every stable back-port of v5.10"
 
@@ -1362,8 +1362,8 @@ def test_an_option_shows_a_vendors_newer_code() -> None:
     ],
     ids=["without it", "upstream", "no release"],
 )
-def test_otherwise_a_number_is_its_code(lines: tuple[str, ...]) -> None:
-    """The option alone means nothing under another number."""
+def test_an_option_under_another_number_changes_nothing(lines: tuple[str, ...]) -> None:
+    """CONFIG_ARM64_USER_VA_BITS_52 counts under 4.18 alone."""
     kernel = small(*lines, page=64)
 
     assert "code" not in kernel.origins
@@ -1371,7 +1371,7 @@ def test_otherwise_a_number_is_its_code(lines: tuple[str, ...]) -> None:
 
 
 def test_a_defconfig_with_what_it_leaves_out() -> None:
-    """Page size and VA width may be given where no option has them."""
+    """Page size and VA width can be given where no option has them."""
     text = "CONFIG_KVM=y\n"
     kernel = KernelConfig.from_text(text, page_shift=12, va_bits=48)
 
@@ -1399,13 +1399,13 @@ def test_a_defconfig_with_what_it_leaves_out() -> None:
 def test_what_is_given_may_not_contradict_the_file(
     message: str, given: dict[str, int]
 ) -> None:
-    """The file is believed, and the caller is told."""
+    """A given value that differs from the file's is an error."""
     with pytest.raises(UnreadableInput, match=message):
         KernelConfig.from_text(TEXT, **given)
 
 
 def test_given_values_are_checked(tmp_path: Path) -> None:
-    """As arguments of any other call; from a path too."""
+    """`from_text` and `from_path` refuse wrong types and values out of range."""
     path = tmp_path / "config"
     path.write_text("CONFIG_KVM=y\n")
 
@@ -1422,8 +1422,8 @@ def test_given_values_are_checked(tmp_path: Path) -> None:
     )
 
 
-def test_a_configuration_before_v3_18_is_told_to_be_too_old() -> None:
-    """Linux v3.16 had no option for the VA width; that is no defconfig's gap."""
+def test_a_configuration_before_v3_18_is_too_old() -> None:
+    """Linux v3.16 had no option for the VA width: it is no defconfig."""
     with pytest.raises(UnreadableInput) as refused:
         KernelConfig.from_text(
             "# Linux/arm64 3.16.7 Kernel Configuration\n"
@@ -1436,8 +1436,8 @@ def test_a_configuration_before_v3_18_is_told_to_be_too_old() -> None:
     ) == str(refused.value)
 
 
-def test_sizes_without_accepted_ones_mean_the_same() -> None:
-    """A pickle of 0.1.0 has none."""
+def test_ipa_sizes_without_accepted() -> None:
+    """They are the widths, as in a pickle of 0.1.0."""
     stored = (
         b"\x80\x04\x95K\x00\x00\x00\x00\x00\x00\x00\x8c\x06s2geom\x94\x8c\x08IpaSizes"
         b"\x94\x93\x94)\x81\x94}\x94(\x8c\x06widths\x94K(\x85\x94\x8c\rneeds_parange"

@@ -88,20 +88,20 @@ def read(given: str | bytes) -> KernelConfig | None:
 
 @given(st.text())
 def test_any_text(text: str) -> None:
-    """Nothing that is no configuration gets through."""
+    """A text without the options is refused."""
     assert read(text) is None
 
 
 @given(st.binary())
 def test_any_bytes(data: bytes) -> None:
-    """Neither as they are, nor after the first bytes of gzip."""
+    """They are refused, also behind the first bytes of gzip."""
     assert read(data) is None
     assert read(b"\x1f\x8b\x08\0" + data) is None
 
 
 @pytest.mark.parametrize("cut", range(len(SMALL) + 1))
 def test_cut_anywhere(cut: int) -> None:
-    """What can be read of the beginning of a file does not contradict the whole."""
+    """The beginning of a file is refused, or has the facts of the whole."""
     kernel = read(SMALL[:cut])
     if kernel is not None:
         assert Host(12, 48) == kernel.host
@@ -121,7 +121,7 @@ def test_cut_anywhere(cut: int) -> None:
     )
 )
 def test_lines_put_in_and_taken_out(changes: list[tuple[int, str, bool]]) -> None:
-    """Duplicated, contradictory, foreign and senseless lines, anywhere."""
+    """Duplicated, contradictory, foreign and senseless lines give a sound answer."""
     lines = list(LINES)
     for place, line, replaces in changes:
         lines[place : place + replaces] = [line.rstrip("\n") + "\n"]
@@ -131,7 +131,7 @@ def test_lines_put_in_and_taken_out(changes: list[tuple[int, str, bool]]) -> Non
 
 @given(st.permutations(LINES))
 def test_the_order_of_lines_does_not_matter(lines: list[str]) -> None:
-    """Only where a fact stands is another."""
+    """All facts are the same; only the line numbers of origins differ."""
     kernel = read("".join(lines))
 
     assert kernel is not None
@@ -144,7 +144,7 @@ def test_the_order_of_lines_does_not_matter(lines: list[str]) -> None:
 
 @given(st.integers(0, len(SMALL) - 1), st.integers(0, 255))
 def test_one_byte_changed(place: int, byte: int) -> None:
-    """Whatever it becomes, no other error comes out."""
+    """It is read or refused with an error of ours."""
     data = bytearray(SMALL.encode())
     data[place] = byte
 
@@ -153,13 +153,13 @@ def test_one_byte_changed(place: int, byte: int) -> None:
 
 @given(st.integers(0, len(PACKED) - 1))
 def test_gzip_cut_anywhere(cut: int) -> None:
-    """A packed file is whole or nothing."""
+    """A packed file that is cut is refused."""
     assert read(PACKED[:cut]) is None
 
 
 @given(st.integers(10, len(PACKED) - 1), st.integers(1, 255))
 def test_gzip_with_one_byte_changed(place: int, flip: int) -> None:
-    """Its checksum sees every change behind the header."""
+    """The checksum finds every change behind the header of gzip."""
     data = bytearray(PACKED)
     data[place] ^= flip
 
@@ -168,7 +168,7 @@ def test_gzip_with_one_byte_changed(place: int, flip: int) -> None:
 
 @given(st.data())
 def test_a_real_file_cut_anywhere(data: st.DataObject) -> None:
-    """Before the line about KVM it is refused; after, all is known."""
+    """It is refused before the line about KVM; after it, all facts are there."""
     text = gzip.decompress(PACKED).decode()
     kernel = read(text[: data.draw(st.integers(0, len(text)))])
     if kernel is not None:
@@ -194,7 +194,7 @@ def test_a_real_file_cut_anywhere(data: st.DataObject) -> None:
     ],
 )
 def test_a_huge_file(piece: str) -> None:
-    """A mebibyte of one thing takes a moment, and no more memory than a few of it."""
+    """1 MiB of one kind of line takes little time, and memory of a few MiB."""
     kernel = read(f"{SMALL}{piece * ((1 << 20) // len(piece))}")
     quoted = read(f'{SMALL}CONFIG_TEXT="{piece * ((1 << 20) // len(piece))}')
 

@@ -32,7 +32,7 @@ def taken(types: str) -> set[int]:
 
 @pytest.mark.parametrize("boot", BOOTS, ids=range(len(BOOTS)))
 def test_what_a_kernel_took_is_accepted(boot: dict[str, Any]) -> None:
-    """Every width, and no other; and a guest runs with each of `widths`."""
+    """`accepted` has exactly those widths; the CPU takes those of `widths`."""
     kernel, cpu = machine(boot)
     sizes = kernel.ipa_sizes(cpu)
 
@@ -44,5 +44,5 @@ def test_what_a_kernel_took_is_accepted(boot: dict[str, Any]) -> None:
 
 
 def test_there_are_84_boots() -> None:
-    """Of six kernels."""
+    """The table has all of them, of six kernels."""
     assert (84, 6) == (len(BOOTS), len({boot["kernel_version"] for boot in BOOTS}))

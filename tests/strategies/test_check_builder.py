@@ -132,7 +132,7 @@ BUGS = {
 @pytest.mark.usefixtures("seed")
 @pytest.mark.parametrize("bug", BUGS)
 def test_each_bug_is_found(bug: str) -> None:
-    """In each of twelve runs of 100 examples."""
+    """Each of twelve runs of 100 examples finds it."""
     with pytest.raises(AssertionError, match=r"image = TableImage\("):
         check_builder(BUGS[bug])
 
@@ -153,7 +153,7 @@ RIGHT: dict[str, tuple[suites.Build, dict[str, Any]]] = {
 @pytest.mark.usefixtures("seed")
 @pytest.mark.parametrize("builder", RIGHT)
 def test_a_right_builder_passes(builder: str) -> None:
-    """With and without contiguous groups, blocks and attributes."""
+    """It does with and without contiguous groups, blocks and attributes."""
     build, options = RIGHT[builder]
 
     check_builder(build, **options)
@@ -181,7 +181,7 @@ def test_the_message_ends_in_a_script() -> None:
 
 
 def test_the_script_of_a_builder_without_attributes() -> None:
-    """Its tables are not held to attributes there either."""
+    """The script does not compare attributes either."""
     builder = Builder(knows_attributes=False, misses_last_page=True)
     why, _, code = wrong_with(builder, attributes=False).partition("\n\n")
 
@@ -189,8 +189,8 @@ def test_the_script_of_a_builder_without_attributes() -> None:
         exec(code, {"build": builder})  # noqa: S102 - as a user would
 
 
-def test_an_image_tells_right_tables() -> None:
-    """In a property of one's own: nothing is wrong, or the first wrong address is."""
+def test_difference_of_right_and_wrong_tables() -> None:
+    """It is None for right tables, else a sentence about the lowest wrong address."""
     shape = Geometry(12, 32, 1)
     one, other = (
         TableImage(shape, 0, ((0, pa, 4096, Attributes()),)) for pa in (0x5000, 0x6000)
@@ -203,8 +203,8 @@ def test_an_image_tells_right_tables() -> None:
     ) == one.difference(other.images)
 
 
-def test_the_first_difference_is_told() -> None:
-    """What must be there, and what is there instead."""
+def test_the_message_begins_with_the_first_difference() -> None:
+    """It says what must be mapped there, and what is mapped instead."""
     plain = [Geometry(12, 32, 1)]
     attributes = wrong_with(BUGS["attributes dropped"], geometries=plain)
     group = wrong_with(BUGS["contiguous bit without a group"], geometries=plain)
@@ -228,8 +228,8 @@ def build_more(shape: Geometry, base: int, mappings: Placements) -> dict[int, by
     return tables.images()
 
 
-def test_a_group_wider_than_the_space_is_told() -> None:
-    """With 16K pages a group has 128 of them: more than a space of 20 bits has."""
+def test_a_group_wider_than_the_ipa_space() -> None:
+    """128 pages of 16K do not fit into a space of 20 bits."""
     why = wrong_with(
         BUGS["contiguous bit without a group"], geometries=[Geometry(14, 20, 3)]
     )
@@ -239,8 +239,8 @@ def test_a_group_wider_than_the_space_is_told() -> None:
     )
 
 
-def test_tables_that_cannot_be_read_are_told() -> None:
-    """Some are missing, overlap, or are no bytes."""
+def test_tables_that_cannot_be_read() -> None:
+    """The message says what is missing, or which value has the wrong type."""
 
     def missing(shape: Geometry, base: int, mappings: Placements) -> dict[int, bytes]:
         tables = package_build(shape, base, mappings)
@@ -252,8 +252,8 @@ def test_tables_that_cannot_be_read_are_told() -> None:
     )
 
 
-def test_what_a_builder_raises_is_told() -> None:
-    """With its own traceback as the cause."""
+def test_a_builder_that_raises() -> None:
+    """The message has the error, and the cause its traceback."""
     with pytest.raises(AssertionError, match="build raised ZeroDiv") as caught:
         check_builder(lambda *_: 1 // 0)  # type: ignore[arg-type]
 

@@ -107,7 +107,7 @@ BUGS = {
 @pytest.mark.usefixtures("seed")
 @pytest.mark.parametrize("bug", BUGS)
 def test_each_bug_is_found(bug: str) -> None:
-    """In each of twelve runs of 100 examples."""
+    """Each of twelve runs of 100 examples finds it."""
     with pytest.raises(AssertionError, match=r"walk must return .*\n"):
         check_walker(BUGS[bug])
 
@@ -126,7 +126,7 @@ RIGHT = [cpu_walk, Walker(), Walker(reads_tables=True)]
 @pytest.mark.usefixtures("seed")
 @pytest.mark.parametrize("walk", RIGHT, ids=["cpu", "own", "whole tables"])
 def test_a_right_walker_passes(walk: suites.Walk) -> None:
-    """With and without the access flag, entry by entry and table by table."""
+    """It may check the access flag or not, and read entries or whole tables."""
     check_walker(walk)
 
 
@@ -175,8 +175,8 @@ def test_a_loop_of_tables_ends() -> None:
     assert isinstance(caught.value.__cause__, AssertionError)
 
 
-def test_what_a_walker_raises_is_told() -> None:
-    """With its own traceback as the cause."""
+def test_a_walker_that_raises() -> None:
+    """The message has the error, and the cause its traceback."""
     with pytest.raises(AssertionError, match=r"got ZeroDivisionError\(") as caught:
         check_walker(lambda *_: 1 // 0)
 
@@ -185,7 +185,7 @@ def test_what_a_walker_raises_is_told() -> None:
 
 
 def test_an_answer_that_is_no_number_is_wrong() -> None:
-    """`walk` itself returns more than an address, so it is no walker as it is."""
+    """`s2geom.walk` returns a Translation, so it is refused as a walker."""
     with pytest.raises(AssertionError, match=r"got Translation\(output_address=0x"):
         check_walker(s2.walk)  # type: ignore[arg-type]
 
@@ -209,7 +209,7 @@ def test_a_walker_that_changes_its_mind_is_wrong() -> None:
 
 @pytest.mark.parametrize("kind", [list, st.sampled_from])
 def test_the_shapes_can_be_chosen(kind: Callable[[list[Geometry]], Any]) -> None:
-    """As a collection or as a strategy: a walker may know one page size alone."""
+    """`geometries` is a collection or a strategy, for walkers of one page size."""
     shapes = [Geometry(12, 40, 1), Geometry(14, 40, 2)]
     seen = set()
 
@@ -229,7 +229,7 @@ def test_the_shapes_can_be_chosen(kind: Callable[[list[Geometry]], Any]) -> None
 
 @given(s2st.corrupt_images())
 def test_the_first_answer_is_the_cpus(image: CorruptImage) -> None:
-    """What is spoiled faults, and what is read as a leaf by accident may not."""
+    """The first answer is that of `walk`; reserved descriptors have no other."""
     for ipa in image.places:
         answers = image.output_addresses(ipa)
 
@@ -242,7 +242,7 @@ def test_the_first_answer_is_the_cpus(image: CorruptImage) -> None:
 
 
 def test_images_are_spoiled_in_every_way() -> None:
-    """Half of them by a reserved descriptor; at every level."""
+    """Every kind and every level is drawn, reserved descriptors most often."""
     images = drawn(s2st.corrupt_images(), 300)
     kinds = Counter(image.kind for image in images)
 
@@ -263,7 +263,7 @@ def test_a_descriptor_that_is_not_there_cannot_be_spoiled() -> None:
 
 
 def test_a_table_that_is_cut_off_has_two_answers_before_the_cut() -> None:
-    """Whoever reads a table whole fails there; whoever reads an entry does not."""
+    """A walker that reads whole tables fails there; one that reads entries does not."""
     pages = ((0, 0x5000, 2 * 4096, s2.Attributes()),)
     image = CorruptImage(
         TableImage(Geometry(12, 32, 1), 0, pages), "truncated table", 4096, 3

@@ -48,7 +48,7 @@ def run(tmp_path: Path) -> Any:
 
 
 def test_hypothesis_loads_nothing_of_the_package(run: Any) -> None:
-    """The entry point's own module is all: no wing, and not the front door."""
+    """Importing hypothesis loads the module of the entry point alone."""
     assert "_s2geom_hypothesis" == run(f"import hypothesis\n{OURS}")
 
 
@@ -77,7 +77,7 @@ ORDERS = [
 
 @pytest.mark.parametrize("imports", ORDERS)
 def test_a_type_is_enough_in_any_order_of_imports(run: Any, imports: str) -> None:
-    """Whichever is imported first, and whatever of the package is loaded by then."""
+    """It does not matter which is imported first, and what is loaded by then."""
     code = (
         f"{imports}\n"
         "from hypothesis import strategies as st\n"
@@ -90,7 +90,7 @@ def test_a_type_is_enough_in_any_order_of_imports(run: Any, imports: str) -> Non
 
 
 def test_hypothesis_works_where_the_package_is_broken(run: Any, tmp_path: Path) -> None:
-    """Whatever goes wrong in the package, other people's tests still run."""
+    """A package that cannot be imported does not stop hypothesis."""
     (tmp_path / "s2geom").mkdir()
     (tmp_path / "s2geom" / "__init__.py").write_text("1 / 0\n", "utf-8")
 
@@ -98,7 +98,7 @@ def test_hypothesis_works_where_the_package_is_broken(run: Any, tmp_path: Path) 
 
 
 def test_types_can_be_registered_by_hand(run: Any) -> None:
-    """Where hypothesis loads no plugins, or the package is only on the path."""
+    """`register` is for where hypothesis loads no plugins."""
     code = (
         "import hypothesis.strategies as st, s2geom.strategies\n"
         "print('_s2geom_hypothesis' in sys.modules)\n"

@@ -86,8 +86,8 @@ def test_every_strategy_is_printed() -> None:
     assert {*s2st.__all__} - others == {name for name in VALUES if " " not in name}
 
 
-def test_an_image_is_printed_in_one_line_a_mapping() -> None:
-    """Attributes are short: what is the default is left out."""
+def test_the_repr_of_an_image_leaves_out_defaults() -> None:
+    """Attributes show only what is not the default."""
     image = s2st.TableImage(
         THE_PATCH, 0, ((0, 1 << 25, 1 << 25, s2.Attributes(s2ap=1, sh=None)),)
     )
@@ -102,7 +102,7 @@ def test_an_image_is_printed_in_one_line_a_mapping() -> None:
 
 
 def test_a_violation_is_printed_without_private_fields() -> None:
-    """Its words are made late, and what makes them is nobody's business."""
+    """The functions that make its words late are not shown."""
     [violation] = s2.check(14, 41, 36)
 
     _, text = printed(st.just(violation), 1)
@@ -112,7 +112,7 @@ def test_a_violation_is_printed_without_private_fields() -> None:
 
 
 def test_memory_is_printed_as_ranges() -> None:
-    """Not as the bytes of all its tables."""
+    """The bytes are not shown."""
     _, text = printed(st.just(s2.Memory({0x1000: bytes(4096)})), 1)
 
     assert "<Memory 0x1000: 0x1000 bytes>" in text

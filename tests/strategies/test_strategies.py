@@ -50,22 +50,22 @@ KCONFIG = {
 
 
 @pytest.mark.parametrize("name", s2st.__all__)
-def test_what_is_promised_is_there(name: str) -> None:
-    """Every name of the module exists and is documented."""
+def test_every_public_name_is_documented(name: str) -> None:
+    """Every name of the module exists and has a docstring."""
     assert getattr(s2st, name).__doc__
     assert name in dir(s2st)
 
 
 @given(s2st.hosts(), s2st.hosts(legal=True), s2st.hosts(legal=False))
 def test_hosts(anything: Host, legal: Host, illegal: Host) -> None:
-    """Legal is what Kconfig has offered, together."""
+    """Legal hosts are those that Kconfig has offered."""
     assert isinstance(anything, Host)
     assert (legal.page_shift, legal.va_bits, legal.pa_bits) in KCONFIG
     assert (illegal.page_shift, illegal.va_bits, illegal.pa_bits) not in KCONFIG
 
 
 def test_every_host_of_kconfig_is_reached() -> None:
-    """A run of ordinary length meets all of them."""
+    """A run of 200 examples has all of them."""
     found = drawn(s2st.hosts(legal=True))
 
     assert KCONFIG == {(host.page_shift, host.va_bits, host.pa_bits) for host in found}
@@ -122,7 +122,7 @@ def test_geometries_of_a_cpu(cpu: Cpu, data: st.DataObject) -> None:
 
 
 def test_every_page_size_and_start_level_is_reached() -> None:
-    """Level -1 and LPA2 are no rarity."""
+    """Level -1 and LPA2 are drawn often."""
     found = drawn(s2st.geometries(legal=True))
 
     assert {(shape.granule, shape.start_level) for shape in found} == {
@@ -149,7 +149,7 @@ def test_addresses(shape: Geometry, data: st.DataObject) -> None:
 
 
 def test_every_seam_is_reached() -> None:
-    """Both ends of the space, and either side of tables, entries and pages."""
+    """Both ends of the space and both sides of tables, entries and pages are drawn."""
     found = {*drawn(s2st.ipas(THE_PATCH), 500)}
     table, entry, page = 1 << 36, 1 << 25, 1 << 14
 
@@ -182,7 +182,7 @@ def test_any_word_has_every_bit(register: Any) -> None:
 @settings(max_examples=25)
 @given(s2st.vtcrs(), s2st.vtcrs(legal=True), s2st.vtcrs(legal=False))
 def test_vtcrs(anything: VTCR_EL2, legal: VTCR_EL2, illegal: VTCR_EL2) -> None:
-    """Legal is what lint has nothing against."""
+    """For legal words `lint` finds nothing."""
     assert isinstance(anything, VTCR_EL2)
     assert () == legal.lint()
     assert illegal.lint()
@@ -191,7 +191,7 @@ def test_vtcrs(anything: VTCR_EL2, legal: VTCR_EL2, illegal: VTCR_EL2) -> None:
 @settings(max_examples=25)
 @given(s2st.stes(), s2st.stes(legal=True), s2st.stes(legal=False))
 def test_stes(anything: STE, legal: STE, illegal: STE) -> None:
-    """Likewise for an SMMU that has every feature."""
+    """For legal entries `lint` finds nothing, with an SMMU that has every feature."""
     features: dict[str, Any] = {"ds": True, "stt": True, "aarch32": True}
 
     assert isinstance(anything, STE)
@@ -213,13 +213,13 @@ def test_vttbrs(anything: VTTBR_EL2, legal: VTTBR_EL2, illegal: VTTBR_EL2) -> No
 
 
 def test_an_illegal_base_needs_tables() -> None:
-    """Without them nothing could be refused."""
+    """`legal=False` without a geometry is an InvalidArgument."""
     with pytest.raises(s2.InvalidArgument, match="geometry"):
         s2st.vttbrs(legal=False)
 
 
 def test_a_single_mistake_is_among_the_mistakes() -> None:
-    """A mistake is hardest to see where all else is right."""
+    """Some illegal words differ from a legal one in a single bit."""
     found = [word.lint() for word in drawn(s2st.vtcrs(legal=False))]
 
     assert 1 in {len(broken) for broken in found}
@@ -227,7 +227,7 @@ def test_a_single_mistake_is_among_the_mistakes() -> None:
 
 
 def test_descriptors_of_every_kind() -> None:
-    """Leaves, tables, and what is none of them; and of the shape that was asked for."""
+    """Leaves, tables and invalid words are drawn, for the geometry that is given."""
     found = drawn(s2st.descriptors())
     blocks = [descriptor for descriptor in found if descriptor.kind == "block"]
 
@@ -245,7 +245,7 @@ def test_descriptors_of_every_kind() -> None:
 
 @given(s2st.table_images(), st.data())
 def test_an_image_tells_the_truth(image: s2st.TableImage, data: st.DataObject) -> None:
-    """Where an address is, `walk` finds it; and elsewhere nothing."""
+    """`output_address` and `walk` agree at every address."""
     ipa = data.draw(s2st.ipas(image.geometry))
     found = s2.walk(image.geometry, image.root, ipa, image.memory.read)
     expected = image.output_address(ipa)
@@ -259,7 +259,7 @@ def test_an_image_tells_the_truth(image: s2st.TableImage, data: st.DataObject) -
 
 @given(s2st.table_images())
 def test_an_image_is_all_that_is_mapped(image: s2st.TableImage) -> None:
-    """`scan` finds the bytes that were asked for, and no others."""
+    """`scan` finds exactly the bytes that were mapped."""
     found = s2.scan(image.geometry, image.root, image.memory.read)
 
     assert sum(size for _, _, size, _ in image.mappings) == sum(
@@ -269,7 +269,7 @@ def test_an_image_is_all_that_is_mapped(image: s2st.TableImage) -> None:
 
 @pytest.mark.slow
 def test_images_are_of_every_kind() -> None:
-    """Pages, blocks and groups; empty and full; at both ends and across a seam."""
+    """Images have pages, blocks and groups, at both ends and across a seam."""
     found = drawn(s2st.table_images(THE_PATCH), 300)
     ranges = [mapping for image in found for mapping in image.mappings]
     sizes = {size for _, _, size, _ in ranges}
@@ -286,7 +286,7 @@ def test_images_are_of_every_kind() -> None:
 
 
 def test_walks_end_both_ways() -> None:
-    """A translation and a fault are about as likely."""
+    """Translations and faults are about as likely."""
     found = drawn(s2st.walks(), 100)
 
     assert (
@@ -300,7 +300,7 @@ def test_walks_end_both_ways() -> None:
 
 @given(s2st.footprints(THE_PATCH))
 def test_footprints(found: s2.Footprint) -> None:
-    """Of the shape that was asked for, and the best no heavier than the worst."""
+    """They are for the geometry that was asked for; the best is at most the worst."""
     assert THE_PATCH == found.geometry
     assert found.best.bytes <= found.worst.bytes
 
@@ -310,7 +310,7 @@ def test_footprints(found: s2.Footprint) -> None:
 
 @given(s2st.hosts(legal=True), st.data())
 def test_configuration_texts_are_read(host: Host, data: st.DataObject) -> None:
-    """A text says what its host is."""
+    """The host that is read is the host that was written."""
     text = data.draw(s2st.config_texts(host))
 
     assert host == KernelConfig.from_text(text).host
@@ -318,13 +318,13 @@ def test_configuration_texts_are_read(host: Host, data: st.DataObject) -> None:
 
 @given(s2st.config_texts(legal=False))
 def test_damaged_configuration_texts_are_refused(text: str) -> None:
-    """Each kind of damage is one that the reader sees."""
+    """Each kind of damage is an UnreadableInput."""
     with pytest.raises(UnreadableInput):
         KernelConfig.from_text(text)
 
 
 def test_configuration_texts_of_every_kind() -> None:
-    """With and without a release, KVM on and off, readable and not."""
+    """They come with and without a release, with KVM on and off, readable and not."""
 
     def reading(text: str) -> object:
         try:
@@ -353,7 +353,7 @@ VALUES = [
 
 @pytest.mark.parametrize("kind", [*VALUES, s2st.TableImage])
 def test_each_public_value_comes_from_its_type(kind: type) -> None:
-    """``st.from_type`` makes it, by a strategy of ours."""
+    """`st.from_type` uses the strategy of this package."""
     found: list[object] = drawn(st.from_type(kind), 5)
 
     assert kind in BY_TYPE
@@ -367,7 +367,7 @@ def test_each_public_value_comes_from_its_type(kind: type) -> None:
 def test_annotations_are_enough(
     shape: Geometry, scheme: Scheme, index: IpaIndex
 ) -> None:
-    """A test need not name a strategy."""
+    """A test with annotations names no strategy."""
     assert 1 <= shape.ipa_bits <= 64
     assert scheme in Scheme
     assert index.ipa == index.geometry.join(index)
@@ -432,7 +432,7 @@ def test_examples_shrink_to_what_can_be_read(
 
 @pytest.mark.slow
 def test_a_configuration_shrinks_to_a_few_lines() -> None:
-    """No noise, no release: the options that matter."""
+    """The simplest text has no other options and no release."""
     text = smallest(s2st.config_texts(), lambda text: "16K_PAGES=y" in text)
 
     assert text.splitlines() == [
@@ -451,7 +451,7 @@ def test_a_configuration_shrinks_to_a_few_lines() -> None:
 
 
 def test_an_image_shows_what_it_maps_and_no_bytes() -> None:
-    """The ``repr`` is what a failing test prints."""
+    """The `repr`, which a failing test prints, has no bytes."""
     image = s2st.TableImage(THE_PATCH, 0, ((0, 1 << 25, 1 << 25, s2.Attributes()),))
 
     assert len(repr(image)) < 400
