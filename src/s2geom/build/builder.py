@@ -26,7 +26,9 @@ from s2geom.build.cover import (
 from s2geom.build.leaves import (
     LeafRun,
     Leaves,
+    divided,
     encoded,
+    joined,
     leaf_bits,
 )
 from s2geom.build.tree import Draft, LevelWords, OverlapError, Tree, no_words
@@ -349,7 +351,7 @@ class TableBuilder(Displayed):
         if self._tree.layout is AddressLayout.LPA2:
             wanted = evolve(wanted, sh=None)  # as a descriptor gives it back
         hole, runs = start, []
-        for run in self._mapped(start, end):
+        for run in joined(self._tree.draft().runs(start, end)):
             if hole < run.ipa:
                 break
             first, hole = max(run.ipa, start), min(run.end, end)
@@ -378,10 +380,10 @@ class TableBuilder(Displayed):
         """
         start, end = page_range(self.geometry, ipa, size)
         runs, pages = [], self._levels[-1:]
-        for run in self._mapped(start, end):
+        for run in joined(self._tree.draft().runs(start, end)):
             if run.level.number < LAST_LEVEL or run.contiguous:
                 first, last = max(run.ipa, start), min(run.end, end)
-                runs += cover_part(pages, _divided(run), first, last, groups=False)
+                runs += cover_part(pages, divided(run), first, last, groups=False)
         self._replace(_stretches(runs))
 
     # What comes of them
@@ -484,17 +486,6 @@ class TableBuilder(Displayed):
 
     # What is there
 
-    def _mapped(self, start: int, end: int) -> list[LeafRun]:
-        """Return what maps a range, tables next to each other taken together."""
-        runs: list[LeafRun] = []
-        for run in self._tree.draft().runs(start, end):
-            if runs and runs[-1].goes_on_with(run):
-                before = runs.pop()
-                runs.append(before.part(before.ipa, run.end))
-            else:
-                runs.append(run)
-        return runs
-
     def _widened(self, draft: Draft, start: int, end: int) -> Stretch:
         """Widen a range to whole leaves and groups, and return what it has more."""
         first, last = start, end
@@ -502,7 +493,7 @@ class TableBuilder(Displayed):
         for page in dict.fromkeys((start, end - self.geometry.page_size)):
             leaf = draft.cut_leaf(page, first, last)
             if leaf is not None:
-                leaf = _divided(leaf)
+                leaf = divided(leaf)
                 rest += cover_part(self._levels, leaf, leaf.ipa, start)
                 rest += cover_part(self._levels, leaf, end, leaf.end)
                 first, last = min(first, leaf.ipa), max(last, leaf.end)
@@ -551,13 +542,6 @@ def _check_apart(words: LevelWords, count: int) -> None:
     tables = (table for level in words.values() for table in level.values())
     if sum(map(len, tables)) < count:
         raise OverlapError
-
-
-def _divided(run: LeafRun) -> LeafRun:
-    """Return what its parts say: none of them is about to be replaced."""
-    if not run.attributes.nt:
-        return run
-    return evolve(run, attributes=evolve(run.attributes, nt=False))
 
 
 def _full(mappings: Iterable[Any]) -> Iterator[FullMapping]:

@@ -6,11 +6,11 @@ both, whatever level or layout they are written for. `encoded` turns it into wor
 `tree` to write, and `decoded` turns a word that `tree` read back into leaves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from s2geom.build.word_runs import IN_PLACE_BITS, WordRun
 from s2geom.core.geometry import Geometry, Level
@@ -80,6 +80,25 @@ class LeafRun:
             self.contiguous,
             self.attributes,
         )
+
+
+def joined(runs: Iterable[LeafRun]) -> list[LeafRun]:
+    """Return leaves in the order of their addresses, runs that go on as one run."""
+    whole: list[LeafRun] = []
+    for run in runs:
+        if whole and whole[-1].goes_on_with(run):
+            before = whole.pop()
+            whole.append(before.part(before.ipa, run.end))
+        else:
+            whole.append(run)
+    return whole
+
+
+def divided(run: LeafRun) -> LeafRun:
+    """Return leaves without nT, as smaller ones that take their place have it."""
+    if not run.attributes.nt:
+        return run
+    return evolve(run, attributes=evolve(run.attributes, nt=False))
 
 
 def is_grouped(level: Level, word: int) -> bool:
