@@ -80,7 +80,7 @@ def words(image: bytes) -> dict[int, int]:
 # What a call makes
 
 
-def test_a_block_is_one_word_in_the_table_above_it() -> None:
+def test_a_block_takes_one_descriptor_and_no_table_of_its_own() -> None:
     """2 MiB at 1 GiB: PGD entry 1 links to the next page, whose entry 0 is a block."""
     tables = TableBuilder(K4, BASE)
     tables.map(0x4000_0000, 0x9000_0000, 2 * MIB)
@@ -93,7 +93,7 @@ def test_a_block_is_one_word_in_the_table_above_it() -> None:
 
 
 def test_a_page_is_at_the_last_level() -> None:
-    """The top page of the space: the last entry of every table, and of both roots."""
+    """The last page of the IPA space is mapped by the last entry of each table."""
     tables = TableBuilder(K4, BASE)
     tables.map(2**40 - 4096, 0x1234_5000, 4096)
     pgd, *others = (words(image) for image in tables.images().values())
@@ -103,8 +103,8 @@ def test_a_page_is_at_the_last_level() -> None:
     assert {0x1234_5000 | RW_NORMAL | 0b11} in [set(t.values()) for t in others]
 
 
-def test_takes_the_largest_blocks_that_both_addresses_allow() -> None:
-    """From the ends to the middle: pages, groups of pages, 2 MiB, 1 GiB, and back."""
+def test_maps_with_the_largest_blocks_that_both_addresses_allow() -> None:
+    """Leaf sizes grow from the ends of a range to its middle: pages, groups, blocks."""
     tables = TableBuilder(K4, BASE)
     tables.map(GIB - 2 * MIB - 68 * KIB, 5 * GIB - 2 * MIB - 68 * KIB, 2 * GIB)
 
@@ -120,8 +120,8 @@ def test_takes_the_largest_blocks_that_both_addresses_allow() -> None:
     ] == [(run.leaf_size, run.many, run.contiguous) for run in built(tables)]
 
 
-def test_addresses_that_differ_below_a_block_allow_none() -> None:
-    """The same IPA to a PA that is 64 KiB further: groups of pages and no block."""
+def test_no_blocks_where_the_addresses_differ_below_a_blocks_size() -> None:
+    """IPA and PA that differ by 64 KiB get groups of pages, and no block."""
     tables = TableBuilder(K4, BASE)
     tables.map(0, 64 * KIB, 4 * MIB)
 
@@ -130,8 +130,8 @@ def test_addresses_that_differ_below_a_block_allow_none() -> None:
     }
 
 
-def test_without_blocks_there_are_pages_alone() -> None:
-    """Neither a block nor a contiguous bit."""
+def test_blocks_false_maps_pages_alone() -> None:
+    """With ``blocks=False`` there is no block, and no contiguous bit is set."""
     tables = TableBuilder(K4, BASE)
     tables.map(0, 0, 4 * MIB, blocks=False)
 
@@ -140,8 +140,8 @@ def test_without_blocks_there_are_pages_alone() -> None:
     ]
 
 
-def test_attributes_are_the_descriptors_own() -> None:
-    """Each leaf has them, and the default is normal memory that all may use."""
+def test_attributes_are_written_into_every_leaf() -> None:
+    """Each leaf has the attributes given; the default is normal memory, all access."""
     tables = TableBuilder(K4, BASE)
     tables.map(0, 0, 2 * MIB + 4096, attributes=Attributes(memattr=0, sh=0, xn=2))
     tables.map(GIB, 0, 4096)
@@ -152,10 +152,10 @@ def test_attributes_are_the_descriptors_own() -> None:
 
 
 @pytest.mark.parametrize(("geometry", "shape", "lpa"), SHAPES, ids=NAMES)
-def test_reads_back_through_the_walk_of_the_package(
+def test_walk_and_scan_read_back_what_was_built(
     geometry: Geometry, shape: Shape, lpa: bool
 ) -> None:
-    """Own walk, `walk` and `scan` agree about a few leaves of each kind and place."""
+    """The tests' own walk, `walk` and `scan` agree about leaves of each kind."""
     bits = 48 if shape.layout == "48" else 52
     tables = TableBuilder(geometry, 1 << 40, lpa)
     page, last = geometry.page_size, geometry.ipa_size
@@ -216,10 +216,10 @@ def disjoint_ranges(draw: st.DrawFn, geometry: Geometry) -> list[tuple[int, int,
 @pytest.mark.parametrize(("geometry", "shape", "lpa"), SHAPES, ids=NAMES)
 @settings(max_examples=20)
 @given(data=st.data())
-def test_builds_what_footprint_says(
+def test_footprint_counts_what_the_builder_builds(
     geometry: Geometry, shape: Shape, lpa: bool, data: st.DataObject
 ) -> None:
-    """Tables, bytes, leaves and groups, level by level, at best and at worst."""
+    """Tables, bytes, leaves and groups of each level agree, with blocks and without."""
     ranges = data.draw(disjoint_ranges(geometry))
     weight = footprint(geometry, ranges, lpa=lpa)
     for blocks, count in ((True, weight.best), (False, weight.worst)):
@@ -243,8 +243,8 @@ def test_builds_what_footprint_says(
 # Where tables are
 
 
-def test_tables_take_the_lowest_free_pages_above_the_pgd() -> None:
-    """What is freed in the middle is used again first."""
+def test_tables_are_put_at_the_lowest_free_addresses() -> None:
+    """A table that is freed between others leaves its place to the next new table."""
     tables = TableBuilder(K4, BASE)
     for gigabyte in range(3):
         tables.map(gigabyte * GIB, 0, 2 * MIB)
@@ -260,8 +260,8 @@ def test_tables_take_the_lowest_free_pages_above_the_pgd() -> None:
     assert [BASE, BASE + 0x2000, BASE + 0x3000, BASE + 0x4000] == list(tables.images())
 
 
-def test_of_several_free_places_the_lowest_is_next() -> None:
-    """In whatever order they were freed."""
+def test_the_lowest_of_several_free_addresses_is_used_first() -> None:
+    """The order in which tables were freed does not matter."""
     tables = TableBuilder(K4, BASE)
     for at in range(4):
         tables.map(at * 2 * MIB, 0, 4096)
@@ -275,8 +275,8 @@ def test_of_several_free_places_the_lowest_is_next() -> None:
         assert {free} == set(tables.images()) - there
 
 
-def test_a_pgd_smaller_than_a_page_leaves_the_rest_of_its_page() -> None:
-    """Other tables are whole pages, on page boundaries."""
+def test_no_table_shares_a_page_with_a_small_pgd() -> None:
+    """Tables below a PGD smaller than a page are whole pages, on page boundaries."""
     tables = TableBuilder(Geometry(16, 40, 2), BASE + 16 * KIB)
     tables.map(0, 0, 64 * KIB)
 
@@ -328,7 +328,7 @@ def test_links_to_tables_on_both_sides_of_48_bits(
 
 
 def test_unmapping_restores_the_images() -> None:
-    """Between other mappings, in the same tables and in new ones."""
+    """`unmap` undoes `map`, beside other mappings, in old tables and in new ones."""
     tables = TableBuilder(K4, BASE)
     tables.map(0, 0, 4 * MIB + 8192)
     tables.map(GIB + 4096, 0, 4096)
@@ -341,7 +341,7 @@ def test_unmapping_restores_the_images() -> None:
 
 
 def test_cutting_a_block_leaves_the_largest_leaves_around_the_hole() -> None:
-    """One page out of 1 GiB: 2 MiB blocks, groups of pages, pages."""
+    """A page unmapped from 1 GiB leaves 2 MiB blocks, groups of pages, and pages."""
     tables = TableBuilder(K4, BASE)
     tables.map(GIB, 0, GIB)
     tables.unmap(GIB + 2 * MIB + 4096, 4096)
@@ -359,7 +359,7 @@ def test_cutting_a_block_leaves_the_largest_leaves_around_the_hole() -> None:
 
 
 def test_cutting_a_group_clears_the_contiguous_bit_of_the_rest() -> None:
-    """The other groups keep theirs."""
+    """Groups that are not cut keep their contiguous bit."""
     tables = TableBuilder(K4, BASE)
     tables.map(0, 0, 192 * KIB)
     tables.unmap(64 * KIB + 8192, 4096)
@@ -372,8 +372,8 @@ def test_cutting_a_group_clears_the_contiguous_bit_of_the_rest() -> None:
     ] == [(run.ipa, run.many, run.contiguous) for run in built(tables)]
 
 
-def test_nothing_is_merged() -> None:
-    """Two halves of a block stay pages: nobody asked to break what is in use."""
+def test_leaves_of_two_calls_are_not_merged() -> None:
+    """The two halves of a block stay pages: merging would unmap memory in use."""
     tables = TableBuilder(K4, BASE)
     tables.map(0, 0, MIB)
     tables.map(MIB, MIB, MIB)
@@ -381,8 +381,8 @@ def test_nothing_is_merged() -> None:
     assert {4 * KIB} == {run.leaf_size for run in built(tables)}
 
 
-def test_remapping_takes_the_place_of_whatever_is_there() -> None:
-    """Blocks, pages and holes; what a block has outside is kept."""
+def test_remap_replaces_what_is_mapped() -> None:
+    """`remap` replaces blocks, pages and holes, and keeps what a block maps outside."""
     tables = TableBuilder(K4, BASE)
     tables.map(0, 0, 2 * MIB)
     tables.map(3 * MIB, 0x3000_0000, 64 * KIB, attributes=READ_ONLY)
@@ -396,7 +396,7 @@ def test_remapping_takes_the_place_of_whatever_is_there() -> None:
 
 
 def test_protecting_keeps_leaves_and_splits_those_it_cuts() -> None:
-    """A 1 GiB block stays one, unless only a part of it changes."""
+    """`protect` keeps a 1 GiB block whole, unless only a part of it changes."""
     tables = TableBuilder(K4, BASE)
     tables.map(0, 0, 2 * GIB)
     tables.protect(0, GIB + 2 * MIB, attributes=READ_ONLY)
@@ -409,8 +409,8 @@ def test_protecting_keeps_leaves_and_splits_those_it_cuts() -> None:
     ] == [(run.leaf_size, run.many, run.attributes) for run in built(tables)]
 
 
-def test_protecting_leaves_of_several_sizes_keeps_each() -> None:
-    """Side by side, and alike in all but their level."""
+def test_protecting_keeps_the_size_of_each_leaf() -> None:
+    """A block and pages side by side stay a block and pages."""
     tables = TableBuilder(K4, BASE)
     tables.map(GIB - 2 * MIB, GIB - 2 * MIB, GIB + 4 * MIB)
     tables.protect(GIB - 2 * MIB, GIB + 4 * MIB, attributes=READ_ONLY)
@@ -420,7 +420,7 @@ def test_protecting_leaves_of_several_sizes_keeps_each() -> None:
 
 
 def test_protecting_pages_does_not_make_blocks_of_them() -> None:
-    """They were asked for as pages, over two tables."""
+    """Pages that fill two tables stay pages after `protect`."""
     tables = TableBuilder(K4, BASE)
     tables.map(0, 0, 4 * MIB, blocks=False)
     tables.protect(0, 4 * MIB, attributes=READ_ONLY)
@@ -431,7 +431,7 @@ def test_protecting_pages_does_not_make_blocks_of_them() -> None:
 
 
 def test_protecting_a_part_of_a_block_splits_it_on_both_sides() -> None:
-    """Neither end is a block's; in between are the largest leaves there can be."""
+    """A part whose ends are not on block boundaries gets the largest leaves inside."""
     tables = TableBuilder(K4, BASE)
     tables.map(0, 0, 2 * MIB)
     tables.protect(60 * KIB, 128 * KIB, attributes=READ_ONLY)
@@ -446,8 +446,8 @@ def test_protecting_a_part_of_a_block_splits_it_on_both_sides() -> None:
     ] == [(run.ipa, run.many, run.attributes) for run in built(tables)]
 
 
-def test_protecting_all_of_a_table_makes_a_new_one() -> None:
-    """It is broken by one write, whatever runs it holds, and takes its old place."""
+def test_protecting_all_of_a_table_replaces_it_by_a_new_one() -> None:
+    """One write unlinks the old table, and the new one is put at its address."""
     tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0x4000_0000, MIB)
     tables.map(MIB, 0, MIB)
@@ -470,8 +470,8 @@ def test_protecting_all_of_a_table_makes_a_new_one() -> None:
     ] == [(step.kind, step.address, step.size) for step in tables.changes()[done:]]
 
 
-def test_protecting_with_what_is_there_changes_nothing() -> None:
-    """Not even a step, and no block is split for it."""
+def test_protecting_with_the_same_attributes_changes_nothing() -> None:
+    """No step is recorded and no block is split where the attributes are the same."""
     tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0, 2 * MIB)
     steps = tables.changes()
@@ -480,8 +480,8 @@ def test_protecting_with_what_is_there_changes_nothing() -> None:
     assert steps == tables.changes()
 
 
-def test_with_lpa2_shareability_is_no_attribute() -> None:
-    """VTCR_EL2.SH0 has it for all, so another ``sh`` is no change."""
+def test_shareability_is_ignored_with_lpa2() -> None:
+    """With LPA2, VTCR_EL2.SH0 has the shareability, so another ``sh`` is no change."""
     tables = TableBuilder(Geometry(12, 40, 1, lpa2=True), BASE, record=True)
     tables.map(0, 0, 4096, attributes=Attributes(sh=0))
     steps = tables.changes()
@@ -490,8 +490,8 @@ def test_with_lpa2_shareability_is_no_attribute() -> None:
     assert steps == tables.changes()
 
 
-def test_splitting_makes_pages_of_a_part() -> None:
-    """The rest of a block keeps the largest leaves; pages are left alone."""
+def test_split_makes_pages_of_the_range_alone() -> None:
+    """`split` keeps the largest leaves for the rest of a block, and keeps pages."""
     tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0, 4 * MIB)
     tables.split(0, 128 * KIB)
@@ -506,8 +506,8 @@ def test_splitting_makes_pages_of_a_part() -> None:
     assert steps == tables.changes()
 
 
-def test_splitting_leaves_holes_alone() -> None:
-    """What is not mapped has nothing to split."""
+def test_split_ignores_holes() -> None:
+    """`split` maps nothing where nothing was mapped."""
     tables = TableBuilder(K4, BASE)
     tables.map(0, 0, 64 * KIB)
     tables.map(2 * MIB, 2 * MIB, 2 * MIB)
@@ -517,8 +517,8 @@ def test_splitting_leaves_holes_alone() -> None:
     assert not any(run.contiguous for run in built(tables))
 
 
-def test_parts_of_a_block_that_was_to_be_replaced_are_not() -> None:
-    """NT is for blocks: bit 16 of a page is an address bit."""
+def test_parts_of_a_split_block_have_no_nt() -> None:
+    """Only blocks have nT: bit 16 of a page is an address bit."""
     tables = TableBuilder(K4, BASE)
     tables.map(0, 0, 2 * MIB, attributes=Attributes(nt=True))
     tables.unmap(0, 4096)
@@ -532,7 +532,7 @@ def test_parts_of_a_block_that_was_to_be_replaced_are_not() -> None:
 
 
 def test_a_table_is_filled_and_seen_before_it_is_linked() -> None:
-    """From the leaves up; only the last write is to what a CPU can reach."""
+    """Tables are written from the last level up; only the last write links them."""
     tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0x1000, 4096)
     level_3 = pack("<Q", 0x1000 | RW_NORMAL | 3) + bytes(4088)
@@ -547,7 +547,7 @@ def test_a_table_is_filled_and_seen_before_it_is_linked() -> None:
 
 
 def test_a_block_is_broken_before_a_table_takes_its_place() -> None:
-    """Invalid, invalidated for all that it mapped, filled, linked."""
+    """The steps: make the block invalid, invalidate the TLB, fill tables, link them."""
     tables = TableBuilder(K4, BASE, record=True)
     tables.map(GIB, 0, GIB)
     done = len(tables.changes())
@@ -566,7 +566,7 @@ def test_a_block_is_broken_before_a_table_takes_its_place() -> None:
 
 
 def test_a_table_that_would_be_empty_is_unlinked_and_cleared() -> None:
-    """One write makes all of it unreachable; its pages are zero for their next use."""
+    """One write unlinks an empty table, and its memory is set to zero."""
     tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0, 8192, blocks=False)
     done = len(tables.changes())
@@ -580,8 +580,8 @@ def test_a_table_that_would_be_empty_is_unlinked_and_cleared() -> None:
     ) == tables.changes()[done:]
 
 
-def test_a_table_that_keeps_something_is_not_touched_but_there() -> None:
-    """Only the entry goes, and no other table."""
+def test_unmapping_a_page_writes_its_entry_alone() -> None:
+    """No other entry and no other table is written."""
     tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0, 8192, blocks=False)
     done = len(tables.changes())
@@ -593,8 +593,8 @@ def test_a_table_that_keeps_something_is_not_touched_but_there() -> None:
     ) == tables.changes()[done:]
 
 
-def test_unmapping_nothing_is_no_step() -> None:
-    """Holes need no maintenance."""
+def test_unmapping_a_hole_records_no_step() -> None:
+    """`unmap` of a range in which nothing is mapped needs no TLB maintenance."""
     tables = TableBuilder(K4, BASE, record=True)
     tables.unmap(0, 2**40)
 
@@ -602,7 +602,7 @@ def test_unmapping_nothing_is_no_step() -> None:
 
 
 def test_a_step_is_a_value() -> None:
-    """It can be a key, and its repr makes it again."""
+    """A `Step` is hashable, and its repr evaluates to it."""
     step = Step("write", BASE, 8, bytes(8))
 
     assert step == eval(repr(step), {"Step": Step})  # noqa: S307
@@ -612,8 +612,8 @@ def test_a_step_is_a_value() -> None:
 # The words that go with it
 
 
-def test_gives_the_registers_that_go_with_the_tables() -> None:
-    """As KVM sets them, PS by what descriptors hold."""
+def test_vtcr_and_vttbr_describe_the_tables() -> None:
+    """The words are those that KVM writes; PS is as wide as descriptors hold."""
     tables = TableBuilder(K4, BASE)
     wide = TableBuilder(Geometry(16, 48, 1), (7 << 48) + 0x1_0000, lpa=True)
 
@@ -634,8 +634,8 @@ def raises(call: Callable[..., object], *arguments: object, **named: object) -> 
     return str(refused.value)
 
 
-def test_an_overlap_names_what_is_there() -> None:
-    """And says what to do about it; nothing has changed."""
+def test_an_overlap_names_what_is_mapped() -> None:
+    """The message says what to do, and no table has changed."""
     tables = TableBuilder(K4, BASE, record=True)
     tables.map(0x4020_0000, 0x9000_0000, 4 * MIB)
     images, steps = tables.images(), tables.changes()
@@ -660,7 +660,7 @@ def test_an_overlap_names_what_is_there() -> None:
 
 
 def test_a_hole_cannot_be_protected() -> None:
-    """In front, in the middle, at the end: nothing of the range changes."""
+    """A hole at the start, in the middle or at the end is refused; nothing changes."""
     tables = TableBuilder(K4, BASE)
     tables.map(0x2000, 0, 0x1000)
     tables.map(0x4000, 0, 0x1000)
@@ -679,7 +679,7 @@ def test_a_hole_cannot_be_protected() -> None:
     assert images == tables.images()
 
 
-def test_ranges_are_whole_pages_inside_the_space() -> None:
+def test_ranges_must_be_whole_pages_inside_the_ipa_space() -> None:
     """The message names the alignment that is needed, and by how much it is missed."""
     tables = TableBuilder(Geometry(14, 40, 2), 0)
     page = "a multiple of the 16K page size, 0x4000"
@@ -705,7 +705,7 @@ def test_ranges_are_whole_pages_inside_the_space() -> None:
 
 
 def test_base_has_the_alignment_of_the_pgd() -> None:
-    """16 tables of 16K side by side are aligned to all of them."""
+    """A root of 16 tables of 16K is aligned to the size of all of them."""
     pgd = Geometry(14, 40, 2)
 
     assert (
@@ -730,8 +730,8 @@ def test_a_small_pgd_is_aligned_to_64_bytes_where_addresses_have_52_bits() -> No
     )
 
 
-def test_without_room_nothing_changes() -> None:
-    """Tables would end above what descriptors hold; what was free stays free."""
+def test_a_change_without_room_for_tables_changes_nothing() -> None:
+    """Tables beyond the addresses of descriptors are refused; free places stay free."""
     tables = TableBuilder(K4, 2**48 - 0x8000, record=True)
     tables.map(0, 0, 4096)
     tables.map(4 * MIB, 0, 4096)
@@ -769,7 +769,7 @@ def test_a_shape_that_no_cpu_walks_is_not_built() -> None:
 
 
 def test_nt_pages_are_refused() -> None:
-    """A range that is not all blocks cannot have it; nothing has changed."""
+    """A range that is not all blocks cannot have nT; nothing has changed."""
     tables = TableBuilder(K4, BASE, record=True)
     message = raises(tables.map, 0, 0, 2 * MIB + 4096, attributes=Attributes(nt=True))
 
@@ -789,7 +789,7 @@ def test_nt_pages_are_refused() -> None:
 def test_wrong_types_of_a_builder_are_named(
     arguments: tuple[object, ...], named: str
 ) -> None:
-    """A wrong type is a mistake in the call."""
+    """The TypeError names the argument and the value."""
     with pytest.raises(TypeError, match=f"^{named} must be "):
         TableBuilder(*arguments)  # type: ignore[arg-type]
 
@@ -807,7 +807,7 @@ def test_wrong_types_of_a_builder_are_named(
 def test_wrong_types_of_a_mapping_are_named(
     arguments: dict[str, object], named: str
 ) -> None:
-    """The same for mapping and for mapping again."""
+    """`map` and `remap` refuse wrong types by the same message."""
     tables = TableBuilder(K4, BASE, record=True)
     asked: dict[str, Any] = {"ipa": 0, "pa": 0, "size": 4096, **arguments}
     for call in (tables.map, tables.remap):
@@ -817,8 +817,8 @@ def test_wrong_types_of_a_mapping_are_named(
     assert () == tables.changes()
 
 
-def test_numbers_with_an_index_are_numbers() -> None:
-    """A notebook's integers are not Python's."""
+def test_integers_of_other_types_are_accepted() -> None:
+    """Whatever has `__index__`, such as a numpy integer, is an integer."""
 
     class Number:
         def __init__(self, value: int) -> None:
@@ -834,8 +834,8 @@ def test_numbers_with_an_index_are_numbers() -> None:
     assert ours.images() == theirs.images()
 
 
-def test_says_what_it_is() -> None:
-    """Shape, images and place; it is no value, so it is no expression either."""
+def test_repr_names_shape_images_and_root() -> None:
+    """The repr of a builder is no expression, since a builder is no value."""
     assert (
         "<TableBuilder of Geometry(granule=Granule.K4, ipa_bits=40, start_level=1, "
         "lpa2=False): 1 images from 0x80000000>" == repr(TableBuilder(K4, BASE))
@@ -852,8 +852,8 @@ PLACES = (0, 1, 511, 512, 513, 1 << 18, (1 << 28) - 512, (1 << 28) - 1)
 
 @settings(max_examples=100)
 @given(data=st.data())
-def test_many_mappings_are_what_each_would_be(data: st.DataObject) -> None:
-    """Pages and larger ranges, on tables that are there and on new ones."""
+def test_map_all_maps_what_single_calls_would(data: st.DataObject) -> None:
+    """`map_all` of pages and larger ranges, in old tables and in new ones."""
     geometry = data.draw(st.sampled_from([K4, Geometry(12, 40, 1, lpa2=True)]))
     both = [TableBuilder(geometry, BASE) for _ in range(2)]
     for tables in both:
@@ -880,8 +880,8 @@ def test_many_mappings_are_what_each_would_be(data: st.DataObject) -> None:
     assert len(both[0].images()) == len(both[1].images())
 
 
-def test_of_many_mappings_two_must_not_overlap() -> None:
-    """Nor may one overlap what is mapped; then nothing is mapped."""
+def test_map_all_refuses_overlaps() -> None:
+    """Overlaps of two mappings, or with what is mapped, change nothing."""
     tables = TableBuilder(K4, BASE, record=True)
     tables.map(8 * MIB, 0, 2 * MIB)
     tables.map(12 * MIB, 0, 4096)
@@ -912,8 +912,8 @@ def test_of_many_mappings_two_must_not_overlap() -> None:
         assert (images, steps) == (tables.images(), tables.changes())
 
 
-def test_many_mappings_are_checked_like_one() -> None:
-    """Types by name, ranges by the message of `map`; none is mapped."""
+def test_map_all_checks_each_mapping_as_map_does() -> None:
+    """Wrong types and bad ranges get the message of `map`; nothing is mapped."""
     tables = TableBuilder(K4, BASE, record=True)
     wrong: Any
     for wrong, message in (
@@ -935,8 +935,8 @@ def test_many_mappings_are_checked_like_one() -> None:
     assert () == tables.changes()
 
 
-def test_steps_are_recorded_where_they_are_asked_for() -> None:
-    """Else the builder keeps none, and says how it would."""
+def test_steps_are_recorded_on_request_alone() -> None:
+    """Without ``record=True``, `changes` says how to ask for steps."""
     message = raises(TableBuilder(K4, BASE).changes)
 
     assert "TableBuilder(geometry, base, record=True)" in message
@@ -945,7 +945,7 @@ def test_steps_are_recorded_where_they_are_asked_for() -> None:
 
 
 def test_steps_of_single_pages_in_one_call() -> None:
-    """One that has a table is a write of its own, after those of new tables."""
+    """A page in an existing table is one write, after those of new tables."""
     tables = TableBuilder(K4, BASE, record=True)
     tables.map(0, 0, 4096)
     done = len(tables.changes())
@@ -974,7 +974,7 @@ def pickled(tables: TableBuilder) -> Any:
     ids=["copy", "deepcopy", "pickle"],
 )
 def test_a_copy_changes_by_itself(duplicate: Callable[[Any], Any]) -> None:
-    """It has the tables, the steps and the free places, and shares none of them."""
+    """A copy has the tables, the steps and the free places, and shares none of them."""
     tables = TableBuilder(Geometry(16, 48, 1), BASE, lpa=True, record=True)
     for place in range(3):
         tables.map(place << 42, 0, 1 << 16)
@@ -994,14 +994,14 @@ def test_a_copy_changes_by_itself(duplicate: Callable[[Any], Any]) -> None:
 
 
 def test_a_pickle_of_version_0_1_0_is_refused() -> None:
-    """It held the builder's parts, which are others now: a sentence says so."""
+    """Its state was that of other classes; a sentence says what to do instead."""
     stored = b"\x80\x04\x8c\x06s2geom\x8c\x0cTableBuilder\x93)\x81N}."
     with pytest.raises(InvalidArgument, match="build its tables again"):
         pickle.loads(stored)  # noqa: S301
 
 
 def test_memory_does_not_grow_with_changes() -> None:
-    """Ten thousand of them keep less than 5 MiB."""
+    """10,000 changes keep less than 5 MiB."""
     tables = TableBuilder(K4, BASE)
     tracemalloc.start()
     for _ in range(500):
@@ -1025,10 +1025,10 @@ def test_memory_does_not_grow_with_changes() -> None:
 @pytest.mark.parametrize(
     ("first", "tables"), [(0, 1), (0, 40), (1, 40), (-3, 40), (5 * 512, 23)]
 )
-def test_whole_tables_are_what_one_word_at_a_time_makes(
+def test_tables_of_a_run_are_equal_to_word_by_word(
     entries: int, shift: int, first: int, tables: int
 ) -> None:
-    """Aligned to a table or not, within what repeats or beyond it, over a carry."""
+    """Runs of all alignments and lengths, shorter and longer than the repetition."""
     if entries << shift > 1 << 40:
         tables = min(tables, 3)
     address = ((1 << 45 - shift) + first) << shift

@@ -396,7 +396,7 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("name", CASES)
 def test_calls_in_any_order_leave_what_the_model_says(name: str) -> None:
-    """For every granule, layout and kind of root."""
+    """Random changes agree with a model, for each page size, layout and root."""
 
     class ThisMachine(Machine):
         case = CASES[name]

@@ -148,10 +148,10 @@ def test_a_pgd_smaller_than_a_page_counts_its_own_bytes_and_takes_a_page() -> No
         (Geometry(16, 33, 2), [(0, 2**30, 2**16)]),
     ],
 )
-def test_seams_and_ends_are_exact(
+def test_range_ends_and_table_boundaries_are_exact(
     geometry: Geometry, ranges: list[tuple[int, ...]]
 ) -> None:
-    """What is at an end, over a seam or in a shared table is counted once."""
+    """A table at the end of a range, or shared by two ranges, is counted once."""
     whole = [(r[0], r[1], r[2] if len(r) > 2 else r[0]) for r in ranges]
     weight = footprint(geometry, ranges)
 
@@ -196,7 +196,7 @@ def memory_maps(
 def test_agrees_with_counting_entry_by_entry(
     case: tuple[Geometry, list[tuple[int, int, int]]],
 ) -> None:
-    """Closed form or not, it is the same number, at its worst and its best."""
+    """The closed form gives the number that enumeration gives, worst and best."""
     geometry, ranges = case
     weight = footprint(geometry, ranges)
 
@@ -217,7 +217,7 @@ def test_many_ranges_that_share_tables_are_not_counted_twice() -> None:
 
 @pytest.mark.parametrize(("page_shift", "level"), sorted(GROUP))
 def test_counts_the_leaves_in_contiguous_groups(page_shift: int, level: int) -> None:
-    """A whole group counts; one that lacks an entry or an aligned address does not."""
+    """Only whole groups, with both addresses aligned to the group, count."""
     group, entry = GROUP[page_shift, level], ENTRY[page_shift][level]
     shape = Geometry(page_shift, 40, 2 if page_shift == 16 else 1)
 
@@ -261,8 +261,8 @@ def test_without_lpa_64k_has_no_level_1_block() -> None:
     assert {512 * MIB: 8192} == weight.best.leaves
 
 
-def test_a_pebibyte_counts_as_exactly_as_a_mebibyte() -> None:
-    """Nothing is enumerated: the numbers are far beyond what could be."""
+def test_a_pebibyte_is_counted_exactly() -> None:
+    """The numbers are far beyond what could be enumerated."""
     weight = footprint(K4_52, [(0, PIB)])
 
     assert PIB // (4 * KIB) == weight.worst.leaves[4096]
@@ -297,14 +297,14 @@ def test_kvm_maps_with_the_leaf_that_the_host_page_gives(
 
 
 def test_a_leaf_of_a_page_is_the_worst_case() -> None:
-    """Dirty logging takes everything apart into pages."""
+    """With a leaf of one page, ``kvm`` equals ``worst``, as with dirty logging."""
     weight = footprint(K4_40, [(GIB - 8192, 3 * GIB)], leaf=4096)
 
     assert weight.worst == weight.kvm
 
 
 def test_kvm_sets_no_contiguous_bit() -> None:
-    """The same blocks as the best, without their groups."""
+    """``kvm`` has the blocks of ``best``, without contiguous groups."""
     weight = footprint(K4_40, [(0, 64 * GIB)], leaf=GIB)
 
     assert weight.kvm is not None
@@ -314,7 +314,7 @@ def test_kvm_sets_no_contiguous_bit() -> None:
 
 
 def test_a_mixed_host_gives_a_leaf_for_each_range() -> None:
-    """Firmware in pages, RAM in 1 GiB pages."""
+    """Firmware is mapped by pages, RAM by 1 GiB pages."""
     weight = footprint(
         K4_40, [(0, 2 * MIB), (GIB, 2 * GIB), (4 * GIB, GIB)], leaf=[4096, GIB, 2 * MIB]
     )
@@ -327,8 +327,8 @@ def test_a_mixed_host_gives_a_leaf_for_each_range() -> None:
 # Overlaps
 
 
-def test_ranges_that_overlap_are_one() -> None:
-    """The same memory said twice is still the same memory, in any order."""
+def test_ranges_that_overlap_are_counted_once() -> None:
+    """Memory that is named twice, in any order, is counted once."""
     one = footprint(K4_40, [(0, 4 * MIB)])
 
     assert one == footprint(K4_40, [(MIB, 3 * MIB), (0, 2 * MIB), (0, 4096)])
@@ -336,14 +336,14 @@ def test_ranges_that_overlap_are_one() -> None:
 
 
 def test_ranges_that_touch_stay_two() -> None:
-    """No block reaches from one memory slot into the next."""
+    """No block reaches from one memory slot into the next one."""
     weight = footprint(K4_40, [(0, MIB), (MIB, MIB)])
 
     assert {4096: 512} == weight.best.leaves
 
 
 def test_overlaps_that_contradict_are_refused() -> None:
-    """An address cannot lead to two places, nor be mapped by two sizes at once."""
+    """Overlapping ranges with two output addresses or two leaf sizes are refused."""
     with pytest.raises(InvalidArgument) as two_places:
         footprint(K4_40, [(0, 0x4000, 0x8000_0000), (0x2000, 0x4000, 0x8000_0000)])
     with pytest.raises(InvalidArgument) as two_leaves:
@@ -407,8 +407,8 @@ def test_ranges_are_whole_pages_inside_the_space(
     assert message == str(refused.value)
 
 
-def test_a_leaf_is_a_size_of_this_tree() -> None:
-    """With two levels there is no 1 GiB block."""
+def test_a_leaf_must_be_a_size_that_the_tree_has() -> None:
+    """A tree of two levels has no 1 GiB block."""
     with pytest.raises(InvalidArgument) as refused:
         footprint(Geometry(12, 34, 2), [(0, GIB)], leaf=GIB)
     with pytest.raises(InvalidArgument) as too_few:
@@ -438,7 +438,7 @@ def test_a_leaf_is_a_size_of_this_tree() -> None:
     ],
 )
 def test_wrong_types_are_named(arguments: tuple[object, object], named: str) -> None:
-    """A wrong type is a mistake in the call, whatever it is equal to."""
+    """The TypeError names the argument and the value."""
     with pytest.raises(TypeError, match=f"^{named} must be "):
         footprint(*arguments)  # type: ignore[arg-type]
 
@@ -451,13 +451,13 @@ def test_a_leaf_is_an_integer(leaf: object) -> None:
 
 
 def test_lpa_is_a_bool() -> None:
-    """0 and 1 are numbers, not answers."""
+    """0 and 1 are refused, since they are integers."""
     with pytest.raises(TypeError, match=r"^lpa must be a bool"):
         footprint(K4_40, [], lpa=1)  # type: ignore[arg-type]
 
 
 def test_a_footprint_is_a_value() -> None:
-    """It can be a key, and its repr makes it again."""
+    """A `Footprint` is hashable, and its repr evaluates to it."""
     weight = footprint(K4_40, [(0, GIB)], leaf=4096)
     names = {
         "Footprint": Footprint,

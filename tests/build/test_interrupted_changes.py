@@ -87,10 +87,10 @@ def interrupted(change: Change, tables: TableBuilder, line: int, error: Any) -> 
 @pytest.mark.parametrize("name", CHANGES)
 @settings(max_examples=30)
 @given(data=st.data(), error=st.sampled_from([KeyboardInterrupt, MemoryError]))
-def test_an_interrupted_change_is_made_or_not(
+def test_an_interrupted_change_is_made_whole_or_not_at_all(
     name: str, data: st.DataObject, error: Any
 ) -> None:
-    """Images and steps are those of before or after, and stay right from then on."""
+    """Images and steps are those before or after the change, and stay right."""
     change, tables = CHANGES[name], built()
     done = copy.copy(tables)
     lines = interrupted(change, done, -1, error)
@@ -120,7 +120,7 @@ def state(tables: TableBuilder) -> tuple[dict[int, bytes], tuple[Step, ...]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_can_be_interrupted_anywhere(name: str) -> None:
-    """A hundred of them, one after the other, and the next change meets no damage."""
+    """A hundred interruptions of each change leave no damage to the next change."""
     change, tables = CHANGES[name], built()
     done = copy.copy(tables)
     lines = interrupted(change, done, -1, KeyboardInterrupt)

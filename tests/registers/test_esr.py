@@ -34,13 +34,13 @@ CODES = {
 def test_a_status_code_has_a_kind_and_a_level(
     fault: tuple[Any, int], code: int
 ) -> None:
-    """Level -1 has codes of its own; both ways agree."""
+    """Codes at level -1 follow no formula; decoding and encoding agree."""
     assert fault == fault_of(code)
     assert code == status_of(*fault)
 
 
-def test_every_code_is_of_one_fault() -> None:
-    """23 codes are a walk's, and no code is both a walk's and another's."""
+def test_each_status_code_stands_for_one_fault() -> None:
+    """23 codes are a walk's, and none of them is in the table of other faults."""
     walks = {code for code in range(64) if fault_of(code) is not None}
 
     assert 23 == len(walks)
@@ -59,8 +59,10 @@ def test_every_code_is_of_one_fault() -> None:
         (DATA | 0x14, ("external abort", 0, "read", False)),
     ],
 )
-def test_a_guests_fault(word: int, expected: tuple[str, int, str, bool]) -> None:
-    """Kind, level, access, and whether the stage-1 walk faulted."""
+def test_a_fault_has_kind_level_and_access(
+    word: int, expected: tuple[str, int, str, bool]
+) -> None:
+    """Kind, level, access, and whether the stage-1 walk faulted, of real syndromes."""
     fault = ESR_EL2.from_int(word).stage2_fault()
 
     assert expected == (fault.kind, fault.level, fault.access, fault.s1ptw)
@@ -94,8 +96,8 @@ def test_where_the_address_comes_from(
     assert has_offset is fault.has_offset
 
 
-def test_far_is_not_told_where_it_is_not_valid() -> None:
-    """FnV says so."""
+def test_far_is_ignored_where_fnv_is_set() -> None:
+    """FnV = 1 says that FAR_EL2 is not valid."""
     assert 0x1234 == ESR_EL2.from_int(DATA | 4).stage2_fault(far=0x1234).va
     assert ESR_EL2.from_int(DATA | FNV | 4).stage2_fault(far=0x1234).va is None
 
@@ -156,7 +158,7 @@ def test_far_is_not_told_where_it_is_not_valid() -> None:
     ],
 )
 def test_a_fault_explains_itself(fault: GuestFault, expected: tuple[str, ...]) -> None:
-    """What happened, where, and what is not known and why."""
+    """Sentences say what happened, where, and what is not known and why."""
     assert expected == fault.explain()
 
 
@@ -197,10 +199,10 @@ NO_WALK = "so the tables of stage 2 do not tell why"
         ),
     ],
 )
-def test_a_word_that_tells_of_no_guests_fault(
+def test_other_exceptions_are_no_stage_2_fault(
     word: int, rule: str, reason: str, consequence: str
 ) -> None:
-    """The class comes first: other classes give the low bits other meanings."""
+    """The class is judged first: in other classes the low bits mean something else."""
     syndrome = ESR_EL2.from_int(word)
     [broken] = syndrome.lint()
 
@@ -224,15 +226,15 @@ def test_a_word_that_tells_of_no_guests_fault(
         (0x21, ["esr-not-a-walk-fault"]),
     ],
 )
-def test_a_level_that_the_tables_do_not_have(status: int, rules: list[str]) -> None:
-    """4K pages with 40 bits start at level 1."""
+def test_a_fault_above_the_start_level_is_found(status: int, rules: list[str]) -> None:
+    """With 4K pages and 40 bits, which start at level 1, level 0 is not reached."""
     broken = ESR_EL2.from_int(DATA | status).lint(geometry=Geometry(12, 40, 1))
 
     assert rules == [why.rule for why in broken]
 
 
-def test_a_level_is_told_with_the_start_level() -> None:
-    """Whoever pasted the wrong VTCR_EL2 sees both numbers."""
+def test_the_message_names_fault_level_and_start_level() -> None:
+    """A wrong VTCR_EL2 shows by the two numbers."""
     [broken] = ESR_EL2.from_int(DATA | 0x08).lint(geometry=Geometry(12, 40, 1))
 
     assert broken.message == (
@@ -266,12 +268,12 @@ def test_a_level_is_told_with_the_start_level() -> None:
         (0x3F << 26, "EC = 63: another exception class (0x3f)."),
     ],
 )  # fmt: skip
-def test_a_field_in_words(word: int, sentence: str) -> None:
-    """Bits 24:0 are an abort's fields in the classes of aborts alone."""
+def test_fields_are_explained_by_exception_class(word: int, sentence: str) -> None:
+    """Bits 24:0 are those of an abort in the exception classes of aborts alone."""
     assert sentence in ESR_EL2.from_int(word).explain()
 
 
-def test_wrong_words_are_told_by_name() -> None:
+def test_wrong_words_are_named() -> None:
     """HPFAR_EL2 and FAR_EL2 are 64-bit words."""
     word = ESR_EL2.from_int(DATA | 7)
     with pytest.raises(s2.InvalidArgument, match=r"^hpfar must be 0"):

@@ -107,7 +107,7 @@ def rules(broken: Any) -> list[str]:
 
 @pytest.mark.parametrize("cpu", CPUS, ids=range(len(CPUS)))
 def test_a_legal_word_has_no_violation(cpu: Cpu) -> None:
-    """A word for every legal shape of a CPU is clean on that CPU and on any."""
+    """The word of each legal shape is right on its CPU and without a CPU."""
     shapes = legal_shapes(cpu)
 
     assert shapes
@@ -117,8 +117,8 @@ def test_a_legal_word_has_no_violation(cpu: Cpu) -> None:
         assert () == word.lint()
 
 
-def test_a_cpu_is_asked_about_the_shape() -> None:
-    """Whatever the word names, `lint` says of it what `Cpu.check` says."""
+def test_lint_says_of_a_shape_what_cpu_check_says() -> None:
+    """For any word that names a shape, both find the same violations."""
     for t0sz in range(64):
         for sl0 in range(3):
             for tg0 in range(3):
@@ -130,8 +130,8 @@ def test_a_cpu_is_asked_about_the_shape() -> None:
                     assert cpu.check(word.geometry()) == tuple(broken)
 
 
-def test_without_a_cpu_only_what_no_cpu_has_is_found() -> None:
-    """A word is clean if some CPU takes it: the most capable one decides."""
+def test_without_a_cpu_only_what_every_cpu_refuses_is_found() -> None:
+    """A word is right if some CPU accepts it."""
     for t0sz in range(64):
         for sl0 in range(3):
             for tg0 in range(3):
@@ -332,7 +332,7 @@ def test_a_mismatch_of_t0sz_and_sl0_is_found() -> None:
     assert ["ipa-too-small-for-start-level"] == rules(VTCR_EL2(t0sz=34, sl0=1).lint())
 
 
-def test_a_small_cpu_finds_more() -> None:
+def test_a_smaller_cpu_refuses_more() -> None:
     """Start level 0 takes 44 bits of physical address, and DS takes LPA2."""
     assert ["start-level-needs-pa"] == rules(VTCR_EL2(t0sz=24, sl0=2).lint(Cpu(40)))
     assert ["lpa2-not-implemented"] == rules(
@@ -342,15 +342,15 @@ def test_a_small_cpu_finds_more() -> None:
 
 @pytest.mark.parametrize("fields", [{"sl0": 3}, {"ds": 1}, {"sl2": 1}, {"t0sz": 63}])
 def test_vmsav9_128_is_not_judged_by_vmsav8_64(fields: dict[str, int]) -> None:
-    """Of other tables only that is said which holds for them too."""
+    """For VMSAv9-128 tables only findings that hold for both formats are reported."""
     word = VTCR_EL2(d128=1, tg0=1, **fields)
 
     assert ["d128-not-modelled"] == rules(word.lint())
     assert ["vtcr-res1-clear"] == rules(VTCR_EL2(d128=1, res1=0).lint())[1:]
 
 
-def test_only_a_cpu_is_a_cpu() -> None:
-    """A width is no CPU, and the message names the one that was meant."""
+def test_a_cpu_must_be_a_cpu() -> None:
+    """A number is refused, and the message names the call that was meant."""
     wrong: Any = 48
     message = r"^cpu must be a Cpu or None, got 48; Cpu\(48\) is a CPU with 48-bit "
     with pytest.raises(TypeError, match=message):
@@ -366,7 +366,7 @@ def test_only_a_cpu_is_a_cpu() -> None:
 
 @pytest.mark.parametrize("pa_bits", [48, 52])
 def test_a_legal_base_has_no_violation(pa_bits: int) -> None:
-    """A base for every legal shape is clean, and an odd one is not."""
+    """An aligned base of each legal shape is right, and an odd one is not."""
     cpu = EVERYTHING
     for shape in legal_shapes(cpu):
         step = max(shape.pgd_size, 64)
@@ -410,7 +410,7 @@ def test_a_base_above_the_cpu_is_found() -> None:
 
 
 def test_the_form_of_the_base_depends_on_the_cpu_too() -> None:
-    """Bits 5:2 are address bits only where the CPU has such addresses."""
+    """Bits 5:2 are address bits only where the CPU has 52-bit addresses."""
     word = VTTBR_EL2.from_int(0x4000_0004)
     wide_64k, lpa2 = Geometry(K64, 48, 1), Geometry(K4, 40, 1, lpa2=True)
 
@@ -424,7 +424,7 @@ def test_the_form_of_the_base_depends_on_the_cpu_too() -> None:
 
 
 def test_bit_1_is_never_part_of_a_base() -> None:
-    """It is reserved in both forms, so no geometry is needed to see it."""
+    """Bit 1 is RES0 in both forms, so it is judged without a geometry."""
     word = VTTBR_EL2.from_int(0x4000_2002)
     (broken,) = word.lint()
 
@@ -436,7 +436,7 @@ def test_bit_1_is_never_part_of_a_base() -> None:
 
 
 def test_a_wide_vmid_needs_vs() -> None:
-    """Two VMs would share their TLB entries otherwise."""
+    """Without VTCR_EL2.VS, two VMIDs that differ above bit 7 share TLB entries."""
     word = VTTBR_EL2(vmid=0x203)
     (broken,) = word.lint(vmid_bits=VTCR_EL2().vmid_bits)
 
@@ -451,7 +451,7 @@ def test_a_wide_vmid_needs_vs() -> None:
 
 @pytest.mark.parametrize("vmid_bits", [0, 9, 32])
 def test_a_vmid_has_8_or_16_bits(vmid_bits: int) -> None:
-    """There is no size between them."""
+    """Any other number of VMID bits is refused."""
     with pytest.raises(InvalidArgument) as caught:
         VTTBR_EL2().lint(vmid_bits=vmid_bits)
 
@@ -483,15 +483,15 @@ def test_a_vmid_has_8_or_16_bits(vmid_bits: int) -> None:
         (0x4_0002_3558, "use 0x480023558"),
     ],
 )
-def test_a_bit_31_that_slipped_is_seen(word: int, fix: str) -> None:
-    """A zero typed twice or left out moves it by a digit, and both ways are told."""
+def test_a_shifted_bit_31_is_recognised(word: int, fix: str) -> None:
+    """A zero too many or too few moves bit 31 by a digit; the fix has both words."""
     broken = {why.rule: why for why in VTCR_EL2.from_int(word).lint()}
 
     assert fix == broken["vtcr-res1-clear"].fix
 
 
-def test_the_vtcr_of_aarch32_is_named() -> None:
-    """Its T0SZ counts from 32 bits, so VTCR_EL2 would have 64 bits or nearly so."""
+def test_the_vtcr_of_aarch32_is_recognised() -> None:
+    """T0SZ of AArch32 counts from 32 bits, so VTCR_EL2 would have nearly 64 bits."""
     why = VTCR_EL2.from_int(0x8000_3540).lint()[0]
 
     assert ("vtcr-of-aarch32", "0x80003540") == (why.rule, why.given)
@@ -513,13 +513,13 @@ def test_the_vtcr_of_aarch32_is_named() -> None:
         0x8000_3558,  # an IPA of 40 bits in both
     ],
 )
-def test_a_word_that_aarch32_does_not_have_is_not_named(word: int) -> None:
-    """Only fields that the two registers share are set."""
+def test_a_word_with_bits_that_aarch32_lacks_is_not_its_vtcr(word: int) -> None:
+    """Only words with fields of both registers are taken for AArch32's."""
     assert "vtcr-of-aarch32" not in rules(VTCR_EL2.from_int(word).lint())
 
 
 def test_a_vttbr_is_judged_with_the_vtcr_beside_it() -> None:
-    """The shape, PS and VS are its, and it is judged itself."""
+    """VTCR_EL2 gives the shape, PS and VS, and is judged itself."""
     vttbr = VTTBR_EL2.from_int(0x0100_0000_4000_1000)
     vtcr = VTCR_EL2.from_int(0x8002_3558)
 
@@ -530,8 +530,8 @@ def test_a_vttbr_is_judged_with_the_vtcr_beside_it() -> None:
     )
 
 
-def test_a_companion_that_is_wrong_is_told() -> None:
-    """A root of 4096 tables, and a word without a shape."""
+def test_a_wrong_vtcr_beside_a_vttbr_is_found() -> None:
+    """A root of 4096 tables, and a VTCR_EL2 that names no shape, are found."""
     vttbr = VTTBR_EL2.from_int(0x0001_0000_4000_0000)
 
     assert ["ipa-too-large-for-start-level"] == rules(vttbr.lint(vtcr=0x8002_3519))
@@ -542,6 +542,6 @@ def test_a_companion_that_is_wrong_is_told() -> None:
 
 
 def test_a_shape_is_given_once() -> None:
-    """A geometry and a VTCR_EL2 might contradict each other."""
+    """Giving both a geometry and a VTCR_EL2 is refused: they might differ."""
     with pytest.raises(InvalidArgument, match=r"^give geometry or vtcr"):
         VTTBR_EL2().lint(geometry=Geometry(K4, 40, 1), vtcr=0x8002_3558)

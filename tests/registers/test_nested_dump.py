@@ -29,8 +29,8 @@ HEADER = "VTCR: 0x0000000080023558 VTTBR: 0x0001000040040000 s2: "
         "VTCR: 0x80023558  VTTBR: 0x1000040040000  s2: enabled",
     ],
 )
-def test_a_nested_dump_tells_its_registers(name: str) -> None:
-    """By its name to Linux 7.2, by its first line from 7.3, or a little shortened."""
+def test_registers_are_read_from_name_or_first_line(name: str) -> None:
+    """The name to Linux 7.2, the first line from 7.3, and shortened forms of both."""
     vttbr, vtcr = parse_nested_name(name)
 
     assert VTTBR_EL2.from_int(0x0001_0000_4004_0000) == vttbr
@@ -58,7 +58,7 @@ def test_a_nested_dump_tells_its_registers(name: str) -> None:
     ],
 )
 def test_any_other_name_is_unreadable(name: str) -> None:
-    """The message shows the form, and what was given."""
+    """The message shows the form that is read, and the text that was given."""
     with pytest.raises(UnreadableInput) as caught:
         parse_nested_name(name)
 
@@ -80,7 +80,7 @@ def test_any_other_name_is_unreadable(name: str) -> None:
 def test_a_dump_says_whether_stage_2_is_enabled(
     text: str, enabled: bool | None, sentence: str
 ) -> None:
-    """A name without it leaves it open."""
+    """`stage2_enabled` is None where the name does not say."""
     dump = NestedDump.parse(text)
 
     assert enabled is dump.stage2_enabled
@@ -89,8 +89,8 @@ def test_a_dump_says_whether_stage_2_is_enabled(
 
 
 @pytest.mark.parametrize("text", [HEADER + "disabled", "0x1-0x2-s2-disabled"])
-def test_registers_that_are_not_in_force_are_told(text: str) -> None:
-    """Where stage 2 is disabled nothing is translated by them."""
+def test_a_disabled_stage_2_is_explained(text: str) -> None:
+    """Registers of a disabled stage 2 translate nothing."""
     dump = NestedDump.parse(text)
 
     assert dump.stage2_enabled is False
@@ -100,7 +100,7 @@ def test_registers_that_are_not_in_force_are_told(text: str) -> None:
     )
 
 
-def test_bytes_are_no_name() -> None:
-    """The message says what is wanted."""
+def test_a_name_must_be_text() -> None:
+    """Bytes are refused by name."""
     with pytest.raises(TypeError, match=r"^name must be text, got b'x'$"):
         parse_nested_name(b"x")  # type: ignore[arg-type]

@@ -119,7 +119,7 @@ def test_the_base_is_an_address() -> None:
 
 
 def test_an_entry_is_a_value() -> None:
-    """It is hashable, pickles, and its bits without a field have a place."""
+    """An `STE` is hashable and pickles; bits without a field are kept."""
     entry = STE.from_words(1, 0x9F00_0000_0000_0000)
 
     assert 0x9F00_0000_0000_0000 << 64 == entry.reserved
@@ -143,7 +143,7 @@ def test_a_word_has_64_bits(message: str, given_words: tuple[int, int]) -> None:
 
 
 def test_a_whole_entry_is_read_from_memory() -> None:
-    """64 bytes, least significant first; V and Config say that there is a stage 2."""
+    """64 bytes, little-endian, whose V and Config say that there is a stage 2."""
     shape = Geometry(K16, 40, 2)
     entry = STE.for_geometry(shape, 0x4004_0000, vmid=1)
     word2, word3 = entry.words
@@ -177,15 +177,15 @@ def test_a_whole_entry_is_read_from_memory() -> None:
     ],
 )
 def test_an_entry_without_stage_2_is_unreadable(message: str, data: bytes) -> None:
-    """Its S2 fields are ignored by the SMMU, so they describe nothing."""
+    """The SMMU ignores the S2 fields of such an entry."""
     with pytest.raises(UnreadableInput) as caught:
         STE.from_bytes(data)
 
     assert message == str(caught.value)
 
 
-def test_an_entry_is_bytes() -> None:
-    """A number is no memory."""
+def test_an_entry_must_be_bytes() -> None:
+    """A number is refused as a wrong type."""
     wrong: Any = 64
     with pytest.raises(TypeError, match=r"^entry must be bytes, got 64$"):
         STE.from_bytes(wrong)
@@ -196,7 +196,7 @@ def test_an_entry_is_bytes() -> None:
 
 @pytest.mark.parametrize("granule", Granule)
 def test_every_legal_shape_comes_back(granule: Granule) -> None:
-    """Shape to entry and back is the identity, and nothing is wrong with it."""
+    """An entry made for a shape names that shape, and nothing is wrong with it."""
     shapes = [s for s in legal_shapes(EVERYTHING) if s.granule is granule]
 
     assert shapes
@@ -219,7 +219,7 @@ def test_the_walk_is_that_of_vtcr_el2() -> None:
         assert vtcr >> 32 & 3 == (word3 >> 3 & 1) | (word3 >> 2 & 1) << 1
 
 
-def test_the_other_fields_are_what_linux_sets() -> None:
+def test_for_geometry_sets_the_fields_that_linux_sets() -> None:
     """VMSAv8-64 tables, no stage-1 tables in Device memory, faults recorded."""
     entry = STE.for_geometry(Geometry(K4, 40, 1), 0x4000_0000, pa_bits=40, vmid=3)
 
@@ -266,10 +266,10 @@ def test_what_names_no_shape_is_refused(rule: str, fields: dict[str, int]) -> No
         ("start-level-does-not-exist", Geometry(K64, 40, 0), 0, 48),
     ],
 )
-def test_an_entry_that_cannot_be_is_refused(
+def test_roots_and_levels_without_an_encoding_are_refused(
     rule: str, shape: Geometry, root: int, pa_bits: int
 ) -> None:
-    """A root that the SMMU would move or refuse, a level without an encoding."""
+    """A root that the SMMU would align or refuse, or a level without an encoding."""
     with pytest.raises(UnsupportedCombination) as caught:
         STE.for_geometry(shape, root, pa_bits)
 
@@ -277,7 +277,7 @@ def test_an_entry_that_cannot_be_is_refused(
 
 
 def test_64k_pages_have_52_bits_without_ds() -> None:
-    """The 48-bit limit of the base is for smaller pages."""
+    """The 48-bit limit of the base is for 4K and 16K pages."""
     shape = Geometry(K64, 40, 2)
     root = 0xF_0000_0000_4000 & -shape.pgd_size
 
@@ -286,7 +286,7 @@ def test_64k_pages_have_52_bits_without_ds() -> None:
 
 
 def test_low_bits_of_the_base_do_not_count() -> None:
-    """The SMMU aligns the base itself."""
+    """The SMMU ignores address bits below the alignment of the root."""
     entry = STE(s2aa64=1, s2t0sz=24, s2sl0=1, s2ps=5, s2ttb=0x4000_3FF0)
 
     assert 0x4000_2000 == entry.root()
@@ -336,7 +336,7 @@ def test_wrong_types_are_named(message: str, call: Any) -> None:
     ],
 )
 def test_numbers_outside_their_range_are_named(message: str, call: Any) -> None:
-    """The message says what would do."""
+    """The message says what would fit."""
     with pytest.raises(InvalidArgument) as caught:
         call()
 
@@ -671,7 +671,7 @@ def test_each_corrupted_field_is_found() -> None:
 
 
 def test_an_entry_explains_itself() -> None:
-    """One plain sentence a field, word 2 before word 3."""
+    """`explain` gives one sentence for each field, word 2 before word 3."""
     entry = STE.for_geometry(Geometry(K16, 40, 2), 0x4004_0000, vmid=1)
 
     assert entry.explain() == (
@@ -740,7 +740,7 @@ def test_an_entry_explains_itself() -> None:
 def test_a_sentence_depends_on_the_whole_entry(
     expected: str, fields: dict[str, int]
 ) -> None:
-    """The same bits mean something else in another format."""
+    """With other values in other fields, the same bits mean something else."""
     assert expected in STE(**fields).explain()
 
 
@@ -764,7 +764,7 @@ def test_features_that_are_not_given_are_missing(
 
 
 def test_the_plainest_smmu_has_no_aarch32_tables() -> None:
-    """They would give it 40 bits of IPA whatever its output size is."""
+    """AArch32 tables would give the SMMU 40 bits of IPA, whatever its output size."""
     entry = STE(s2aa64=1, s2t0sz=26, s2sl0=1)
 
     assert ["s2t0sz-below-minimum"] == [why.rule for why in entry.lint(oas=36)]
@@ -775,7 +775,7 @@ SHARED = Geometry(12, 40, 1)
 
 
 def test_an_entry_agrees_with_the_vtcr_of_the_same_tables() -> None:
-    """The word may be given as a register or as a number."""
+    """VTCR_EL2 may be given as a register or as a number."""
     entry = STE.for_geometry(SHARED, 0x4000_0000)
     vtcr = VTCR_EL2.for_geometry(SHARED)
 
@@ -811,8 +811,8 @@ def test_an_entry_that_describes_other_tables_is_found(
     assert broken.fix
 
 
-def test_a_vtcr_that_is_wrong_is_judged_too() -> None:
-    """Its own faults come first; without a shape there is nothing to compare."""
+def test_a_wrong_vtcr_beside_an_entry_is_found() -> None:
+    """VTCR_EL2's own faults come first; without a shape nothing is compared."""
     entry = STE.for_geometry(SHARED, 0x4000_0000)
     no_shape = VTCR_EL2(t0sz=24, tg0=3)
 

@@ -118,7 +118,7 @@ ALL_SHAPES = [
 
 
 @given(words)
-def test_no_bit_of_a_control_word_is_lost(word: int) -> None:
+def test_vtcr_keeps_every_bit(word: int) -> None:
     """A word comes back as it was, through its fields and through its repr."""
     read = VTCR_EL2.from_int(word)
 
@@ -146,7 +146,7 @@ def test_each_attribute_is_its_own_bits(
 
 
 def test_reserved_bits_stay_where_they_are() -> None:
-    """Whatever has no field is in ``reserved``, at its place in the word."""
+    """Bits without a field are in ``reserved``, at their place in the word."""
     mask = sum(1 << place for place in VTCR_RES0)
     read = VTCR_EL2.from_int((1 << 64) - 1)
 
@@ -157,7 +157,7 @@ def test_reserved_bits_stay_where_they_are() -> None:
 
 @pytest.mark.parametrize("value", [1, 1 << 31, 1 << 64, -1])
 def test_reserved_holds_no_field(value: int) -> None:
-    """A bit that a field has must be given as that field."""
+    """``reserved`` refuses bits that belong to a field."""
     with pytest.raises(InvalidArgument) as caught:
         VTCR_EL2(reserved=value)
 
@@ -168,7 +168,7 @@ def test_reserved_holds_no_field(value: int) -> None:
 
 
 def test_res1_is_1_by_default() -> None:
-    """Nobody has to write the bit that is always set."""
+    """Bit 31 is set unless ``res1=0`` is given."""
     assert 1 << 31 == int(VTCR_EL2())
     assert "VTCR_EL2(res1=0)" == repr(VTCR_EL2.from_int(0))
     assert "VTCR_EL2(res1=0, reserved=0x8000000000000000)" == repr(
@@ -178,7 +178,7 @@ def test_res1_is_1_by_default() -> None:
 
 @pytest.mark.parametrize("value", [True, 1.0, "1", None])
 def test_a_field_is_an_integer(value: Any) -> None:
-    """A bool or a float is a mistake in the call, even where it equals a number."""
+    """A bool or a float is refused, even where it equals an integer."""
     with pytest.raises(TypeError, match=r"^sl0 must be an integer, got"):
         VTCR_EL2(sl0=value)
     with pytest.raises(TypeError, match=r"^word must be an integer, got"):
@@ -189,7 +189,7 @@ def test_a_field_is_an_integer(value: Any) -> None:
 
 @pytest.mark.parametrize("word", [-1, 1 << 64])
 def test_a_word_has_64_bits(word: int) -> None:
-    """There is no meaning for a 65th bit."""
+    """A 65-bit number is refused."""
     with pytest.raises(InvalidArgument) as caught:
         VTCR_EL2.from_int(word)
 
@@ -198,7 +198,7 @@ def test_a_word_has_64_bits(word: int) -> None:
 
 
 def test_a_word_is_a_value() -> None:
-    """It is hashable, copies and pickles, and cannot be changed."""
+    """A word is hashable, copies and pickles, and cannot be changed."""
     word = VTCR_EL2.from_int(0x80023558)
 
     assert 1 == len({word, VTCR_EL2.from_int(0x80023558)})
@@ -209,8 +209,8 @@ def test_a_word_is_a_value() -> None:
         word.sl0 = 2  # type: ignore[misc]
 
 
-def test_the_table_of_fields_is_the_manuals() -> None:
-    """Names, places and features, lowest field first, for the documentation."""
+def test_the_fields_are_those_of_the_manual() -> None:
+    """Names, places and features, lowest field first."""
     rows = {row.name: row for row in VTCR_EL2.fields()}
 
     assert [low for _, low in VTCR_BITS.values()] == [row.low for row in rows.values()]
@@ -243,7 +243,7 @@ def test_the_words_are_those_that_kvm_writes(
 
 @pytest.mark.parametrize(("pa_bits", "encoded"), PS.items())
 def test_ps_is_an_enumeration_and_bounds_no_ipa(pa_bits: int, encoded: int) -> None:
-    """The sizes of PS are no arithmetic series; a small one is no error."""
+    """PS encodes eight sizes; a PS below the IPA width is allowed."""
     shape = Geometry(K4, 48, 0)
     word = VTCR_EL2.for_geometry(shape, pa_bits)
 
@@ -253,8 +253,8 @@ def test_ps_is_an_enumeration_and_bounds_no_ipa(pa_bits: int, encoded: int) -> N
     assert () == word.lint()
 
 
-def test_hardware_flags_are_the_callers() -> None:
-    """HA is what KVM has on, VS what the CPU's VMIDs say."""
+def test_ha_and_vs_are_arguments() -> None:
+    """KVM sets HA; VS follows the size of VMIDs."""
     shape = Geometry(K16, 40, 2)
     plain = VTCR_EL2.for_geometry(shape, ha=False)
     full = VTCR_EL2.for_geometry(shape, ha=True, vs=True)
@@ -266,7 +266,7 @@ def test_hardware_flags_are_the_callers() -> None:
 
 @pytest.mark.parametrize("granule", Granule)
 def test_every_shape_with_an_encoding_comes_back(granule: Granule) -> None:
-    """Shape to word and back is the identity, legal shape or not."""
+    """A word made for a shape, legal or not, names that shape."""
     shapes = [s for s in ALL_SHAPES if s.granule is granule and has_encoding(s)]
 
     assert {K4: 576, K16: 448, K64: 192}[granule] == len(shapes)
@@ -275,7 +275,7 @@ def test_every_shape_with_an_encoding_comes_back(granule: Granule) -> None:
 
 
 def test_a_shape_without_an_encoding_is_refused() -> None:
-    """What SL0, SL2 and DS cannot say is a fact about machines, with a reason."""
+    """What SL0, SL2 and DS cannot encode is an UnsupportedCombination."""
     for shape in ALL_SHAPES:
         if has_encoding(shape):
             continue
@@ -313,7 +313,7 @@ def test_a_shape_without_an_encoding_is_refused() -> None:
     ],
 )
 def test_each_message_says_what_would_fit(expected: str, shape: Geometry) -> None:
-    """A refusal names the limit and what is on this side of it."""
+    """A refusal names the limit and a value that is allowed."""
     with pytest.raises(UnsupportedCombination) as caught:
         VTCR_EL2.for_geometry(shape)
 
@@ -337,14 +337,14 @@ def test_every_encoding_of_the_start_level_is_read_or_refused() -> None:
 
 @pytest.mark.parametrize("t0sz", range(64))
 def test_a_width_that_fits_nothing_is_still_a_shape(t0sz: int) -> None:
-    """A notebook can show a cell that is refused: legality is another question."""
+    """`geometry` names shapes that no CPU allows: `lint` judges them."""
     word = VTCR_EL2(t0sz=t0sz, sl0=0)
 
     assert Geometry(K4, 64 - t0sz, 2) == word.geometry()
 
 
 def test_vmsav9_128_is_refused_by_name() -> None:
-    """The same bits mean another shape there, so none is named."""
+    """With D128 the same bits mean another shape, so none is named."""
     word = VTCR_EL2.from_int(0x80023558 | 1 << 38)
     with pytest.raises(UnsupportedCombination) as caught:
         word.geometry()
@@ -378,7 +378,7 @@ def test_an_old_kernels_sign_extension_is_recognised() -> None:
 
 
 def test_a_reserved_page_size_is_refused() -> None:
-    """No CPU need take the same one for it."""
+    """CPUs choose different page sizes for TG0 = 3."""
     with pytest.raises(UnsupportedCombination) as caught:
         VTCR_EL2.from_int(0x8002F558).geometry()
 
@@ -402,7 +402,7 @@ def test_for_geometry_refuses_wrong_types(message: str, arguments: Any) -> None:
 
 @pytest.mark.parametrize("name", ["ha", "vs"])
 def test_flags_are_bools(name: str) -> None:
-    """0 and 1 are the field's values, not answers."""
+    """0 and 1 are refused, since they are integers."""
     flags: Any = {name: 1}
     with pytest.raises(TypeError, match=rf"^{name} must be a bool"):
         VTCR_EL2.for_geometry(Geometry(K4, 40, 1), **flags)
@@ -421,7 +421,7 @@ def test_ps_has_eight_sizes() -> None:
 
 
 def test_a_word_explains_itself() -> None:
-    """One plain sentence a field, lowest field first."""
+    """`explain` gives one sentence for each field, lowest field first."""
     expected = (
         "T0SZ = 24: the IPA has 40 bits.",
         "SL0 = 1: the walk starts at level 1, in 2 concatenated tables.",
@@ -526,7 +526,7 @@ def test_a_word_explains_itself() -> None:
 def test_a_sentence_depends_on_the_whole_word(
     expected: str, fields: dict[str, int]
 ) -> None:
-    """The same bits mean something else with another page size or format."""
+    """With another page size or format, the same bits mean something else."""
     assert expected in VTCR_EL2(**fields).explain()
 
 
@@ -534,8 +534,8 @@ def test_a_sentence_depends_on_the_whole_word(
 
 
 @given(words)
-def test_no_bit_of_a_base_word_is_lost(word: int) -> None:
-    """Every bit has a field: VMID above, BADDR, CnP below."""
+def test_vttbr_keeps_every_bit(word: int) -> None:
+    """Each bit is in a field: VMID, BADDR or CnP."""
     read = VTTBR_EL2.from_int(word)
 
     assert word == int(read)
@@ -546,8 +546,8 @@ def test_no_bit_of_a_base_word_is_lost(word: int) -> None:
     assert read == eval(repr(read), vars(s2geom))  # noqa: S307 - our own repr
 
 
-def test_baddr_stands_where_it_does_in_the_word() -> None:
-    """The base reads as an address, so bit 0, which is CnP's, cannot be in it."""
+def test_baddr_is_read_in_place() -> None:
+    """``baddr`` reads as an address, so it cannot hold bit 0, which is CnP's."""
     word = VTTBR_EL2(baddr=0x4004_0000, vmid=1)
 
     assert "VTTBR_EL2(baddr=0x40040000, vmid=1)" == repr(word)
@@ -557,8 +557,8 @@ def test_baddr_stands_where_it_does_in_the_word() -> None:
     assert "baddr must be within 0xfffffffffffe, got 0x40040001" == str(caught.value)
 
 
-def test_a_base_word_explains_itself() -> None:
-    """One plain sentence a field."""
+def test_vttbr_explains_itself() -> None:
+    """`explain` gives one sentence for each field."""
     assert VTTBR_EL2.from_int(0x1_0000_4004_0001).explain() == (
         "CnP = 1: the tables are common to CPUs of the inner shareable domain.",
         (
@@ -625,7 +625,7 @@ def test_every_bit_of_a_wide_base_survives(shape: Geometry) -> None:
 
 
 def test_low_bits_of_a_base_do_not_count() -> None:
-    """The CPU clears what is below the root's size: here two tables of 4K."""
+    """The CPU ignores bits below the root's size: here that of two 4K tables."""
     word = VTTBR_EL2.from_int(0x4000_2FFF)
 
     assert 0x4000_2000 == word.root(Geometry(K4, 40, 1))
@@ -722,10 +722,10 @@ def test_low_bits_of_a_base_do_not_count() -> None:
         ),
     ],
 )
-def test_a_root_that_cannot_be_is_refused(
+def test_a_misaligned_or_outside_root_is_refused(
     rules: list[str], message: str, shape: Geometry, root: int, pa_bits: int
 ) -> None:
-    """Where a root may be is a fact about machines; the reason says what would fit."""
+    """The refusal says which roots would fit."""
     with pytest.raises(UnsupportedCombination) as caught:
         VTTBR_EL2.for_geometry(shape, root, pa_bits=pa_bits)
 
@@ -735,7 +735,7 @@ def test_a_root_that_cannot_be_is_refused(
 
 @pytest.mark.parametrize("root", [-1, 1 << 64])
 def test_a_root_is_an_address(root: int) -> None:
-    """A negative address is a mistake in the call on any machine."""
+    """A negative address is an InvalidArgument."""
     with pytest.raises(InvalidArgument) as caught:
         VTTBR_EL2.for_geometry(Geometry(K4, 40, 1), root)
 
@@ -835,7 +835,7 @@ def test_wrong_types_are_named(message: str, call: Any) -> None:
     ],
 )
 def test_a_natural_wrong_call_names_the_right_one(message: str, call: Any) -> None:
-    """The message ends with the call that was meant."""
+    """The message of a wrong call ends with the call that was meant."""
     with pytest.raises(TypeError) as caught:
         call()
 
@@ -843,7 +843,7 @@ def test_a_natural_wrong_call_names_the_right_one(message: str, call: Any) -> No
 
 
 def test_a_geometry_is_no_word_of_an_id_register() -> None:
-    """No call makes one, so none is named."""
+    """No call makes an ID register of a geometry, so the message names none."""
     with pytest.raises(TypeError, match=r"\(Geometry\)$"):
         ID_AA64MMFR0_EL1.from_int(Geometry(K4, 40, 1))  # type: ignore[arg-type]
 
@@ -858,7 +858,7 @@ def test_a_geometry_is_no_word_of_an_id_register() -> None:
     ],
 )
 def test_ps_is_52_bits_with_lpa2_and_48_without(shape: Geometry, pa_bits: int) -> None:
-    """Unless it is given, so that a word of LPA2 tables may have a root above 48."""
+    """The default lets a root of LPA2 tables be above 48 bits."""
     root = 1 << pa_bits - 1
 
     assert pa_bits == VTCR_EL2.for_geometry(shape).pa_bits

@@ -65,15 +65,15 @@ REFERRING = re.compile(
 """Words by which a sentence leans on one that stands before it."""
 
 
-def test_a_text_of_a_value_stands_alone() -> None:
-    """It never continues the text of another value, which is not shown beside it."""
+def test_the_text_of_a_value_stands_alone() -> None:
+    """No text continues that of another value, which is not shown beside it."""
     texts = [line for register in WORDS for line in explained(register)]
 
     assert [] == [text for text in texts if REFERRING.search(text)]
 
 
 def test_the_text_of_each_value_is_kept() -> None:
-    """Each sentence was read beside the manual once."""
+    """The kept sentences were read beside the manual once."""
     shown = "\n\n\n".join("\n".join(explained(register)) for register in WORDS) + "\n"
 
     assert kept(KEPT, shown) == shown

@@ -46,7 +46,7 @@ def drawn(drawing: Drawing | None) -> Drawing:
 
 
 def test_a_picture_is_text_that_a_notebook_shows() -> None:
-    """It is a `str` of SVG, and as a cell's value it is an image with its text."""
+    """A picture is a `str` of SVG that a notebook draws as an image with its text."""
     picture = s2.table_tree(Geometry(14, 40, 2))
     forms = picture._repr_mimebundle_()  # type: ignore[attr-defined]
 
@@ -68,7 +68,7 @@ def limited(given: int | str, limit: int | str) -> Violation:
 @given(st.integers(-1, 256), st.integers(-1, 256))
 @example(-1, 2)
 def test_a_scale_shows_how_far_over_a_number_is(given: int, limit: int) -> None:
-    """Allowed and excess are side by side, and the excess has the right length."""
+    """The allowed part and the excess touch, and the excess is to scale."""
     if given == limit:
         return
     drawing = drawn(draw_violation(limited(given, limit)))
@@ -89,10 +89,10 @@ def test_a_scale_shows_how_far_over_a_number_is(given: int, limit: int) -> None:
 @pytest.mark.parametrize(
     ("given", "limit"), [("4K", "16K, 64K"), (3, "0, 1, 2"), (0x1234, 0x1000)]
 )
-def test_what_is_no_small_number_is_told_in_words(
+def test_large_numbers_and_texts_are_drawn_as_words(
     given: int | str, limit: int | str
 ) -> None:
-    """Page sizes and addresses stand in two boxes."""
+    """Page sizes and addresses stand in two boxes, given and limit."""
     found = texts(drawn(draw_violation(limited(given, limit))))
 
     assert f"given: {given}" in found
@@ -100,7 +100,7 @@ def test_what_is_no_small_number_is_told_in_words(
 
 
 def test_a_refusal_names_owner_and_way_out() -> None:
-    """Rule, whose limit, and what would fit, for each limit and in the description."""
+    """Rule, owner and remedy of each limit are in the picture and its description."""
     violations = s2.check(14, 41, 36, scheme=s2.Scheme.STATIC)
     drawing = drawn(draw_violations(violations))
 
@@ -116,7 +116,7 @@ def test_a_refusal_names_owner_and_way_out() -> None:
 
 
 def test_each_choice_has_its_root_tables() -> None:
-    """A line for each shape, with as many root tables as it has, up to 16."""
+    """There is a line for each shape, with up to 16 root tables."""
     choices = Cpu(52, lpa2=True).choices(12, 52)
     drawing = drawn(draw_choices(choices))
 
@@ -158,8 +158,8 @@ def test_a_trace_shows_every_lookup() -> None:
     assert "Output address 0x90000123: page of 4 KiB, level 3" == drawing.title
 
 
-def test_a_fault_is_told_with_the_descriptor_that_caused_it() -> None:
-    """Kind, level and address; and the word, where one was read."""
+def test_a_fault_is_drawn_with_its_descriptor() -> None:
+    """Kind, level and address are drawn, and the descriptor if one was read."""
     builder = tables()
     read = s2.Memory(builder.images()).read
     hole = s2.walk(builder.geometry, builder.root, 0xFF_FFFF_E000, read)
@@ -193,7 +193,7 @@ pages = st.lists(st.integers(0, 5000), unique=True, min_size=1, max_size=60).map
 
 @given(pages, st.sampled_from([0, 1 << 20, 1 << 35]))
 def test_a_map_shows_what_is_mapped(numbers: list[int], base: int) -> None:
-    """Each cell is full, partial or blank as the pages in it are, in few lines."""
+    """Each cell is full, partial or blank as its pages are, in at most 16 lines."""
     mapped = {base + number for number in numbers}
     drawing = draw_space((number << 12, 0x1000) for number in sorted(mapped))
     labels = [text for text in texts(drawing) if re.fullmatch("0x[0-9a-f]+", text)]
@@ -214,8 +214,8 @@ def test_a_map_shows_what_is_mapped(numbers: list[int], base: int) -> None:
     assert len(mapped) == counted
 
 
-def test_a_map_joins_what_touches_and_says_the_rest() -> None:
-    """Ranges are counted; the description has the first twenty."""
+def test_a_map_joins_touching_ranges_and_names_twenty() -> None:
+    """Ranges are counted; the description names the first twenty."""
     joined = draw_space([(0, 0x1000), (0x1000, 0x1000)])
     many = draw_space((number << 13, 0x1000) for number in range(25))
 
@@ -226,7 +226,7 @@ def test_a_map_joins_what_touches_and_says_the_rest() -> None:
 
 
 def test_columns_are_drawn_as_a_map() -> None:
-    """What a scan found, and how much at each level."""
+    """The picture shows what was found, the table how much at each level."""
     builder = tables()
     read = s2.Memory(builder.images()).read
     columns = s2.scan_columns(builder.geometry, builder.root, read)
@@ -238,7 +238,7 @@ def test_columns_are_drawn_as_a_map() -> None:
 
 
 def test_a_builder_shows_its_map() -> None:
-    """What its tables map now."""
+    """A builder is drawn as what its tables map now."""
     builder = tables()
 
     assert "2052 KiB mapped in 2 ranges" == draw_builder(builder).title

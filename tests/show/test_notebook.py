@@ -229,8 +229,8 @@ def svg(request: pytest.FixtureRequest) -> str:
     return PICTURES[request.param]()
 
 
-def test_it_has_a_name_and_a_description(svg: str) -> None:
-    """Who cannot see it hears its title and the same in words."""
+def test_each_picture_has_a_title_and_a_description(svg: str) -> None:
+    """Screen readers get a title and sentences."""
     root = parsed(svg)
     title, said = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
 
@@ -243,7 +243,7 @@ def test_it_has_a_name_and_a_description(svg: str) -> None:
 
 
 def test_every_label_is_in_the_frame(svg: str) -> None:
-    """No text is cut off at the edge."""
+    """No text of a picture is cut off at the edge."""
     root = parsed(svg)
     _, _, width, height = map(float, root.get("viewBox", "").split())
     for text in root.iter(f"{SVG}text"):
@@ -256,7 +256,7 @@ def test_every_label_is_in_the_frame(svg: str) -> None:
 
 
 def test_every_shape_is_in_the_frame(svg: str) -> None:
-    """No box is cut off either."""
+    """No box of a picture is cut off at the edge."""
     root = parsed(svg)
     _, _, width, height = map(float, root.get("viewBox", "").split())
     for box in root.iter(f"{SVG}rect"):
@@ -266,8 +266,8 @@ def test_every_shape_is_in_the_frame(svg: str) -> None:
         )
 
 
-def test_no_label_is_on_another(svg: str) -> None:
-    """Texts of one line stand side by side."""
+def test_no_two_labels_overlap(svg: str) -> None:
+    """Texts on one line stand side by side."""
     lines: dict[float, list[tuple[float, float]]] = {}
     for text in parsed(svg).iter(f"{SVG}text"):
         if not is_upright(text):
@@ -278,15 +278,15 @@ def test_no_label_is_on_another(svg: str) -> None:
             assert right <= left + 0.5
 
 
-def test_nothing_is_small(svg: str) -> None:
-    """Letters have at least eleven pixels."""
+def test_letters_have_at_least_11_pixels(svg: str) -> None:
+    """No text of a picture is smaller."""
     sizes = [float(size) for size in re.findall(r'font-size="([^"]*)"', svg)]
 
     assert min(sizes) >= SMALLEST
 
 
-def test_it_needs_nothing_from_outside(svg: str) -> None:
-    """No link, script, font, image or style sheet of someone else."""
+def test_pictures_need_no_other_file(svg: str) -> None:
+    """There is no link, script, font, image or style sheet."""
     inner = svg.replace("http://www.w3.org/2000/svg", "", 1)
 
     assert not re.search(r"https?:|//|<script|href|@import|@font-face|url\(", inner)
@@ -357,7 +357,7 @@ def test_lines_and_boxes_stand_out_on_light_and_dark_pages(svg: str) -> None:
                     assert steps in edges or contrast(stroke, under[0]) >= 4.5
 
 
-def test_it_is_transparent(svg: str) -> None:
+def test_pictures_are_transparent(svg: str) -> None:
     """No box fills the frame, so the page shows through."""
     root = parsed(svg)
     _, _, width, height = map(float, root.get("viewBox", "").split())
@@ -369,8 +369,8 @@ def test_it_is_transparent(svg: str) -> None:
     assert "<style" not in svg
 
 
-def test_two_pictures_share_no_name() -> None:
-    """They may stand on one page; the same one twice has the same name."""
+def test_two_pictures_have_different_ids() -> None:
+    """Different pictures may stand on one page; equal ones have equal ids."""
     made = [make() for make in PICTURES.values()]
     names = [re.findall(r'id="([^"]*)"', svg) for svg in made]
 
@@ -380,7 +380,7 @@ def test_two_pictures_share_no_name() -> None:
 
 @pytest.mark.parametrize("name", ["geometry", "ipa", "vtcr", "host", "footprint"])
 def test_a_heading_stands_once_on_a_page(name: str) -> None:
-    """Above the pictures, and in no table's caption nor in the pictures again."""
+    """The heading is above the pictures, and in no caption or picture again."""
     html = bundle(VALUES[name]())["text/html"]
     heading = parsed(html).findtext("p/strong")
     svg = images(html)[0]
@@ -416,8 +416,8 @@ def fields(svg: str) -> list[tuple[str, float, float]]:
     return found
 
 
-def test_the_fields_are_the_ipa() -> None:
-    """From the highest bit to bit 0, side by side, as wide as they have bits."""
+def test_the_parts_of_a_ruler_are_the_whole_ipa() -> None:
+    """Parts touch from the highest bit to bit 0, and are as wide as they have bits."""
     for shape in shapes():
         found = fields(bit_ruler(shape))
         edges = [left for _, left, _ in found] + [found[-1][1] + found[-1][2]]
@@ -430,7 +430,7 @@ def test_the_fields_are_the_ipa() -> None:
         )
 
 
-def test_the_bits_of_concatenation_are_a_field_of_their_own() -> None:
+def test_the_bits_of_concatenation_are_a_part_of_their_own() -> None:
     """16 tables take four bits; a single table takes none."""
     four = [width for role, _, width in fields(bit_ruler(THE_PATCH)) if role == "table"]
 
@@ -439,7 +439,7 @@ def test_the_bits_of_concatenation_are_a_field_of_their_own() -> None:
 
 
 def test_widths_in_bits_are_the_paging_form() -> None:
-    """For a legal shape the fields are the paging form, root's tables split off."""
+    """The parts of a legal shape are its paging form, with the root's tables apart."""
     roles = {role: width / BIT for role, _, width in fields(bit_ruler(THE_PATCH))}
 
     assert {"table": 4, "level2": 11, "level3": 11, "offset": 14} == roles
@@ -458,8 +458,8 @@ def test_an_address_is_shown_bit_by_bit() -> None:
     assert f"{index.offset:#x}" in found
 
 
-def test_a_level_without_bits_is_spoken_of() -> None:
-    """A shape that no CPU takes is shown as what it is."""
+def test_a_level_without_bits_is_mentioned() -> None:
+    """Shapes that no CPU accepts are drawn too."""
     svg = bit_ruler(NO_BIT_LEFT)
 
     assert "no bit is left for level 0 and level 1: the only entry there is 0" in texts(
@@ -469,7 +469,7 @@ def test_a_level_without_bits_is_spoken_of() -> None:
 
 
 def test_a_narrow_field_has_a_narrow_name() -> None:
-    """One bit of level -1 is called -1, and the legend says the rest."""
+    """A part of one bit has a short name, and the legend has the long one."""
     found = texts(bit_ruler(Geometry(12, 49, -1, lpa2=True)))
 
     assert "-1" in found
@@ -486,10 +486,10 @@ def test_a_narrow_field_has_a_narrow_name() -> None:
         ((THE_PATCH, -1), s2.InvalidArgument),
     ],
 )
-def test_a_ruler_wants_a_shape_and_an_address_in_it(
+def test_bit_ruler_checks_its_arguments(
     wrong: tuple[Any, ...], kind: type[Exception]
 ) -> None:
-    """As everywhere: a wrong type and a bad value are two things."""
+    """A wrong type is a TypeError, an address outside an InvalidArgument."""
     with pytest.raises(kind):
         bit_ruler(*wrong)
 
@@ -513,7 +513,7 @@ def test_the_root_has_its_tables_side_by_side() -> None:
 
 
 def test_what_an_entry_maps_is_to_scale() -> None:
-    """The bars of a level are as long as the binary logarithm of what they map."""
+    """Bars are as long as the binary logarithm of what an entry maps."""
     for shape in shapes():
         per_bit = 320 / shape.ipa_bits
         bars = [
@@ -541,8 +541,8 @@ def test_what_an_entry_maps_is_to_scale() -> None:
         )
 
 
-def test_what_is_no_leaf_is_told_in_words_and_dashes() -> None:
-    """A level without blocks has a dashed bar and says that it has tables alone."""
+def test_a_level_without_leaves_has_a_dashed_bar() -> None:
+    """The label says that the level has tables alone."""
     svg = table_tree(Geometry(16, 48, 1))
 
     assert 1 == svg.count("stroke-dasharray")
@@ -551,8 +551,8 @@ def test_what_is_no_leaf_is_told_in_words_and_dashes() -> None:
     assert "page: 64 KiB" in texts(svg)
 
 
-def test_a_tree_wants_a_shape() -> None:
-    """Anything else is a wrong type."""
+def test_table_tree_needs_a_geometry() -> None:
+    """Anything else is a TypeError."""
     wrong: Any = "16K"
     with pytest.raises(TypeError):
         table_tree(wrong)
@@ -594,8 +594,8 @@ def test_every_field_is_named_in_its_bits() -> None:
     assert 5 == svg.count("<path")  # 63:46, 43:42, 39, 24:23 and 20
 
 
-def test_a_line_with_nothing_in_it_is_one_line() -> None:
-    """A wide register keeps short where no field is and nothing is set."""
+def test_an_empty_line_of_a_register_is_one_sentence() -> None:
+    """Where no field is and no bit is set, no bits are drawn."""
     mmfr1, line = s2.ID_AA64MMFR1_EL1, "bits 63:32: no field, all 0"
 
     assert line in texts(register_word(mmfr1.from_int(1)))
@@ -603,7 +603,7 @@ def test_a_line_with_nothing_in_it_is_one_line() -> None:
 
 
 def test_a_value_is_under_its_field() -> None:
-    """24 under T0SZ: 40 bits of IPA."""
+    """24 is drawn below T0SZ, for 40 bits of IPA."""
     found = texts(register_word(VTCR_EL2.from_int(0x80023558)))
 
     assert "24" in found
@@ -621,8 +621,8 @@ def test_a_stream_table_entry_counts_as_its_manual_does() -> None:
     assert ">S2T0SZ</td>" in html
 
 
-def test_a_picture_of_a_register_wants_one() -> None:
-    """A number is none: nothing says which register it is of."""
+def test_register_word_needs_a_register() -> None:
+    """A number is refused: it does not say which register it is of."""
     wrong: Any = 0x80023558
     with pytest.raises(TypeError):
         register_word(wrong)
@@ -666,8 +666,8 @@ VALUES: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_a_value_has_every_form(name: str) -> None:
-    """The text is the ``repr``, the HTML is whole, the picture is in it."""
+def test_a_value_is_shown_in_every_media_type(name: str) -> None:
+    """Text is the repr, HTML has the tables, and the picture is in it."""
     value = VALUES[name]()
     forms = bundle(value)
 
@@ -682,8 +682,8 @@ def test_a_value_has_every_form(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_a_table_says_what_its_headers_are(name: str) -> None:
-    """Captions, scopes, and rows as long as the header."""
+def test_tables_have_captions_and_scopes(name: str) -> None:
+    """Rows are as long as the header."""
     for table in parsed(bundle(VALUES[name]())["text/html"]).findall("table"):
         assert table.findtext("caption")
         assert {"col"} == {cell.get("scope") for cell in table.findall("thead/tr/th")}
@@ -693,7 +693,7 @@ def test_a_table_says_what_its_headers_are(name: str) -> None:
         }
 
 
-def test_only_what_is_asked_for_is_made() -> None:
+def test_include_and_exclude_select_media_types() -> None:
     """``include`` and ``exclude`` are sets of media types."""
     every = {"text/plain", "text/html"}
 
@@ -705,8 +705,8 @@ def test_only_what_is_asked_for_is_made() -> None:
     assert set() == {*bundle(THE_PATCH, set())}
 
 
-def test_whatever_is_shown_has_a_view() -> None:
-    """A class that shows itself is in the table, or inherits from one that is."""
+def test_each_displayed_class_has_a_view() -> None:
+    """A class that draws itself is in `VIEWS`, or inherits from one that is."""
     shown = [
         kind
         for kind in (getattr(s2, name) for name in s2.__all__)
@@ -720,7 +720,7 @@ def test_whatever_is_shown_has_a_view() -> None:
 
 
 def test_violations_and_choices_show_a_table() -> None:
-    """A row for each; an empty one says so."""
+    """There is a row for each; an empty one has a sentence instead."""
     broken = bundle(s2.check(14, 41, 36))["text/html"]
     choices = bundle(s2.Cpu(44).choices(12, 40))["text/html"]
 
@@ -731,7 +731,7 @@ def test_violations_and_choices_show_a_table() -> None:
 
 
 def test_a_geometry_page_has_the_numbers() -> None:
-    """The properties stand under the names that they have in Python."""
+    """The properties have the names that they have in Python."""
     html = parsed(bundle(THE_PATCH)["text/html"])
     rows = {
         row[0].text: row[1].text for row in html.findall("table")[1].findall("tbody/tr")
@@ -758,13 +758,13 @@ def test_a_host_page_has_each_scheme() -> None:
 
 
 def test_a_host_that_kconfig_never_had_says_so() -> None:
-    """It is arithmetic, and the caption tells."""
+    """The caption says that Kconfig never offered the host."""
     assert "Kconfig never offered it" in bundle(Host(16, 25, 52))["text/html"]
     assert "Kconfig never offered it" not in bundle(Host(14, 36))["text/html"]
 
 
 def test_a_configuration_page_says_where_a_fact_is_from() -> None:
-    """The options it was read from, and the widths that the release accepts."""
+    """Each fact has the option that it was read from, and the widths are there."""
     html = bundle(KernelConfig.from_text(CONFIG))["text/html"]
     unknown = bundle(KernelConfig(Host(12, 48), None, kvm=True))["text/html"]
 
@@ -774,7 +774,7 @@ def test_a_configuration_page_says_where_a_fact_is_from() -> None:
 
 
 def test_a_configuration_marks_its_era_and_its_own_line() -> None:
-    """Below the schemes stands the kernel itself, with its own limits."""
+    """Below the schemes is a line of the kernel itself, with its own limits."""
     found = texts(picture(KernelConfig.from_text(CONFIG)))
     old = texts(picture(KernelConfig(Host(12, 48), "4.19", kvm=True)))
 
@@ -784,8 +784,8 @@ def test_a_configuration_marks_its_era_and_its_own_line() -> None:
     assert "What KVM supports: 90 of 126 combinations" == old[-1]
 
 
-def test_a_footprint_page_weighs_each_way() -> None:
-    """Pages alone, KVM's leaves, the largest blocks; and nothing weighs nothing."""
+def test_a_footprint_page_counts_each_way_to_map() -> None:
+    """Pages alone, KVM's leaves, the largest blocks, and an empty map."""
     html = bundle(footprint_of_a_guest())["text/html"]
 
     assert "pages alone: 32834 tables, 131336 KiB" in html
@@ -794,8 +794,8 @@ def test_a_footprint_page_weighs_each_way() -> None:
     assert "KVM" not in bundle(footprint(THE_PATCH, []))["text/html"]
 
 
-def test_a_choice_page_says_what_is_against_it() -> None:
-    """Legal or not, and every violation."""
+def test_a_policy_choice_shows_its_violations() -> None:
+    """The page says whether the choice is legal, and lists every violation."""
     legal = bundle(s2.POLICIES["kvm"].choose(Cpu(48), 14, 40))["text/html"]
     illegal = bundle(s2.POLICIES["m1n1"].choose(Cpu(40), 14, 40))["text/html"]
 
@@ -811,8 +811,8 @@ def test_a_choice_page_says_what_is_against_it() -> None:
 HOSTILE = "6.1</title></desc><script>alert('&\"')</script>\x00\ud800"
 
 
-def test_words_from_outside_stay_words() -> None:
-    """A release is text that someone else wrote."""
+def test_text_from_outside_is_escaped() -> None:
+    """A release is text that somebody else wrote."""
     config = KernelConfig(Host(12, 48), HOSTILE, kvm=True)
     forms = bundle(config)
 
@@ -823,7 +823,7 @@ def test_words_from_outside_stay_words() -> None:
 
 @given(st.text())
 def test_any_text_can_be_drawn(text: str) -> None:
-    """Whatever XML cannot hold is replaced; all else comes back as it was."""
+    """Characters that XML does not allow are replaced, and all others come back."""
     pen = Drawing(text, text)
     pen.words(24, 24, text)
     with pen.tip(text):
@@ -845,7 +845,7 @@ def test_any_text_can_be_drawn(text: str) -> None:
 
 
 def test_a_text_without_room_is_shortened() -> None:
-    """The first that has room, or none; the beginning, or all of it."""
+    """`fit` takes the first text that has room, `shorten` the beginning of one."""
     assert "level 2" == fit(60, "level 2 index", "level 2", "2")
     assert "" == fit(3, "level 2 index", "level 2", "2")
     assert "level 2 index" == shorten("level 2 index", 120)
@@ -868,8 +868,8 @@ KEPT = {
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_it_looks_as_it_did(name: str) -> None:
-    """A change of a picture is a change that somebody has looked at."""
+def test_pictures_are_those_of_the_snapshots(name: str) -> None:
+    """A picture changes only when somebody has looked at the change."""
     path = SNAPSHOTS / name
     shown = KEPT[name]() + "\n"
 
@@ -877,7 +877,7 @@ def test_it_looks_as_it_did(name: str) -> None:
 
 
 def test_no_snapshot_is_left_over() -> None:
-    """What is kept is what is compared."""
+    """Each kept snapshot is compared with something."""
     assert sorted(KEPT) == sorted(path.name for path in SNAPSHOTS.iterdir())
 
 
@@ -885,7 +885,7 @@ def test_no_snapshot_is_left_over() -> None:
 
 
 def test_pictures_are_loaded_when_a_notebook_asks() -> None:
-    """The import of the package, and of a value, loads no pen and no HTML."""
+    """Importing the package, or making a value, loads neither pictures nor HTML."""
     code = (
         "import sys, s2geom; g = s2geom.stage2(14, 40, 36); repr(g);"
         "print(sorted({'html', 's2geom.show.svg', 's2geom.show.notebook'}"
