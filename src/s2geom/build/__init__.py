@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bytes of stage-2 tables as they are made, and what they weigh.
+"""Bytes of stage-2 tables as they are made, and how many there are.
 
 `builder` has `TableBuilder`. `cover` decides which pages, blocks and contiguous groups
 map a range, `leaves` makes descriptors of them, `tree` writes them into tables, and

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`TableBuilder`: stage-2 tables, made and changed as a hypervisor would.
 
-The builder checks what it is asked for, and decides what becomes of a block or a
-contiguous group that a change cuts through. `cover` chooses the leaves, and the tables
+The builder checks arguments, and decides what replaces a block or a contiguous group
+that a change cuts through. `cover` chooses the leaves, and the tables
 are in `tree`.
 """
 
@@ -227,7 +227,7 @@ class TableBuilder(Displayed):
     ) -> tuple[list[Leaves], LevelWords]:
         """Return the leaves of some mappings: runs, and the words of single leaves.
 
-        Single leaves are told apart first: there may be many, and a run of one leaf
+        Mappings of one leaf are handled apart: there may be many, and a run of one leaf
         costs as much as a run of thousands.
         """
         levels = self._levels if blocks else self._levels[-1:]
@@ -270,7 +270,7 @@ class TableBuilder(Displayed):
             tables[index >> stride][index & mask] = word
 
     def _overlap(self, mappings: list[FullMapping]) -> str:
-        """Return why some mappings, each of them right by itself, cannot be made."""
+        """Return why some mappings, each of them valid alone, overlap something."""
         ranges = sorted(
             page_range(self.geometry, ipa, size) for ipa, _, size, _ in mappings
         )
@@ -386,7 +386,7 @@ class TableBuilder(Displayed):
                 runs += cover_part(pages, divided(run), first, last, groups=False)
         self._replace(_stretches(runs))
 
-    # What comes of them
+    # The tables and their registers
 
     def images(self) -> dict[int, bytes]:
         """Return each table by its physical address, the PGD first.
@@ -484,7 +484,7 @@ class TableBuilder(Displayed):
         layout = self._tree.layout
         return [part for run in runs for part in encoded(self.geometry, layout, run)]
 
-    # What is there
+    # Cutting leaves
 
     def _widened(self, draft: Draft, start: int, end: int) -> Stretch:
         """Widen a range to whole leaves and groups, and return what it has more."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`LeafRun`: leaves side by side, and the descriptors that they are.
 
-Where leaves are is one thing, and what they say about memory another: a `LeafRun` has
-both, whatever level or layout they are written for. `encoded` turns it into words for
-`tree` to write, and `decoded` turns a word that `tree` read back into leaves.
+A `LeafRun` has addresses and attributes, independent of how descriptors encode them.
+`encoded` makes the words that `tree` writes, and `decoded` makes leaves of a word that
+`tree` has read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ from s2geom.tables.descriptor import CONTIGUOUS_BIT, Descriptor
 from s2geom.tables.layout import AddressLayout
 
 Leaves: TypeAlias = tuple[Level, WordRun]
-"""Leaves to install: the level they stand at, and their descriptors."""
+"""Leaves to install: their level and their descriptors."""
 
 
 @frozen
@@ -32,7 +32,7 @@ class LeafRun:
     """Leaves of one level, side by side in the input and in the output addresses.
 
     Args:
-        level: The level that they stand at.
+        level: Their level of lookup.
         ipa: Input address of the first, in bytes.
         pa: Output address of the first, in bytes.
         count: How many they are.

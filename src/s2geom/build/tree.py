@@ -122,7 +122,7 @@ class Tree:
 
 @define(eq=False)
 class Draft:
-    """A change that nobody sees until it is published.
+    """A change that is invisible until it is published.
 
     Args:
         tree: What it changes.
@@ -256,7 +256,7 @@ class Draft:
             self._clear(0, address, base, change)
         empty = bytes(self.tree.geometry.page_size)
         for address in sorted(change.unlinked):
-            # Nothing leads here any more. It is cleared for whoever has it next.
+            # The table is unlinked. It is cleared, so that it can be used again.
             self.new[address] = None
             heappush(self.tree.free, address)
             self.steps.append((WRITE, address, empty))
@@ -503,10 +503,10 @@ class _Clearing:
     end: int
     leaves: Sequence[Leaves]
     unlinked: list[Address] = field(factory=list)
-    """Tables to which nothing leads any more."""
+    """Tables that no descriptor links to any more."""
 
     def fills(self, level: Level, base: int, entries: int) -> bool:
-        """Return whether some of the leaves stand in a table, or below it."""
+        """Return whether some of the leaves are in a table, or below it."""
         end = base + (entries << level.shift)
         return any(
             at.number >= level.number

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Words that program stage 2, or tell of a fault, in a CPU or an SMMU.
+"""Words that program stage 2, or report a fault, in a CPU or an SMMU.
 
 `vtcr` and `vttbr` have the two registers of a CPU, `ste` the stream table entry of an
 SMMU, with its fields in `ste_fields` and what an SMMU refuses in `ste_rules`.

@@ -237,7 +237,7 @@ class ESR_EL2(Word):  # noqa: N801 - the register's name
     def stage2_fault(
         self, *, hpfar: int | None = None, far: int | None = None
     ) -> "GuestFault":
-        """Return the stage-2 fault that the word tells of.
+        """Return the stage-2 fault that the word reports.
 
         Args:
             hpfar: HPFAR_EL2, which has the IPA of the page.
@@ -245,7 +245,7 @@ class ESR_EL2(Word):  # noqa: N801 - the register's name
                 the page.
 
         Raises:
-            UnsupportedCombination: It tells of no stage-2 fault of a guest; see `lint`.
+            UnsupportedCombination: It reports no stage-2 fault of a guest; see `lint`.
             InvalidArgument: A word is not 0 to 2^64 - 1.
             TypeError: A word is no integer.
 
@@ -301,7 +301,7 @@ def _why_no_ipa(kind: FaultKind, s1ptw: bool) -> str:
 @public
 @frozen
 class GuestFault:
-    """A guest's stage-2 fault, as the registers of EL2 tell of it.
+    """A guest's stage-2 fault, as the registers of EL2 report it.
 
     Args:
         kind: ``"translation"``, ``"address size"``, ``"access flag"``,
@@ -354,7 +354,7 @@ class GuestFault:
 
 @frozen
 class _Syndrome:
-    """A word that tells of a fault, and the tables of the guest."""
+    """A word that reports a fault, and the tables of the guest."""
 
     word: ESR_EL2
     shape: Geometry
@@ -403,7 +403,7 @@ ESR_RULES: tuple[Rule[ESR_EL2], ...] = (
         source="Arm ARM D24, ESR_EL2.ISS; pseudocode EncodeLDFSC",
     ),
 )
-"""Words that tell of no stage-2 fault of a guest."""
+"""Words that report no stage-2 fault of a guest."""
 
 
 ESR_LEVEL_RULES: tuple[Rule[_Syndrome], ...] = (

@@ -178,7 +178,7 @@ class STE(StreamTableEntry):
     def root(self) -> int:
         """Return the physical address at which the SMMU finds the first table.
 
-        Bits below the root's alignment do not count; `lint` tells of them.
+        Bits below the root's alignment do not count; `lint` reports them.
 
         Raises:
             UnsupportedCombination: No shape can be named, as for `geometry`.

@@ -162,7 +162,7 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
     def root(self, geometry: Geometry, *, pa_bits: int | None = None) -> int:
         """Return the physical address at which the CPU finds the first table.
 
-        Bits below the root's alignment do not count; `lint` tells of them.
+        Bits below the root's alignment do not count; `lint` reports them.
 
         Args:
             geometry: The shape of the tables.

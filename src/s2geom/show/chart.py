@@ -260,7 +260,7 @@ def draw_config(config: "KernelConfig") -> Drawing:
     host, scheme = config.host, config.scheme
     if config.release is None or scheme is None:
         return draw_host(host)
-    asked = AskedColumns(
+    columns = AskedColumns(
         granule=str(host.granule),
         page_shift=host.page_shift,
         ipa_bits=0,
@@ -271,9 +271,9 @@ def draw_config(config: "KernelConfig") -> Drawing:
     kernel = ("", config.release)
     own = []
     for width in range(IPA_MINIMUM, IPA_MAXIMUM + 1):
-        asked["ipa_bits"] = width
+        columns["ipa_bits"] = width
         answer = config.check(width) or config.stage2(width)
-        own.append(survey_row(asked, kernel, answer, config.premises))
+        own.append(survey_row(columns, kernel, answer, config.premises))
     marked = {config.release: ", this kernel", scheme.value: ", its era"}
     return draw_chart([*_host_survey(host), *own], marked)
 

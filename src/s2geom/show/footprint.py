@@ -9,21 +9,21 @@ from s2geom.show.html import table
 from s2geom.show.svg import MARGIN, Drawing
 
 
-def _ways(weight: Footprint) -> dict[str, TableCount]:
+def _ways(counts: Footprint) -> dict[str, TableCount]:
     """Return the ways to map that were counted, by what they are called."""
-    ways = {"pages alone": weight.worst, "KVM's leaves": weight.kvm}
-    ways |= {"largest blocks": weight.best}
+    ways = {"pages alone": counts.worst, "KVM's leaves": counts.kvm}
+    ways |= {"largest blocks": counts.best}
     return {name: count for name, count in ways.items() if count is not None}
 
 
-def _weight_title(weight: Footprint) -> str:
-    return f"Tables for {size_text(weight.mapped)} in {heading(weight.geometry)}"
+def _title(counts: Footprint) -> str:
+    return f"Tables for {size_text(counts.mapped)} in {heading(counts.geometry)}"
 
 
-def footprint_html(weight: Footprint) -> str:
+def footprint_html(counts: Footprint) -> str:
     """Return the tables and leaves of each level as an HTML table."""
-    ways = _ways(weight)
-    levels = [level.number for level in weight.geometry.table_levels]
+    ways = _ways(counts)
+    levels = [level.number for level in counts.geometry.table_levels]
     columns: list[list[object]] = [["level", *levels, "all"]]
     for name, count in ways.items():
         total = f"{count.tables} ({size_text(count.bytes)})"
@@ -35,10 +35,10 @@ def footprint_html(weight: Footprint) -> str:
     return table("Tables and leaves of each level", list(map(str, header)), rows)
 
 
-def draw_footprint(weight: Footprint) -> Drawing:
+def draw_footprint(counts: Footprint) -> Drawing:
     """Draw the bytes of the tables as bars, each way to map beside the others."""
-    pen = Drawing(_weight_title(weight))
-    ways = _ways(weight)
+    pen = Drawing(_title(counts))
+    ways = _ways(counts)
     most = max(1, *(count.bytes for count in ways.values()))
     sentences = []
     for at, (name, count) in enumerate(ways.items()):

@@ -23,7 +23,7 @@ def table(
         caption: What the table shows.
         header: The names of the columns.
         rows: As many cells each as the header.
-        empty: The sentence that stands in place of a table without rows.
+        empty: The sentence instead of a table without rows.
     """
     body = "\n".join(
         f'<tr><th scope="row" {LEFT}>{_cell(first)}</th>'

@@ -16,7 +16,7 @@ REGISTER_BIT = 23
 """Width of one bit of a register."""
 
 ROW = 32
-"""Bits of a register that stand in one line."""
+"""Bits of a register in one line."""
 
 
 @public
@@ -54,7 +54,7 @@ def word_title(word: Word) -> str:
 
 @frozen
 class _Cut:
-    """The part of a field that stands in one line; no name where bits have none."""
+    """The part of a field that is in one line; without a name, bits of no field."""
 
     name: str
     high: int

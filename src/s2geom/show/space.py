@@ -168,7 +168,7 @@ def draw_builder(builder: TableBuilder) -> Drawing:
 
 
 def builder_html(builder: TableBuilder) -> str:
-    """Return what a builder's tables weigh and map, as HTML tables."""
+    """Return how large a builder's tables are and what they map, as HTML tables."""
     images = builder.images()
     tables = table(
         "Tables",
