@@ -139,12 +139,15 @@ def drop_output() -> None:
         _silence(sys.stdout)
 
 
-MOST_COMPLAINED = 1000
+LONGEST_LINE = 1000
 """Characters of a line of an error: the name of a file may be longer than a screen."""
 
 
 def _shortened(line: str) -> str:
-    return line if len(line) <= MOST_COMPLAINED else line[:MOST_COMPLAINED] + "..."
+    """Leave the middle of a long line out: the reason stands at its end."""
+    if len(line) <= LONGEST_LINE:
+        return line
+    return f"{line[:600]} ... {line[-300:]}"
 
 
 def complain(*lines: str) -> None:
