@@ -218,11 +218,9 @@ class KernelConfig(Displayed, PrintedAsRepr):
         Where an option shows that a vendor's code is newer than its number, it is the
         scheme of the code.
         """
-        if self.release is None:
-            return None
         try:
-            return self._kernel(self.release).scheme
-        except UnsupportedCombination:
+            return self._kernel(None).scheme
+        except (UnreadableInput, UnsupportedCombination):
             return None
 
     def _kernel(self, release: str | None) -> Kernel:

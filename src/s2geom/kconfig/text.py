@@ -215,48 +215,14 @@ def _once(before: Setting | None, now: Setting) -> Setting:
 
 # Whose file it is, and whether it is whole
 
-_FOREIGN = (
-    "CONFIG_ALPHA",
-    "CONFIG_ARC",
-    "CONFIG_ARM",
-    "CONFIG_AVR32",
-    "CONFIG_BLACKFIN",
-    "CONFIG_C6X",
-    "CONFIG_CRIS",
-    "CONFIG_CSKY",
-    "CONFIG_FRV",
-    "CONFIG_H8300",
-    "CONFIG_HEXAGON",
-    "CONFIG_IA64",
-    "CONFIG_LOONGARCH",
-    "CONFIG_M32R",
-    "CONFIG_M68K",
-    "CONFIG_METAG",
-    "CONFIG_MICROBLAZE",
-    "CONFIG_MIPS",
-    "CONFIG_MN10300",
-    "CONFIG_NIOS2",
-    "CONFIG_OPENRISC",
-    "CONFIG_PARISC",
-    "CONFIG_PPC",
-    "CONFIG_PPC32",
-    "CONFIG_PPC64",
-    "CONFIG_RISCV",
-    "CONFIG_S390",
-    "CONFIG_SCORE",
-    "CONFIG_SPARC",
-    "CONFIG_SPARC32",
-    "CONFIG_SPARC64",
-    "CONFIG_SUPERH",
-    "CONFIG_TILE",
-    "CONFIG_UML",
-    "CONFIG_UNICORE32",
-    "CONFIG_X86",
-    "CONFIG_X86_32",
-    "CONFIG_X86_64",
-    "CONFIG_XTENSA",
-)
-"""Options that are set in the configurations of one other architecture each."""
+_OTHER_ARCHITECTURES = """
+ALPHA ARC ARM AVR32 BLACKFIN C6X CRIS CSKY FRV H8300 HEXAGON IA64 LOONGARCH M32R
+M68K METAG MICROBLAZE MIPS MN10300 NIOS2 OPENRISC PARISC PPC PPC32 PPC64 RISCV S390
+SCORE SPARC SPARC32 SPARC64 SUPERH TILE UML UNICORE32 X86 X86_32 X86_64 XTENSA
+"""
+"""Each has an option of its name that is set in its own configurations alone."""
+
+_FOREIGN = tuple(f"CONFIG_{name}" for name in _OTHER_ARCHITECTURES.split())
 
 _GENERATED_OPTIONS = 200
 """From so many options on, a file that has the marks of Kconfig's own is its own."""
@@ -275,9 +241,10 @@ def refuse_foreign(file: File) -> None:
     Raises:
         UnreadableInput: The option and its line are named.
     """
-    for setting in filter(None, map(file.switched_on, _FOREIGN)):
-        architecture = setting.option.removeprefix("CONFIG_").lower()
-        raise UnreadableInput(f"{setting} is for {architecture}, not for arm64")
+    foreign = next(filter(None, map(file.switched_on, _FOREIGN)), None)
+    if foreign:
+        architecture = foreign.option.removeprefix("CONFIG_").lower()
+        raise UnreadableInput(f"{foreign} is for {architecture}, not for arm64")
     arm64 = file.settings.get("CONFIG_ARM64")
     if arm64 and arm64.value != "y":
         raise UnreadableInput(f"{arm64}: this is for another architecture than arm64")
