@@ -115,8 +115,10 @@ def sourced(monkeypatch: pytest.MonkeyPatch, registers: dict[str, int]) -> Gdb:
     return gdb
 
 
-def test_regs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The words, what they say, and the shape."""
+def test_regs_prints_the_registers_and_the_shape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It prints the words, what they mean, and the shape."""
     said = sourced(monkeypatch, words()).do("regs")
 
     assert "VTTBR_EL2 0x8007000041000000" in said
@@ -126,8 +128,10 @@ def test_regs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "warning" not in said
 
 
-def test_walk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every lookup, then where it ends, or how it fails."""
+def test_walk_prints_every_lookup_and_the_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It prints where the address ends, or how the walk fails."""
     gdb = sourced(monkeypatch, words())
     said = gdb.do("walk", "0x40200123")
 
@@ -137,8 +141,8 @@ def test_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gdb.do("walk", "0x80000000").endswith("translation fault, level 1\n")
 
 
-def test_dump(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All, from an address on, and a range."""
+def test_dump_prints_all_mappings_or_a_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without arguments, with a first address, and with a range."""
     gdb = sourced(monkeypatch, words())
 
     assert gdb.do("dump").endswith("2 mappings, 2052 KiB\n")
@@ -146,16 +150,18 @@ def test_dump(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gdb.do("dump", "0x40000000 0x40001000").endswith("1 mapping, 4 KiB\n")
 
 
-def test_a_host_that_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """HCR_EL2.VM is clear: whose tables these are is not known, nor FWB."""
+def test_a_clear_hcr_vm_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With HCR_EL2.VM clear the tables and FWB may not be those of the VM."""
     gdb = sourced(monkeypatch, words(hcr=1 << 31))
 
     assert gdb.do("walk", "0x40000000").startswith("warning: HCR_EL2.VM is 0")
     assert "FWB = 0: MemAttr 15 is write-back" in gdb.do("regs")
 
 
-def test_registers_that_are_wrong_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `lint` has to say, before the result."""
+def test_violations_of_the_registers_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What `lint` finds is printed before the result."""
     registers = words(vttbr=ROOT | 0x80)
 
     assert "warning: " in sourced(monkeypatch, registers).do("walk", "0x40000000")
@@ -167,8 +173,8 @@ def test_registers_that_are_wrong_are_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert said.count("warning: ") == 1
 
 
-def test_mistakes_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As gdb prints its own errors."""
+def test_errors_are_gdb_errors_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are printed as gdb prints its own errors."""
     gdb = sourced(monkeypatch, words(vttbr=0))
     for name, argument, match in (
         ("regs", "", "VTTBR_EL2 is 0"),
@@ -181,26 +187,30 @@ def test_mistakes_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         sourced(monkeypatch, {}).do("regs")
 
 
-def test_a_descriptor_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine has no RAM there."""
+def test_a_descriptor_outside_ram_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The step says so, and the walk ends in an external abort."""
     said = sourced(monkeypatch, words(vttbr=0x9000_0000)).do("walk", "0")
 
     assert said.startswith("level 1: table 0x90000000, index 0, descriptor at 0x90000")
     assert ": cannot be read\n0x0: external abort fault, level 1\n" in said
 
 
-def test_a_python_that_lacks_something_is_told(
+def test_a_python_without_attrs_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the package to install, and without a traceback."""
+    """The message names the package to install, without a traceback."""
     monkeypatch.setitem(sys.modules, "s2geom.in_gdb.commands", None)
     runpy.run_path(str(SCRIPT), run_name="__main__")
 
     assert "python3-attr" in capsys.readouterr().err
 
 
-def test_the_folder_is_added_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After what is on the path already, so nothing of gdb's is hidden."""
+def test_the_package_folder_is_added_to_the_path_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is added last, so that it hides nothing of gdb's."""
     folder = str(SCRIPT.parents[2])
     monkeypatch.setattr(sys, "path", [one for one in sys.path if one != folder])
     monkeypatch.setitem(sys.modules, "s2geom.in_gdb.commands", None)

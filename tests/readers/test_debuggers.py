@@ -45,7 +45,7 @@ def _drgn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_drgn")
 def test_drgn_reads_physical_memory() -> None:
-    """A fault of drgn's is memory that is not there."""
+    """A FaultError of drgn becomes a MemoryReadError."""
     with readers.drgn(Program()) as memory:
         assert bytes(8) == memory.read(RAM, 8)
         with pytest.raises(s2.MemoryReadError, match="address 0x8: could not find"):
@@ -54,8 +54,10 @@ def test_drgn_reads_physical_memory() -> None:
         readers.drgn("core")
 
 
-def test_without_drgn_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is on PyPI."""
+def test_without_drgn_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PyPI has drgn."""
     monkeypatch.setitem(sys.modules, "drgn", None)
     with pytest.raises(s2.UnreadableInput, match="pip install drgn"):
         readers.drgn(Program())
@@ -126,10 +128,10 @@ class Gdb(types.ModuleType):
         return memoryview(bytes(size))
 
 
-def test_gdb_reads_in_physical_mode_and_restores_it(
+def test_gdb_reads_in_physical_mode_and_restores_the_mode(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Only where the machine has RAM, and gdb forgets what it kept both times."""
+    """Only RAM is read, and gdb's cache is flushed at both switches."""
     gdb = Gdb()
     monkeypatch.setitem(sys.modules, "gdb", gdb)
     with readers.gdb() as memory:
@@ -151,8 +153,10 @@ def test_gdb_reads_in_physical_mode_and_restores_it(
     memory.close()
 
 
-def test_gdb_with_bounds_of_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """QEMU is not asked for them, and a mode that was on stays on."""
+def test_gdb_with_bounds_does_not_ask_qemu_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Physical mode stays on if it was on before."""
     gdb = Gdb(mode="1")
     monkeypatch.setitem(sys.modules, "gdb", gdb)
     with readers.gdb([(RAM, RAM + 16)]) as memory:
@@ -164,8 +168,8 @@ def test_gdb_with_bounds_of_the_callers(monkeypatch: pytest.MonkeyPatch) -> None
     assert "monitor info mtree -f" not in gdb.log
 
 
-def test_bounds_are_pairs_of_addresses() -> None:
-    """Refused before gdb is asked for."""
+def test_bounds_must_be_pairs_of_addresses() -> None:
+    """They are checked before gdb is imported."""
     for bounds in (3, [3], [(1, 2, 3)], [("a", 4)]):
         with pytest.raises(TypeError):
             readers.gdb(bounds)  # type: ignore[arg-type]
@@ -174,8 +178,10 @@ def test_bounds_are_pairs_of_addresses() -> None:
             readers.gdb([pair])
 
 
-def test_gdb_that_is_not_connected_to_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another stub, no target, no gdb at all."""
+def test_gdb_that_is_not_connected_to_qemu_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another stub, no target, or no gdb at all."""
     gdb = Gdb(mode="")
     monkeypatch.setitem(sys.modules, "gdb", gdb)
     with pytest.raises(s2.UnreadableInput, match="does not know QEMU's physical"):
@@ -196,8 +202,8 @@ def test_gdb_that_is_not_connected_to_qemu(monkeypatch: pytest.MonkeyPatch) -> N
         readers.gdb()
 
 
-def test_ram_of_a_machine_without_a_cpus_view() -> None:
-    """The first view then."""
+def test_ram_ranges_without_a_cpu_view_are_of_the_first_view() -> None:
+    """The first view is taken if none is that of a CPU."""
     view = " Root\n  0000000000000000-0000000000000fff (prio 0, ram): r\n"
 
     assert ((0, 0x1000),) == ram_ranges(f"FlatView #0\n{view}")
@@ -219,8 +225,8 @@ class Source:
         return self.memory.read(address, size)
 
 
-def test_a_page_is_read_once() -> None:
-    """Whatever parts of it are asked for, and across its end."""
+def test_the_cache_reads_a_page_once() -> None:
+    """Reads of parts of a page, and across its end, use the cached pages."""
     source = Source()
     with readers.cached(source.read) as memory:
         for address in (0x1008, 0x1FF0, 0x1000):
@@ -231,8 +237,8 @@ def test_a_page_is_read_once() -> None:
         assert [(0x1000, 4096), (0x2000, 4096)] == source.reads
 
 
-def test_a_page_that_is_there_in_part() -> None:
-    """What is there is read as it is, what is not is an error."""
+def test_the_cache_reads_a_partial_page_directly() -> None:
+    """A page that cannot be read whole is not cached."""
     source = Source()
     with readers.cached(source.read) as memory:
         assert source.memory.read(0x3000, 8) == memory.read(0x3000, 8)
@@ -242,8 +248,8 @@ def test_a_page_that_is_there_in_part() -> None:
                 memory.read(address, 16)
 
 
-def test_what_is_kept_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All is forgotten then; a read beyond it goes to the source."""
+def test_a_full_cache_is_emptied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that is larger than the cache goes to the source."""
     monkeypatch.setattr("s2geom.readers.page_cache.MOST_KEPT", 4096)
     source = Source()
     with readers.cached(source.read) as memory:
@@ -255,8 +261,8 @@ def test_what_is_kept_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [0x1000, 0x2000, 0x1000, 0x1000] == [at for at, _ in source.reads]
 
 
-def test_arguments_of_the_cache() -> None:
-    """A power of two from 8 on."""
+def test_arguments_of_the_cache_are_checked() -> None:
+    """The page size must be a power of two from 8 on."""
     for size in (0, 4, 24, 1 << 25):
         with pytest.raises(s2.InvalidArgument):
             readers.cached(Source().read, size)
@@ -264,8 +270,8 @@ def test_arguments_of_the_cache() -> None:
         readers.cached(b"")  # type: ignore[arg-type]
 
 
-def test_what_readers_offers() -> None:
-    """The names of the reference, and nothing that is a room."""
+def test_readers_lists_its_public_names() -> None:
+    """`dir` shows the names of the reference and no modules."""
     assert dir(readers) == sorted(readers.__all__)
     assert {"open_image", "raw", "elf", "kdump", "drgn", "gdb", "cached"} < {
         *readers.__all__

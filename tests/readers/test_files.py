@@ -35,7 +35,7 @@ def written(folder: Path, data: bytes, name: str = "image") -> Path:
 
 
 def test_raw_memory_begins_at_its_load_address(tmp_path: Path) -> None:
-    """Nothing is below it and nothing beyond the file's end."""
+    """Below it and after the end of the file nothing can be read."""
     with readers.raw(written(tmp_path, bytes(range(256))), LOW) as memory:
         assert b"\x10\x11\x12" == memory.read(LOW + 0x10, 3)
         assert b"" == memory.read(LOW, 0)
@@ -46,8 +46,8 @@ def test_raw_memory_begins_at_its_load_address(tmp_path: Path) -> None:
             memory.read(LOW + 255, 2)
 
 
-def test_what_is_no_address(tmp_path: Path) -> None:
-    """The same words as `Memory` has for it."""
+def test_invalid_addresses_and_sizes_are_refused(tmp_path: Path) -> None:
+    """A mapped file has the same messages as `Memory`."""
     with readers.raw(written(tmp_path, bytes(16)), 0) as memory:
         with pytest.raises(s2.InvalidArgument, match="must not be negative"):
             memory.read(-1, 1)
@@ -62,7 +62,7 @@ def test_what_is_no_address(tmp_path: Path) -> None:
     memory.close()
 
 
-def test_what_another_process_writes_is_read(tmp_path: Path) -> None:
+def test_writes_of_another_process_are_seen(tmp_path: Path) -> None:
     """QEMU's shared-memory file changes while it is open."""
     path = written(tmp_path, bytes(8192))
     with readers.raw(path, LOW) as memory, path.open("r+b") as file:
@@ -74,7 +74,7 @@ def test_what_another_process_writes_is_read(tmp_path: Path) -> None:
         assert b"here" == memory.read(LOW + 4096, 4)
 
 
-def test_load_is_an_address(tmp_path: Path) -> None:
+def test_load_must_be_an_address(tmp_path: Path) -> None:
     """The file must end within 64 bits."""
     path = written(tmp_path, bytes(16))
     with pytest.raises(s2.InvalidArgument, match="load must be"):
@@ -85,8 +85,8 @@ def test_load_is_an_address(tmp_path: Path) -> None:
         readers.raw(path, "0x40000000")  # type: ignore[arg-type]
 
 
-def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
-    """Each with its reason, and none is waited for."""
+def test_files_that_cannot_be_opened_are_refused(tmp_path: Path) -> None:
+    """Each has its reason, and opening a pipe does not wait."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     for path, match in (
@@ -104,7 +104,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
             readers.raw(no_path, LOW)  # type: ignore[arg-type]
 
 
-def test_a_file_that_cannot_be_mapped() -> None:
+def test_a_file_that_cannot_be_mapped_is_refused() -> None:
     """Files of /proc have no size."""
     with pytest.raises(s2.UnreadableInput, match="cannot map /proc/self/status"):
         readers.raw("/proc/self/status", LOW)
@@ -113,8 +113,8 @@ def test_a_file_that_cannot_be_mapped() -> None:
 # ELF cores
 
 
-def test_every_segment_of_a_core_is_memory(tmp_path: Path) -> None:
-    """At its physical address, whatever the virtual one."""
+def test_segments_of_a_core_are_read_at_physical_addresses(tmp_path: Path) -> None:
+    """Virtual addresses do not matter."""
     core = elf_core(
         [(HIGH, b"high" * 4), (LOW, b"low." * 4)], virtual=0xFFFF << 48, note=b"note"
     )
@@ -129,8 +129,8 @@ def test_every_segment_of_a_core_is_memory(tmp_path: Path) -> None:
     assert repr(memory).endswith("0x40000000: 0x10 bytes, 0x880000000: 0x10 bytes>")
 
 
-def test_segments_that_touch_or_overlap(tmp_path: Path) -> None:
-    """A read goes across; where two have an address the lower one is taken."""
+def test_reads_across_segments_that_touch_or_overlap(tmp_path: Path) -> None:
+    """Of two segments with the same address the one that begins first is taken."""
     low, inside = b"AAAAAAAAAAAA", b"CC"
     core = elf_core([(8, b"BBBBBBBB"), (0, low), (2, inside), (16, b"DD"), (4, b"")])
     with readers.elf(written(tmp_path, core)) as memory:
@@ -138,15 +138,15 @@ def test_segments_that_touch_or_overlap(tmp_path: Path) -> None:
         assert b"ABBBBD" == memory.read(11, 6)
 
 
-def test_many_segments_are_told_in_short(tmp_path: Path) -> None:
-    """A repr is for a line."""
+def test_the_repr_of_many_segments_is_short(tmp_path: Path) -> None:
+    """It shows four ranges and how many more there are."""
     core = elf_core([(index << 12, b"x") for index in range(6)])
     with readers.elf(written(tmp_path, core)) as memory:
         assert repr(memory).endswith("0x3000: 0x1 bytes, 2 more>")
 
 
-def test_more_segments_than_the_header_can_count(tmp_path: Path) -> None:
-    """Section 0 has their number then; QEMU writes such files."""
+def test_a_core_with_more_than_65534_program_headers_is_read(tmp_path: Path) -> None:
+    """Section 0 then has their number; QEMU writes such files."""
     segments = [(index << 12, bytes([index % 256])) for index in range(66_000)]
     core = elf_core(segments, count_in_section=True)
     with readers.elf(written(tmp_path, core)) as memory:
@@ -178,10 +178,10 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("core", "match"), WRONG)
-def test_what_is_no_core_of_an_arm_machine(
+def test_files_that_are_no_arm_core_are_refused(
     tmp_path: Path, core: bytes, match: str
 ) -> None:
-    """Each is refused with what is wrong; a truncated one too, as holes would lie."""
+    """The error says what is wrong; truncated files are refused too."""
     with pytest.raises(s2.UnreadableInput, match=match):
         readers.elf(written(tmp_path, core))
 
@@ -190,7 +190,7 @@ def test_what_is_no_core_of_an_arm_machine(
 def test_hostile_headers_are_refused_or_read(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """Any bytes of a header changed, any cut: memory, or an error of ours."""
+    """Changed bytes and cuts give memory or an UnreadableInput."""
     in_section = data.draw(st.booleans())
     core = bytearray(elf_core([(LOW, bytes(32))], count_in_section=in_section))
     for _ in range(data.draw(st.integers(0, 3))):
@@ -208,7 +208,7 @@ def test_hostile_headers_are_refused_or_read(
 # By magic
 
 
-def test_a_file_says_what_it_is(tmp_path: Path) -> None:
+def test_open_image_chooses_the_reader_by_magic(tmp_path: Path) -> None:
     """An ELF core needs no address, and raw memory needs one."""
     core = written(tmp_path, elf_core([(LOW, b"core")]), "core")
     plain = written(tmp_path, b"plain memory", "plain")
@@ -239,10 +239,10 @@ def test_a_file_says_what_it_is(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("load", [None, LOW])
-def test_known_formats_are_refused_with_the_way_out(
+def test_formats_that_are_not_read_are_refused_with_an_alternative(
     tmp_path: Path, head: bytes, match: str, load: int | None
 ) -> None:
-    """An address does not make memory of them."""
+    """An address does not turn them into raw memory."""
     with pytest.raises(s2.UnreadableInput, match=match):
         readers.open_image(written(tmp_path, head + bytes(64)), load)
 
@@ -287,10 +287,10 @@ def kdump_file(folder: Path, size: int = 4096) -> Path:
     return written(folder, head.ljust(size, b"\0"), "kdump")
 
 
-def test_a_kdump_is_read_in_its_own_blocks(
+def test_libkdumpfile_is_told_the_block_size_of_a_kdump(
     tmp_path: Path, libkdumpfile: list[dict[str, int]]
 ) -> None:
-    """The header says how large they are, and libkdumpfile has to be told."""
+    """The block size is in the header of the file."""
     with readers.open_image(kdump_file(tmp_path)) as memory:
         assert [{"arch.page_size": 65536}] == libkdumpfile
         found = memory.read(LOW, 8)
@@ -305,8 +305,8 @@ def test_a_kdump_is_read_in_its_own_blocks(
 
 
 @pytest.mark.usefixtures("libkdumpfile")
-def test_a_kdump_that_cannot_be_read(tmp_path: Path) -> None:
-    """With the library's own words, or before it is asked."""
+def test_a_damaged_kdump_is_refused(tmp_path: Path) -> None:
+    """The error has the words of the library, if it was asked."""
     with pytest.raises(
         s2.UnreadableInput, match=r"libkdumpfile cannot read .*too short"
     ):
@@ -315,10 +315,10 @@ def test_a_kdump_that_cannot_be_read(tmp_path: Path) -> None:
         readers.kdump(written(tmp_path, b"KDUMP   "))
 
 
-def test_without_libkdumpfile_the_way_out_is_told(
+def test_without_libkdumpfile_the_error_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What to install, or how to convert the file."""
+    """It says what to install, or how to convert the file."""
     monkeypatch.setitem(sys.modules, "kdumpfile", None)
     with pytest.raises(s2.UnreadableInput, match=r"python3-libkdumpfile.*makedumpfile"):
         readers.open_image(kdump_file(tmp_path))
@@ -339,8 +339,8 @@ print(found.output_address, most)
 MOST_KIB = 60 << 10
 
 
-def test_a_walk_in_a_large_file_is_light(tmp_path: Path) -> None:
-    """One walk in 1 GiB that is sparse: no more than 60 MiB are resident."""
+def test_a_walk_in_a_large_file_needs_little_memory(tmp_path: Path) -> None:
+    """A walk in a sparse file of 1 GiB needs no more than 60 MiB."""
     path = tmp_path / "ram"
     with path.open("wb") as file:
         file.truncate(1 << 30)

@@ -52,20 +52,20 @@ def check(memory: readers.Reader) -> None:
         memory.read(NO_RAM, 8)
 
 
-def test_an_elf_core_of_qemus(qemu: Machine) -> None:
-    """It says itself where its memory was."""
+def test_an_elf_core_of_qemu(qemu: Machine) -> None:
+    """The file has the physical addresses."""
     with readers.open_image(qemu.folder / "elf") as memory:
         check(memory)
 
 
-def test_memory_that_qemu_shares(qemu: Machine) -> None:
-    """A file for as long as the machine is there; it needs its address."""
+def test_shared_memory_of_qemu(qemu: Machine) -> None:
+    """The file exists as long as the machine; it needs its load address."""
     with readers.open_image(qemu.folder / "ram", RAM) as memory:
         check(memory)
 
 
 def test_drgn_on_an_elf_core(qemu: Machine) -> None:
-    """Physical memory needs no debug information to read physical memory."""
+    """No debug information is needed to read physical memory."""
     require("drgn")
     drgn = importlib.import_module("drgn")
     prog = drgn.Program()
@@ -75,7 +75,7 @@ def test_drgn_on_an_elf_core(qemu: Machine) -> None:
 
 
 def test_the_example_for_kvm_hosts_starts() -> None:
-    """With drgn there, it says how it is used."""
+    """With drgn installed it prints its help."""
     require("drgn")
     done = subprocess.run(
         [sys.executable, ROOT / "docs" / "examples" / "kvm_vms.py", "--help"],
@@ -103,7 +103,7 @@ with readers.open_image(sys.argv[1]) as memory:
 
 
 def test_libkdumpfile_of_the_system(qemu: Machine, tmp_path: Path) -> None:
-    """QEMU's kdump is flattened; makedumpfile writes it as a kdump."""
+    """QEMU writes a flattened kdump, and makedumpfile converts it."""
     require("libkdumpfile")
     flat, kdump = qemu.folder / "kdump", tmp_path / "kdump"
     with pytest.raises(s2.UnreadableInput, match="makedumpfile -R"):

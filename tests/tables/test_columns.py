@@ -81,10 +81,8 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("part", [None, (0x1234, 0x3F_0567), (0x80_0000, 0x80_0001)])
-def test_columns_are_what_a_scan_yields(
-    name: str, part: tuple[int, int] | None
-) -> None:
-    """The same mappings in the same order, whole or cut."""
+def test_columns_are_what_scan_yields(name: str, part: tuple[int, int] | None) -> None:
+    """The same mappings in the same order, for the whole space and for a range."""
     read = CASES[name].read
 
     assert list(scan(SHAPE, ROOT, read, part)) == list(
@@ -101,8 +99,8 @@ def outcome(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_columns_of_hostile_images_are_what_a_scan_yields(seed: int) -> None:
-    """Mapping for mapping and error for error, for any shape, CPU and range."""
+def test_columns_of_hostile_images_are_what_scan_yields(seed: int) -> None:
+    """The same mappings and errors, for any shape, CPU and range."""
     for number in range(40):
         some = random.Random(f"{seed} {number}")  # noqa: S311
         shape, cpu = some.choice(SHAPES), some.choice(CPUS)
@@ -125,7 +123,7 @@ def test_columns_of_hostile_images_are_what_a_scan_yields(seed: int) -> None:
 
 
 @given(image=table_images())
-def test_columns_of_built_tables_are_what_a_scan_yields(image: Any) -> None:
+def test_columns_of_built_tables_are_what_scan_yields(image: Any) -> None:
     """With VTCR_EL2, so that LPA2 leaves have a shareability."""
     vtcr = image.builder().vtcr()
     arguments = image.geometry, image.root, image.memory.read
@@ -141,7 +139,7 @@ def fragments() -> Columns:
 
 
 def test_columns_are_a_sequence_of_mappings() -> None:
-    """Length, iteration, items, slices and membership."""
+    """They have length, iteration, items, slices and membership."""
     columns = fragments()
     first = s2.Mapping(0, SOMEWHERE[0] - PAGE, 4096, Attributes(), 3)
 
@@ -157,7 +155,7 @@ def test_columns_are_a_sequence_of_mappings() -> None:
 
 
 def test_columns_are_equal_by_content_and_unhashable() -> None:
-    """The arrays decide, and what LPA2 leaves have as shareability."""
+    """The arrays are compared, and for LPA2 leaves the shareability."""
     columns = fragments()
     wide = Geometry(12, 40, 1, lpa2=True)
     built = s2.TableBuilder(wide, 0)
@@ -173,8 +171,8 @@ def test_columns_are_equal_by_content_and_unhashable() -> None:
         hash(columns)
 
 
-def test_columns_are_arrays_that_numpy_and_pandas_take() -> None:
-    """By name, of 64-bit numbers and of bytes for the level; numpy shares memory."""
+def test_numpy_and_pandas_take_columns() -> None:
+    """By name, 64-bit integers and bytes for the level; numpy shares the memory."""
     columns = fragments()
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(columns.to_dict())
@@ -191,8 +189,8 @@ def test_columns_are_arrays_that_numpy_and_pandas_take() -> None:
     assert view[0] == 7
 
 
-def test_finds_the_mappings_of_a_frame() -> None:
-    """Those whose output addresses include it, of which there may be several."""
+def test_at_output_finds_the_mappings_of_a_frame() -> None:
+    """It returns all mappings whose output addresses include the frame."""
     words = [0x5000 | PAGE, 0x9000 | PAGE, 0x5000 | READ_ONLY] + [0] * 509
     columns = scan_columns(SHAPE, ROOT, tables(words).read)
 
@@ -203,8 +201,8 @@ def test_finds_the_mappings_of_a_frame() -> None:
         columns.at_output(-1)
 
 
-def test_progress_is_told_as_for_a_scan() -> None:
-    """The same calls."""
+def test_progress_is_called_as_by_scan() -> None:
+    """`progress` gets the same calls."""
     ours: list[tuple[int, int]] = []
     theirs: list[tuple[int, int]] = []
     read = CASES["no two together"].read

@@ -84,10 +84,10 @@ def word_bit(layout: AddressLayout, bit: int) -> int:
 
 
 @pytest.mark.parametrize(("granule", "layout", "level"), LEAVES)
-def test_each_address_bit_has_its_place(
+def test_each_bit_of_a_leaf_address_has_its_place(
     granule: Granule, layout: AddressLayout, level: int
 ) -> None:
-    """Every bit of an address is where the manual draws it, and comes back."""
+    """Every address bit is written where the manual has it, and is read back."""
     shape = geometry(granule, layout)
     bare = int(Descriptor.leaf(shape, level, 0))
     top = 48 if layout is BITS48 else 52
@@ -116,10 +116,10 @@ def test_each_bit_of_a_table_address_has_its_place(
 
 
 @pytest.mark.parametrize(("granule", "layout", "level"), LEAVES)
-def test_no_other_bit_is_an_address(
+def test_other_bits_do_not_change_the_address(
     granule: Granule, layout: AddressLayout, level: int
 ) -> None:
-    """Bits below a block, and reserved ones, do not move what it maps to."""
+    """Bits below a block, and reserved bits, are not part of the address."""
     low = 0b11 if level == 3 else 0b01
     top = 48 if layout is BITS48 else 52
     address = {word_bit(layout, bit) for bit in range(SHIFT[granule, level], top)}
@@ -130,8 +130,8 @@ def test_no_other_bit_is_an_address(
         assert leaf.output_address == 0
 
 
-def test_the_bits_of_a_word_that_hold_an_address() -> None:
-    """The mask of an address, for a leaf or table of a size."""
+def test_word_mask_has_the_address_bits() -> None:
+    """The mask depends on the size that a leaf maps."""
     assert BITS48.word_mask(12) == 0xFFFF_FFFF_F000
     assert BITS48.word_mask(21) == 0xFFFF_FFE0_0000
     assert LPA.word_mask(29) == 0xFFFF_E000_F000
@@ -148,10 +148,10 @@ def test_the_bits_of_a_word_that_hold_an_address() -> None:
         (K16, LPA2, 0x5000, "address must be a multiple of 0x4000, got 0x5000"),
     ],
 )
-def test_an_address_must_fit(
+def test_an_address_that_does_not_fit_is_refused(
     granule: Granule, layout: AddressLayout, address: int, says: str
 ) -> None:
-    """An address that a descriptor cannot hold is refused, not cut."""
+    """An address that a descriptor cannot hold is refused, not truncated."""
     with pytest.raises(s2.InvalidArgument, match=says):
         Descriptor.leaf(geometry(granule, layout), 3, address)
 
@@ -177,8 +177,8 @@ def test_the_layout_follows_lpa2_or_lpa(
     assert expected is Descriptor.from_int(0, shape, 3, lpa=lpa).layout
 
 
-def test_a_layout_is_for_its_granules() -> None:
-    """LPA is 64K's, LPA2 is not."""
+def test_a_layout_of_another_granule_is_refused() -> None:
+    """LPA is for 64K pages alone, LPA2 for 4K and 16K."""
     with pytest.raises(s2.InvalidArgument, match="layout LPA is not for 4K pages"):
         Descriptor(0, 3, K4, LPA)
     with pytest.raises(s2.InvalidArgument, match="layout LPA2 is not for 64K pages"):
@@ -189,10 +189,10 @@ def test_a_layout_is_for_its_granules() -> None:
 
 
 @pytest.mark.parametrize(("granule", "layout", "level"), PLACES)
-def test_kind_by_the_two_lowest_bits(
+def test_kind_follows_the_two_lowest_bits(
     granule: Granule, layout: AddressLayout, level: int
 ) -> None:
-    """What the two lowest bits say, at every level of every layout."""
+    """At every level of every layout."""
     block = "block" if level in BLOCKS[granule, layout] else "reserved"
     expected = ["invalid", block, "invalid", "table"]
     if level == 3:
@@ -206,8 +206,8 @@ def test_kind_by_the_two_lowest_bits(
     ]
 
 
-def test_only_leaves_have_sizes_and_attributes() -> None:
-    """A table has an address alone; what is invalid or reserved has nothing."""
+def test_only_leaves_have_a_size_and_attributes() -> None:
+    """A table has an address alone; an invalid or reserved descriptor has nothing."""
     table = Descriptor(0x4003, 1, K4)
     invalid = Descriptor(0x4000, 1, K4)
     reserved = Descriptor(0x4001, 3, K4)
@@ -219,10 +219,10 @@ def test_only_leaves_have_sizes_and_attributes() -> None:
 
 
 @pytest.mark.parametrize(("granule", "layout", "level"), LEAVES)
-def test_contiguous_where_there_are_groups(
+def test_contiguous_only_at_levels_with_groups(
     granule: Granule, layout: AddressLayout, level: int
 ) -> None:
-    """Bit 52, and only where the level has groups."""
+    """Bit 52 counts only where the level has contiguous groups."""
     shape = geometry(granule, layout)
     if (granule, level) in GROUPS:
         leaf = Descriptor.leaf(shape, level, 0, contiguous=True)
@@ -240,7 +240,7 @@ def test_contiguous_where_there_are_groups(
         assert not Descriptor(word, level, granule, layout).contiguous
 
 
-def test_a_group_wider_than_the_ipa_space_is_none() -> None:
+def test_a_contiguous_group_must_fit_the_ipa_space() -> None:
     """Sixteen 1 GiB blocks do not fit a 33-bit IPA."""
     with pytest.raises(s2.InvalidArgument, match="level 1 of this 4K geometry"):
         Descriptor.leaf(Geometry(K4, 33, 1), 1, 0, contiguous=True)
@@ -269,7 +269,7 @@ CLEAR: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(("name", "low", "width"), FIELDS)
-def test_each_field_has_its_place(name: str, low: int, width: int) -> None:
+def test_each_attribute_field_has_its_place(name: str, low: int, width: int) -> None:
     """Every value of every field is written where it is read."""
     for number in range(1 << width):
         value: Any = bool(number) if width == 1 else number
@@ -280,8 +280,10 @@ def test_each_field_has_its_place(name: str, low: int, width: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "low", "width"), FIELDS)
-def test_a_value_must_fit_its_field(name: str, low: int, width: int) -> None:
-    """A wrong value or type is refused by the field's name."""
+def test_a_value_that_does_not_fit_its_field_is_refused(
+    name: str, low: int, width: int
+) -> None:
+    """The error names the field."""
     del low
     arguments: dict[str, Any]
     if width == 1:
@@ -299,7 +301,7 @@ def test_a_value_must_fit_its_field(name: str, low: int, width: int) -> None:
                 Attributes(**arguments)
 
 
-def test_the_default_is_normal_memory_that_may_do_anything() -> None:
+def test_default_attributes_are_normal_memory_with_all_permissions() -> None:
     """Write-back, inner shareable, read-write-execute, access flag set."""
     expected = 0b1111 << 2 | 0b11 << 6 | 0b11 << 8 | 1 << 10
 
@@ -314,8 +316,8 @@ def test_the_default_is_normal_memory_that_may_do_anything() -> None:
 
 
 @given(word=st.integers(0, (1 << 64) - 1))
-def test_attributes_take_their_bits_and_no_other(word: int) -> None:
-    """Attributes of a word are the fields of the word."""
+def test_attributes_ignore_other_bits_of_a_word(word: int) -> None:
+    """The attributes of a word are its fields, each in its bits."""
     mask = sum(((1 << width) - 1) << low for _, low, width in FIELDS)
 
     assert word & mask == int(Attributes.from_int(word))
@@ -325,7 +327,7 @@ def test_attributes_take_their_bits_and_no_other(word: int) -> None:
 def test_every_bit_of_a_leaf_is_kept(
     word: int, place: tuple[Granule, AddressLayout, int]
 ) -> None:
-    """Word, address and attributes do not lose or share a bit."""
+    """Word, address and attributes neither lose nor share a bit."""
     granule, layout, level = place
     word = word & ~0b11 | (0b11 if level == 3 else 0b01)
     leaf = Descriptor(word, level, granule, layout)
@@ -348,7 +350,7 @@ def test_every_bit_of_a_leaf_is_kept(
 
 
 def test_lpa2_descriptors_have_no_shareability() -> None:
-    """Bits 9:8 are an address there; VTCR_EL2.SH0 says it for all of them."""
+    """Bits 9:8 are address bits; VTCR_EL2.SH0 holds for all leaves."""
     shape = geometry(K4, LPA2)
     leaf = Descriptor.leaf(shape, 3, 0x3 << 50, Attributes(sh=2))
     attributes = leaf.attributes
@@ -360,8 +362,8 @@ def test_lpa2_descriptors_have_no_shareability() -> None:
     assert int(Attributes(sh=None)) == int(Attributes(sh=0))
 
 
-def test_a_page_has_an_address_where_a_block_has_nt() -> None:
-    """Bit 16 of a block may say nT; of a page it is an address."""
+def test_bit_16_is_nt_in_a_block_and_an_address_bit_in_a_page() -> None:
+    """Bit 16 is nT in a block and address bit 16 in a page."""
     shape = Geometry(K4, 40, 1)
     block = Descriptor.leaf(shape, 2, 0, Attributes(nt=True)).attributes
     page = Descriptor.leaf(shape, 3, 1 << 16).attributes
@@ -407,7 +409,7 @@ NO_TAG_ACCESS = " (NoTagAccess with FEAT_MTE_PERM)"
 
 
 def test_memory_types_in_words() -> None:
-    """MemAttr has one meaning, and with FEAT_S2FWB another without its bit 5."""
+    """MemAttr has one meaning without FEAT_S2FWB and another with it."""
     for memattr in range(16):
         attributes = Attributes(memattr=memattr)
 
@@ -421,8 +423,8 @@ def test_memory_types_in_words() -> None:
         assert (without if without == with_fwb else both) == attributes.explain()[0]
 
 
-def test_a_leaf_explains_itself() -> None:
-    """What it is and where, then a few words for each field that says something."""
+def test_explain_a_leaf() -> None:
+    """It says what the leaf is and where, then what each field means."""
     attributes = Attributes(
         s2ap=1,
         memattr=1,
@@ -456,8 +458,8 @@ def test_a_leaf_explains_itself() -> None:
     ) == block.explain()
 
 
-def test_what_is_no_leaf_explains_itself() -> None:
-    """A table says where the next is, and holes say how much is missing."""
+def test_explain_tables_and_holes() -> None:
+    """A table says where the next one is, and a hole how much is not mapped."""
     assert Descriptor(0x4003, 1, K4).explain() == (
         "table at level 1: the next is at 0x4000",
     )
@@ -473,7 +475,7 @@ def test_what_is_no_leaf_explains_itself() -> None:
 
 
 def test_descriptors_are_values() -> None:
-    """Equal, hashable, picklable, and their repr makes them again."""
+    """They are equal, hashable and picklable, and their repr can be evaluated."""
     leaf = Descriptor.leaf(geometry(K64, LPA), 2, 0xF << 48, contiguous=True)
     names = {name: getattr(s2, name) for name in ("Descriptor", "Attributes")}
     names |= {"AddressLayout": AddressLayout, "Granule": Granule}
@@ -485,8 +487,8 @@ def test_descriptors_are_values() -> None:
     assert type(leaf).__module__ == "s2geom"
 
 
-def test_numbers_enter_as_numbers() -> None:
-    """A page shift stands for its granule; what is no 64-bit word is refused."""
+def test_numbers_are_converted_and_checked() -> None:
+    """A page shift stands for its granule; a number above 64 bits is refused."""
     assert Descriptor(0, 3, Granule.K16) == Descriptor(0, 3, 14)
     for word in (-1, 1 << 64):
         with pytest.raises(s2.InvalidArgument, match=r"word must be 0.."):
@@ -499,7 +501,7 @@ def test_numbers_enter_as_numbers() -> None:
 
 
 def test_types_are_checked() -> None:
-    """A value of the wrong type is named."""
+    """The error names the value of the wrong type."""
     shape: Any = Geometry(K4, 40, 1)
     wrong: Any = "x"
     with pytest.raises(TypeError, match="layout must be an AddressLayout"):
@@ -518,8 +520,8 @@ def test_types_are_checked() -> None:
         Descriptor(0, 3, K4).explain(fwb=wrong)
 
 
-def test_levels_are_the_trees() -> None:
-    """A descriptor stands at a level of its tree, and a table not at the last."""
+def test_the_level_must_be_in_the_tree() -> None:
+    """A table descriptor cannot stand at the last level."""
     shape = Geometry(K4, 40, 1)
     with pytest.raises(s2.InvalidArgument, match=r"level must be 1..3, got 0"):
         Descriptor.from_int(0, shape, 0)

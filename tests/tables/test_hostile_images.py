@@ -73,8 +73,8 @@ def agrees(shape: Geometry, root: int, reader: Reader, cpu: Cpu | None) -> None:
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_whatever_the_bytes(batch: int) -> None:
-    """Scans and walks end, within bounds, in a result or in an error of ours."""
+def test_random_images_end_in_a_result_or_an_error(batch: int) -> None:
+    """Scans and walks of random images end within bounds."""
     for seed in range(batch * IMAGES, (batch + 1) * IMAGES):
         rng = random.Random(seed)  # noqa: S311 - nothing secret
         shape, cpu = rng.choice(SHAPES), rng.choice(CPUS)
@@ -95,8 +95,8 @@ def test_whatever_the_bytes(batch: int) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES[:-1], ids=str)
 @pytest.mark.parametrize("low", [0x403, 0x401, 0x402, 0x400])
-def test_every_entry_leads_back(shape: Geometry, low: int) -> None:
-    """The worst of images, at every start level: all words point at the table."""
+def test_tables_that_point_at_themselves_are_bounded(shape: Geometry, low: int) -> None:
+    """At every start level, all words of a table point at the table."""
     word = struct.pack("<Q", low)
     root_size = max(shape.pgd_size, shape.page_size)
     reader = Reader(random.Random(4), 0, word * (root_size // 8))  # noqa: S311
@@ -119,8 +119,8 @@ def test_every_entry_leads_back(shape: Geometry, low: int) -> None:
         assert not list(scan(shape, 0, reader.read))
 
 
-def test_two_levels_that_lead_back_are_bounded_by_the_root() -> None:
-    """Every entry of the root is the root: few or many, the count decides."""
+def test_a_root_that_points_at_itself_is_bounded_by_its_entries() -> None:
+    """Every entry of the root is the root; the number of entries decides."""
     small = Geometry(Granule.K4, 25, 2)  # 16 entries, so 16 tables of 512 pages
     memory = Memory({0: struct.pack("<Q", 0x403) * 512})
     large = Geometry(Granule.K4, 30, 2)  # 512 of them

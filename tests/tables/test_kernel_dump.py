@@ -41,8 +41,8 @@ def table(words: dict[int, int], entries: int = 512) -> bytes:
 
 
 @pytest.mark.parametrize("name", DUMPED)
-def test_every_line_is_the_kernels(name: str) -> None:
-    """All that the kernel printed, in its words, and the last run, which it lost."""
+def test_lines_equal_those_of_the_kernel(name: str) -> None:
+    """All lines that the kernel printed, and the last run, which it lost."""
     vtcr, root, memory = real(name)
     ours = list(s2.kernel_dump(vtcr.geometry(), root, memory.read, vtcr=vtcr))
     theirs = printed(name)
@@ -58,7 +58,7 @@ def test_every_line_is_the_kernels(name: str) -> None:
 
 
 def test_a_first_line_that_ends_at_0_is_the_last_run() -> None:
-    """The guest wrote to that page; its end is the end of the IPA space."""
+    """The guest used that page; its end is the end of the IPA space."""
     vtcr, root, memory = real("4k-40-ptdump")
     theirs = s2.parse_kernel_dump("\n".join(printed("4k-40-ptdump")))
     lines = s2.kernel_dump(vtcr.geometry(), root, memory.read)
@@ -71,8 +71,8 @@ def test_a_first_line_that_ends_at_0_is_the_last_run() -> None:
     "name", sorted(path.parent.name for path in REAL.glob("*/tables.csv"))
 )
 @pytest.mark.parametrize("release", ["6.12", "7.3"])
-def test_runs_cover_what_a_scan_finds(name: str, release: str) -> None:
-    """They tile the IPA space, and the rest is what `scan` has, level by level."""
+def test_runs_cover_what_scan_finds(name: str, release: str) -> None:
+    """Runs tile the IPA space, and those that are no holes are what `scan` finds."""
     vtcr, root, memory = real(name)
     shape = vtcr.geometry()
     lines = s2.kernel_dump(shape, root, memory.read, release=release, vtcr=vtcr)
@@ -128,8 +128,8 @@ def test_columns_by_release(word: int, v6_12: str, v6_19: str) -> None:
     assert v6_19 == second("7.3.4+deb13-arm64")
 
 
-def test_a_block_and_what_is_joined() -> None:
-    """Output addresses do not matter, levels and flags do; a block is told."""
+def test_runs_join_by_level_and_flags() -> None:
+    """Output addresses do not matter; a block has BLK."""
     shape = s2.Geometry(12, 32, 2)
     words = {0: BLOCK | READ | AF | 0x4020_0000, 1: BLOCK | READ | AF, 2: BLOCK | READ}
     memory = s2.Memory({0x4000: table(words, 2048)})
@@ -143,7 +143,7 @@ def test_a_block_and_what_is_joined() -> None:
 
 
 def test_the_columns_tell_their_release() -> None:
-    """So a dump whose kernel nobody names can be compared."""
+    """A dump of an unknown kernel can be compared too."""
     assert columns_release(None) is None
     assert columns_release("R W X AF") == "6.12"
     assert columns_release("R W PXNUXN AF") == "6.19"
@@ -161,8 +161,8 @@ VTCR: 0x0000000080023558 VTTBR: 0x0000000040d1c000 s2: enabled
 """
 
 
-def test_a_nested_dump_has_a_line_of_its_own() -> None:
-    """It tells the guest hypervisor's registers, and is no run."""
+def test_the_header_of_a_nested_dump_is_no_run() -> None:
+    """It has the registers of the guest hypervisor."""
     assert (
         s2.KernelRun(0, 1 << 30, 1, None),
         s2.KernelRun(1 << 30, 4096, 3, "R W px ux AF"),
@@ -179,8 +179,8 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("line", "message"), WRONG)
-def test_a_line_that_is_wrong_is_named(line: str, message: str) -> None:
-    """With its number and its words."""
+def test_a_wrong_line_is_named(line: str, message: str) -> None:
+    """The error has the number of the line and its text."""
     with pytest.raises(s2.UnreadableInput, match=message) as caught:
         s2.parse_kernel_dump(f"---[ Guest IPA ]---\n{line}")
 
@@ -188,7 +188,7 @@ def test_a_line_that_is_wrong_is_named(line: str, message: str) -> None:
 
 
 def test_runs_that_overlap_are_refused() -> None:
-    """Two dumps in one file, perhaps."""
+    """They may be two dumps in one file."""
     with pytest.raises(s2.UnreadableInput, match="after a run that ends at 0x40001000"):
         s2.parse_kernel_dump(NESTED + NESTED)
 
@@ -196,8 +196,8 @@ def test_runs_that_overlap_are_refused() -> None:
 LAST_FIRST = "0x0000000080000000-0x0000000000000000   17179869182G 1\n"
 
 
-def test_the_width_says_where_a_last_run_ends() -> None:
-    """The text does not: without a width it is the narrowest space, from 32 bits on."""
+def test_the_ipa_width_ends_the_last_run() -> None:
+    """Without a width it is the narrowest space that fits, from 32 bits on."""
     [narrow] = s2.parse_kernel_dump(LAST_FIRST)
     [wide] = s2.parse_kernel_dump(LAST_FIRST, ipa_bits=40)
 
@@ -214,7 +214,7 @@ def test_the_width_says_where_a_last_run_ends() -> None:
 
 @given(st.text(alphabet="0123456789abcdefx- KMG\n[]", max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """Never an exception of another kind."""
+    """Any text gives runs or UnreadableInput."""
     with suppress(s2.UnreadableInput):
         s2.parse_kernel_dump(text)
 
@@ -222,14 +222,14 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 # Arguments
 
 
-def test_text_that_is_none_is_a_type_error() -> None:
-    """A path or bytes are no text."""
+def test_bytes_instead_of_text_are_a_type_error() -> None:
+    """Only `str` is accepted."""
     with pytest.raises(TypeError, match="text must be text, got bytes"):
         s2.parse_kernel_dump(b"")  # type: ignore[arg-type]
 
 
-def test_releases_without_the_file() -> None:
-    """It came with v6.12."""
+def test_releases_without_stage2_page_tables_are_refused() -> None:
+    """The file came with v6.12."""
     shape = s2.Geometry(12, 32, 2)
     read = s2.Memory({}).read
     for release, error, match in (
@@ -243,8 +243,8 @@ def test_releases_without_the_file() -> None:
         s2.kernel_dump(shape, 0x4000, {})  # type: ignore[arg-type]
 
 
-def test_memory_that_is_not_there_is_an_error() -> None:
-    """A hole would be a guess."""
+def test_missing_memory_is_an_error() -> None:
+    """A table that cannot be read is not printed as a hole."""
     lines = s2.kernel_dump(s2.Geometry(12, 32, 2), 0x4000, s2.Memory({}).read)
 
     assert next(lines) == "---[ Guest IPA ]---"
@@ -253,15 +253,15 @@ def test_memory_that_is_not_there_is_an_error() -> None:
 
 
 def test_tables_that_are_no_tree_are_refused() -> None:
-    """A table that points at itself has more entries than anyone can read."""
+    """A table that points at itself has too many entries to read."""
     memory = s2.Memory({0x4000: table(dict.fromkeys(range(512), 0x4000 | 0b11))})
     shape = s2.Geometry(12, 48, 0)
     with pytest.raises(s2.UnreadableInput, match="the tables are no tree"):
         list(s2.kernel_dump(shape, 0x4000, memory.read))
 
 
-def test_a_table_beyond_the_output_size_is_refused() -> None:
-    """The CPU would report an Address size fault there."""
+def test_a_table_above_the_output_size_is_refused() -> None:
+    """The CPU would report an Address size fault."""
     vtcr = s2.VTCR_EL2.for_geometry(s2.Geometry(12, 32, 2), pa_bits=32)
     memory = s2.Memory({0x4000: table({5: 1 << 40 | 0b11}, 2048)})
     lines = s2.kernel_dump(vtcr.geometry(), 0x4000, memory.read, vtcr=vtcr)
@@ -269,7 +269,7 @@ def test_a_table_beyond_the_output_size_is_refused() -> None:
         list(lines)
 
 
-def test_a_hole_at_level_minus_1_is_read() -> None:
+def test_holes_at_level_minus_1_are_printed() -> None:
     """An empty root of five levels has holes of 256T."""
     root = s2.Memory({0: bytes(128)})
     lines = s2.kernel_dump(s2.Geometry(12, 52, -1, lpa2=True), 0, root.read)

@@ -14,7 +14,7 @@ from s2geom import Memory
 
 
 def test_reads_inside_a_chunk() -> None:
-    """Any part of a chunk, and nothing of it too."""
+    """Any part of a chunk can be read, and 0 bytes."""
     memory = Memory({0x1000: b"abcdef", 0x2000: b"gh"})
 
     assert memory.read(0x1000, 6) == b"abcdef"
@@ -24,7 +24,7 @@ def test_reads_inside_a_chunk() -> None:
 
 
 def test_reads_across_chunks_that_touch() -> None:
-    """Adjacent chunks are one memory, in whatever order they are given."""
+    """Adjacent chunks are read as one, in whatever order they are given."""
     memory = Memory({0x1004: b"ef", 0x1000: b"abcd", 0x1006: b"", 0x1007: b"h"})
 
     assert memory.read(0x1000, 6) == b"abcdef"
@@ -47,15 +47,15 @@ def test_reads_across_chunks_that_touch() -> None:
 def test_the_first_missing_address_is_named(
     address: int, size: int, missing: str
 ) -> None:
-    """Before, between and after the chunks there is nothing."""
+    """Before, between and after the chunks."""
     memory = Memory({0x1000: b"abcd", 0x2000: b"efgh"})
 
     with pytest.raises(s2.MemoryReadError, match=rf"nothing at {missing}: "):
         memory.read(address, size)
 
 
-def test_an_empty_memory_has_nothing() -> None:
-    """No chunks, no bytes."""
+def test_an_empty_memory_has_no_bytes() -> None:
+    """Without chunks nothing can be read."""
     with pytest.raises(s2.MemoryReadError, match="nothing at 0x0: 0 of the 8 bytes"):
         Memory({}).read(0, 8)
 
@@ -70,7 +70,7 @@ def test_an_empty_memory_has_nothing() -> None:
 def test_memory_is_bytes_by_address(
     chunks: dict[int, bytes], address: int, size: int
 ) -> None:
-    """Whatever the chunks, reading gives the byte that is at each address."""
+    """Reading gives the byte that is at each address, however chunks are cut."""
     places = [start + at for start, chunk in chunks.items() for at in range(len(chunk))]
     content = {
         start + at: byte
@@ -96,15 +96,15 @@ def test_memory_is_bytes_by_address(
     "chunk",
     [bytearray(b"abcdefgh"), memoryview(b"abcdefgh"), array("Q", b"abcdefgh")],
 )
-def test_whatever_is_a_buffer_will_do(chunk: Any) -> None:
-    """Chunks are read as bytes, whatever they are made of."""
+def test_chunks_may_be_any_buffer(chunk: Any) -> None:
+    """Chunks are read as bytes, whatever their item type."""
     found = Memory({8: chunk}).read(9, 3)
 
     assert found == b"bcd"
     assert type(found) is bytes
 
 
-def test_a_mapped_file_will_do() -> None:
+def test_a_chunk_may_be_a_memory_map() -> None:
     """A dump need not be loaded: a memory map is a buffer."""
     with mmap.mmap(-1, 4096) as mapped:
         mapped[:4] = b"dump"
@@ -116,7 +116,7 @@ def test_a_mapped_file_will_do() -> None:
         del memory
 
 
-def test_chunks_must_make_sense() -> None:
+def test_invalid_chunks_are_refused() -> None:
     """Chunks that overlap or leave 64 bits are refused, with both ends named."""
     with pytest.raises(
         s2.InvalidArgument, match="the one at 0x10 ends at 0x14, after the one at 0x13"
@@ -129,7 +129,7 @@ def test_chunks_must_make_sense() -> None:
 
 
 def test_types_are_checked() -> None:
-    """What is no mapping, no address, no bytes or no number is named."""
+    """The error names the value of the wrong type."""
     wrong: Any = [b"a"]
     with pytest.raises(TypeError, match="chunks must be a mapping"):
         Memory(wrong)
@@ -148,8 +148,8 @@ def test_types_are_checked() -> None:
         Memory({}).read(1, -1)
 
 
-def test_whatever_is_an_integer_will_do() -> None:
-    """An address with __index__ is an address."""
+def test_addresses_may_be_any_integer() -> None:
+    """An object with __index__ is an address."""
 
     class Address:
         def __index__(self) -> int:
@@ -161,7 +161,7 @@ def test_whatever_is_an_integer_will_do() -> None:
 
 
 def test_repr_is_short() -> None:
-    """A dump of gigabytes is told in a line."""
+    """The repr of many chunks is one line."""
     few = Memory({0x10: b"abc"})
     many = Memory({at * 16: b"abc" for at in range(6)})
 
@@ -169,8 +169,8 @@ def test_repr_is_short() -> None:
     assert repr(many).endswith("0x30: 0x3 bytes, 2 more>")
 
 
-def test_a_number_that_cannot_be_written_out_is_an_invalid_argument() -> None:
-    """More digits than Python writes would hide what is wrong."""
+def test_a_number_that_is_too_long_for_a_message_is_refused() -> None:
+    """Python may refuse to write long numbers, which would hide the mistake."""
     memory = s2.Memory({0x1000: b"table"})
     for address, size in ((10**5000, 1), (0x1000, 10**5000)):
         with pytest.raises(s2.InvalidArgument, match="must have at most 2048 bits"):

@@ -14,8 +14,8 @@ interface and the second flash bank (the README in ``data/real_tables``)."""
 
 
 @pytest.mark.parametrize("name", GUESTS)
-def test_every_mapping_is_as_pagemap_has_it(name: str) -> None:
-    """Page by page, all that is mapped, and nothing that user space does not know."""
+def test_mappings_equal_pagemap(name: str) -> None:
+    """Every page that is mapped, and none that user space does not know."""
     guest = real_guest(name)
     known = sorted(
         (int(row["ipa"], 0), int(row["host_physical"], 0), int(row["size"], 0))
@@ -37,8 +37,8 @@ def test_every_mapping_is_as_pagemap_has_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GUESTS)
-def test_what_a_guest_touched_is_where_it_was(name: str) -> None:
-    """`walk` and `trace` find it, or the access flag that the kernel cleared."""
+def test_walk_and_trace_find_what_a_guest_touched(name: str) -> None:
+    """They find the page, or an access flag that the kernel cleared."""
     guest = real_guest(name)
     states = {"mapped": 0, "unmapped": 0}
     for row in rows(name, "truth.csv"):
@@ -65,8 +65,8 @@ def test_what_a_guest_touched_is_where_it_was(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*GUESTS, PROTECTED_HOST])
-def test_columns_of_real_tables_are_what_a_scan_yields(name: str) -> None:
-    """The same mappings, and from the middle of one to the middle of another."""
+def test_columns_of_real_tables_are_what_scan_yields(name: str) -> None:
+    """For the whole space, and from the middle of one mapping to that of another."""
     guest = real_guest(name)
     scanned = list(s2.scan(*guest.arguments, vtcr=guest.vtcr))
     first, last = scanned[1], scanned[-2]
@@ -79,7 +79,7 @@ def test_columns_of_real_tables_are_what_a_scan_yields(name: str) -> None:
 
 
 def test_memory_with_fwb_is_write_back() -> None:
-    """KVM writes MemAttr 6 there, which without FWB would be another type."""
+    """KVM writes MemAttr 6 with FWB, which is another type without it."""
     guest = real_guest("4k-40-fwb-lpa2")
     scanned = list(s2.scan(*guest.arguments, fwb=guest.registers["fwb"]))
     normal = [mapping for mapping in scanned if mapping.attributes.memattr == 6]
@@ -90,7 +90,7 @@ def test_memory_with_fwb_is_write_back() -> None:
     }
 
 
-def test_a_protected_host_says_who_owns_a_page() -> None:
+def test_a_protected_host_writes_owners_into_invalid_descriptors() -> None:
     """2,086 invalid descriptors are not zero: 4 means owned by the hypervisor."""
     guest = real_guest(PROTECTED_HOST)
     annotated = [

@@ -86,8 +86,8 @@ def tree(
 
 @pytest.mark.parametrize("first", [0x8000_0000, 0x8000_3000, 0x7FFF_F000])
 @pytest.mark.parametrize("hint", [0, CONTIGUOUS])
-def test_tables_that_continue_are_one_mapping(first: int, hint: int) -> None:
-    """Two full tables, aligned to what they map or not, are one piece."""
+def test_adjacent_tables_merge_into_one_mapping(first: int, hint: int) -> None:
+    """Two full tables merge, whether or not they are aligned to what they map."""
     words = counting(first | PAGE | hint, 0x1000, 1024)
     memory = tree({}, words[:512], words[512:])
 
@@ -96,7 +96,7 @@ def test_tables_that_continue_are_one_mapping(first: int, hint: int) -> None:
     )
 
 
-def test_the_contiguous_bit_does_not_split() -> None:
+def test_the_contiguous_bit_does_not_split_a_mapping() -> None:
     """It says how translations may be cached, not what is mapped."""
     words = counting(0x8000_0000 | PAGE, 0x1000, 512)
     words[16:32] = [word | CONTIGUOUS for word in words[16:32]]
@@ -104,8 +104,8 @@ def test_the_contiguous_bit_does_not_split() -> None:
     assert [(0, 0x8000_0000, 2 << 20, 3)] == mapped(SHAPE, ROOT, tree({}, words).read)
 
 
-def test_levels_are_not_merged() -> None:
-    """A block that continues pages is another mapping, as its leaf is larger."""
+def test_leaves_of_different_levels_do_not_merge() -> None:
+    """A block after pages is another mapping, as its leaf is larger."""
     words = counting(0x8000_0000 | PAGE, 0x1000, 512)
     blocks = {1: 0x8020_0000 | BLOCK, 2: 0x8040_0000 | BLOCK, 4: 0x8060_0000 | BLOCK}
 
@@ -117,7 +117,7 @@ def test_levels_are_not_merged() -> None:
 
 
 @pytest.mark.parametrize("bit", [2, 6, 8, 10, 11, 51, 53, 54, 55, 56, 58, 59, 63])
-def test_attributes_are_not_merged(bit: int) -> None:
+def test_leaves_with_different_attributes_do_not_merge(bit: int) -> None:
     """One differing bit of the attributes makes three mappings."""
     words = counting(0x8000_0000 | PAGE, 0x1000, 512)
     words[100] ^= 1 << bit
@@ -130,8 +130,8 @@ def test_attributes_are_not_merged(bit: int) -> None:
     ] == list(scan(SHAPE, ROOT, tree({}, words).read))
 
 
-def test_same_page_twice_is_two_mappings() -> None:
-    """What does not touch in output address does not merge."""
+def test_the_same_output_page_twice_is_two_mappings() -> None:
+    """Leaves merge only where their output addresses touch."""
     words = [0x8000_0000 | PAGE] * 3 + [0] * 509
 
     assert [(at << 12, 0x8000_0000, 0x1000, 3) for at in range(3)] == mapped(
@@ -155,8 +155,8 @@ def one_by_one(words: list[int]) -> list[tuple[int, int, int, int]]:
 
 
 @pytest.mark.parametrize("first", [0x8000_0000, 0x8000_3000])
-def test_each_word_of_a_table_counts(first: int) -> None:
-    """One bit in any byte of any word of a full table, and it is seen."""
+def test_one_wrong_bit_in_a_full_table_is_seen(first: int) -> None:
+    """The bit may be in any byte of any word of a table that counts up."""
     words = counting(first | PAGE, 0x1000, 512)
     bits = (2, 11, 12, 20, 28, 36, 47, 55, 63)
 
@@ -173,8 +173,8 @@ def test_each_word_of_a_table_counts(first: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_each_table_is_compared_with_itself(seed: int) -> None:
-    """Full tables that begin anywhere, one after the other; some with a wrong word."""
+def test_the_image_of_one_table_does_not_match_another(seed: int) -> None:
+    """Full tables begin anywhere, follow one another, and some have a wrong word."""
     rng = random.Random(seed)  # noqa: S311 - nothing secret
     words: list[int] = []
     for _ in range(60):
@@ -197,8 +197,8 @@ def test_each_table_is_compared_with_itself(seed: int) -> None:
     ]
 
 
-def test_reserved_bits_do_not_split() -> None:
-    """What a CPU ignores, so does a scan."""
+def test_reserved_bits_do_not_split_a_mapping() -> None:
+    """A scan ignores what a CPU ignores."""
     words = counting(0x8000_0000 | PAGE, 0x1000, 512)
     for index in (3, 4, 9, 500):
         words[index] |= 1 << 48 | 1 << 50
@@ -255,10 +255,10 @@ SMALL = [
 
 @pytest.mark.parametrize(("shape", "cpu", "top"), SMALL)
 @pytest.mark.parametrize("seed", range(2))
-def test_a_scan_finds_what_walks_find(
+def test_scan_finds_what_walk_finds(
     shape: Geometry, cpu: Cpu, top: int, seed: int
 ) -> None:
-    """Page by page, on tables full of edges; of the largest space, some pages."""
+    """Page by page on tables of edge cases; in the largest space, some pages."""
     rng = random.Random(f"{shape}{cpu}{seed}")  # noqa: S311 - nothing secret
     levels = shape.table_levels
     step = levels[0].entry_size
@@ -307,8 +307,8 @@ def test_a_scan_finds_what_walks_find(
         )
 
 
-def test_the_last_page_of_concatenated_tables() -> None:
-    """Each of sixteen tables at the start level is looked at."""
+def test_scan_reads_every_concatenated_root_table() -> None:
+    """The last page of each of sixteen root tables is found."""
     for shape in (Geometry(K4, 34, 2), Geometry(K16, 40, 2), Geometry(K64, 46, 2)):
         entries = shape.pgd_entries
         size = shape.pgdir_size
@@ -323,7 +323,7 @@ def test_the_last_page_of_concatenated_tables() -> None:
         ] == mapped(shape, 0, memory.read)
 
 
-def test_beyond_the_output_size_is_a_hole() -> None:
+def test_leaves_above_the_output_size_are_holes() -> None:
     """Leaves and tables that would fault are not mapped; a leaf below the end is."""
     shape = Geometry(K4, 32, 1)
     words = counting((1 << 32) - 0x3000 | PAGE, 0x1000, 512)
@@ -345,7 +345,7 @@ def test_beyond_the_output_size_is_a_hole() -> None:
     )
 
 
-def test_a_leaf_that_ends_beyond_the_output_size_is_mapped() -> None:
+def test_a_leaf_that_ends_above_the_output_size_is_mapped() -> None:
     """The CPU looks at where a leaf begins: a 512 GiB block at 0 fits 32 bits."""
     shape = Geometry(K4, 41, 0, lpa2=True)
     memory = Memory({0: packed([0x401, 1 << 39 | 0x401, 0, 0] + [0] * 4)})
@@ -354,7 +354,7 @@ def test_a_leaf_that_ends_beyond_the_output_size_is_mapped() -> None:
     assert [(0, 0, 1 << 39, 0)] == mapped(shape, 0, memory.read, vtcr=vtcr)
 
 
-def test_addresses_merge_where_their_bits_move() -> None:
+def test_mappings_merge_across_moved_address_bits() -> None:
     """64K blocks of level 1 up to 52 bits: from bit 48 on the address is elsewhere."""
     shape = Geometry(K64, 52, 1)
     words = [(at % 64) << 42 | (at // 64) << 12 | 0x7C1 for at in range(1024)]
@@ -363,8 +363,8 @@ def test_addresses_merge_where_their_bits_move() -> None:
     assert [(0, 0, 1 << 52, 1)] == mapped(shape, 0, memory.read, cpu=Cpu(52))
 
 
-def test_lpa2_leaves_have_no_shareability_of_their_own() -> None:
-    """Bits 9:8 are the address's; VTCR_EL2.SH0 is for all leaves, if it is known."""
+def test_lpa2_mappings_have_the_shareability_of_vtcr() -> None:
+    """Bits 9:8 are address bits; VTCR_EL2.SH0 holds for all leaves, if it is known."""
     shape = Geometry(K4, 21, 3, lpa2=True)
     words = counting(0x3_FFFF_FFFF_F000 | 1 << 8 | 0x4FF, 0x1000, 1) + counting(
         2 << 8 | 0x4FF, 0x1000, 511
@@ -395,8 +395,8 @@ def test_lpa2_leaves_have_no_shareability_of_their_own() -> None:
     size=st.integers(0, 8 << 20),
     skip=st.integers(0, 600),
 )
-def test_a_part_is_the_whole_cut(start: int, size: int, skip: int) -> None:
-    """A range clips what is found, to the byte."""
+def test_a_range_clips_mappings(start: int, size: int, skip: int) -> None:
+    """A range clips the mappings of the whole space, to the byte."""
     end = start + size
     words = counting(0x8000_0000 | PAGE, 0x1000, 1024)
     words[skip : skip + 7] = [0x9000_0000 | PAGE] * 7
@@ -415,7 +415,7 @@ def test_a_part_is_the_whole_cut(start: int, size: int, skip: int) -> None:
     assert expected == mapped(SHAPE, ROOT, memory.read, range(start, end))
 
 
-def test_only_what_is_needed_is_read() -> None:
+def test_scan_of_a_range_reads_only_the_words_it_needs() -> None:
     """Two pages take two words of the last table, and one of each above."""
     memory = tree({}, counting(0x8000_0000 | PAGE, 0x1000, 512))
     reads = []
@@ -430,8 +430,8 @@ def test_only_what_is_needed_is_read() -> None:
     assert [(ROOT, 8), (SECOND, 8), (THIRD + 24, 16)] == reads
 
 
-def test_each_table_is_read_once_and_late() -> None:
-    """A mapping comes out before what is after it is read."""
+def test_tables_are_read_once_and_lazily() -> None:
+    """A mapping is yielded before the tables after it are read."""
     second = {2: 0xA000_0000 | BLOCK, 3: 0x5000 | TABLE}
     words = counting(0x8000_0000 | PAGE, 0x1000, 512)
     memory = tree(second, words, words)
@@ -464,10 +464,10 @@ def test_each_table_is_read_once_and_late() -> None:
         ((True, 1), TypeError, "start of ipa_range must be an integer"),
     ],
 )
-def test_a_range_must_make_sense(
+def test_invalid_ranges_are_refused(
     ipa_range: Any, error: type[Exception], says: str
 ) -> None:
-    """What is no range of the space is refused at the call, not at the first item."""
+    """A range outside the IPA space is refused at the call, not at the first item."""
     with pytest.raises(error, match=says):
         scan(SHAPE, ROOT, Memory({}).read, ipa_range)
 
@@ -502,7 +502,7 @@ def counted(
 
 
 def test_progress_counts_bytes_of_ipa_space() -> None:
-    """From 0 on, after every 64 tables, up to the end, which is told once."""
+    """From 0, after every 64 tables, and once at the end."""
     calls, found = counted(400)
 
     assert [Mapping(0, 1 << 40, 400 << 21, NORMAL, 3)] == found
@@ -513,8 +513,8 @@ def test_progress_counts_bytes_of_ipa_space() -> None:
     ] == calls
 
 
-def test_progress_of_a_part_is_of_the_part() -> None:
-    """Done and total are of the range that was asked for."""
+def test_progress_of_a_range_counts_within_the_range() -> None:
+    """Done and total are those of the given range."""
     calls, _ = counted(200, (5 << 20, 155 << 20))
 
     assert (0, 150 << 20) == calls[0]
@@ -524,7 +524,7 @@ def test_progress_of_a_part_is_of_the_part() -> None:
 
 
 def test_progress_must_be_callable() -> None:
-    """And so much is known at the call."""
+    """It is refused at the call."""
     wrong: Any = True
     with pytest.raises(TypeError, match="progress must be callable or None, got True"):
         scan(SHAPE, ROOT, Memory({}).read, progress=wrong)
@@ -533,24 +533,24 @@ def test_progress_must_be_callable() -> None:
 # What cannot be scanned
 
 
-def test_a_refused_shape_has_no_mappings() -> None:
-    """The CPU's reasons come with the error."""
+def test_a_refused_shape_is_an_error() -> None:
+    """The error has the violations of the CPU."""
     with pytest.raises(s2.UnsupportedCombination) as caught:
         scan(Geometry(K4, 40, 0), 0, Memory({}).read, cpu=Cpu(40))
 
     assert Cpu(40).check(Geometry(K4, 40, 0)) == caught.value.violations
 
 
-def test_a_root_beyond_the_output_size() -> None:
-    """Every walk would fault, which is no reason to find nothing in silence."""
+def test_a_root_above_the_output_size_is_an_error() -> None:
+    """Every walk would fault, so an empty result would mislead."""
     with pytest.raises(
         s2.UnreadableInput, match="root 0x10000000000 is beyond the 40 bits of an"
     ):
         scan(SHAPE, 1 << 40, Memory({}).read, cpu=Cpu(40))
 
 
-def test_memory_that_is_not_there_is_no_hole() -> None:
-    """Nobody knows what it maps."""
+def test_missing_memory_is_an_error() -> None:
+    """What a table maps is not known if it cannot be read."""
     memory = Memory({ROOT: packed([SECOND | TABLE] + [0] * 511)})
 
     with pytest.raises(s2.MemoryReadError, match="nothing at 0x2000"):
@@ -558,14 +558,14 @@ def test_memory_that_is_not_there_is_no_hole() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 8, 4095, 4097])
-def test_read_must_return_what_it_was_asked_for(size: int) -> None:
-    """A short read is no empty table."""
+def test_a_read_of_the_wrong_size_is_refused(size: int) -> None:
+    """A short read is not taken for an empty table."""
     with pytest.raises(s2.UnreadableInput, match=f"return 4096 bytes, got {size}"):
         list(scan(SHAPE, ROOT, lambda _, __: bytes(size)))
 
 
 def test_arguments_are_checked_at_the_call() -> None:
-    """A mistake is told before anything is read."""
+    """Errors are raised before anything is read."""
     wrong: Any = "x"
     read = Memory({}).read
     with pytest.raises(TypeError, match="geometry must be a Geometry"):
@@ -579,8 +579,8 @@ def test_arguments_are_checked_at_the_call() -> None:
 # Tables that are no tree
 
 
-def test_an_alias_is_mapped_twice() -> None:
-    """Two entries may point at one table; a CPU does not mind."""
+def test_a_table_that_is_linked_twice_is_mapped_twice() -> None:
+    """Two entries may point at one table, as for a CPU."""
     words = counting(0x8000_0000 | PAGE, 0x1000, 512)
     memory = tree({7: THIRD | TABLE}, words)
 
@@ -590,8 +590,8 @@ def test_an_alias_is_mapped_twice() -> None:
     ] == mapped(SHAPE, ROOT, memory.read)
 
 
-def test_one_entry_that_leads_back_shows_the_tables() -> None:
-    """The trick of a recursive entry: the tables appear as pages of the last level."""
+def test_a_recursive_entry_maps_the_tables_as_pages() -> None:
+    """With a recursive entry the tables appear as pages of the last level."""
     words = counting(0x8000_0000 | PAGE, 0x1000, 512)
     second = {511: SECOND | TABLE}
     memory = tree(second, words)
@@ -608,7 +608,7 @@ def test_one_entry_that_leads_back_shows_the_tables() -> None:
     assert again == Fault("permission", 3, last)
 
 
-def test_what_is_no_tree_is_refused() -> None:
+def test_tables_that_are_no_tree_are_refused() -> None:
     """Where every entry leads back, the error says so and what to do."""
     memory = Memory({0x1000: packed([0x1000 | TABLE] * 512)})
 
@@ -626,8 +626,8 @@ def test_what_is_no_tree_is_refused() -> None:
 # Costs that are promises
 
 
-def test_memory_does_not_grow_with_the_image() -> None:
-    """Eight times the tables, and next to nothing more to hold."""
+def test_memory_use_does_not_grow_with_the_image() -> None:
+    """Eight times as many tables need almost no more memory."""
     second = {
         0x1000 * (index + 1): packed(counting(index << 40 | TABLE, 0x1000, 512))
         for index in range(16)
@@ -653,7 +653,7 @@ def test_memory_does_not_grow_with_the_image() -> None:
 
 
 def test_mappings_are_values() -> None:
-    """Equal, hashable, picklable, and readable as hexadecimal."""
+    """They are equal, hashable and picklable, with hexadecimal numbers in the repr."""
     [found] = scan(
         SHAPE, ROOT, tree({}, counting(PAGE, 0x1000, 512)).read, (0, 1 << 21)
     )
@@ -672,8 +672,8 @@ def everything(*given: Any, **options: Any) -> list[Mapping | Invalid]:
     return list(scan(*given, invalid=True, **options))
 
 
-def test_invalid_words_that_are_not_zero_are_told() -> None:
-    """In IPA order, joined where word and level are equal, over tables too."""
+def test_invalid_descriptors_that_are_not_zero_are_yielded() -> None:
+    """In IPA order, joined where word and level are equal, across tables too."""
     third = [0x8000_0000 | PAGE, 4, 4, 8, 0, 4, *[0] * 504, 4, 4]
     fourth = [4, 8 | 2, *[0] * 510]
     memory = tree({2: 4, 3: 4}, third, fourth)
@@ -691,8 +691,8 @@ def test_invalid_words_that_are_not_zero_are_told() -> None:
     assert [(0, 0x8000_0000, page, 3)] == mapped(SHAPE, ROOT, memory.read)
 
 
-def test_invalid_words_are_clipped_as_mappings_are() -> None:
-    """At both ends, whether they are alone or not."""
+def test_invalid_descriptors_are_clipped_to_the_range() -> None:
+    """At both ends, whether or not mappings are beside them."""
     memory = tree({2: 4, 3: 4}, [0] * 512)
     part = ((4 << 20) + 0x1234, (8 << 20) - 0x10)
 
@@ -707,8 +707,8 @@ def test_invalid_words_are_clipped_as_mappings_are() -> None:
     ] == everything(SHAPE, ROOT, tree({}, third).read, (0x800, 0x1800))
 
 
-def test_an_invalid_word_and_attributes_of_the_same_bits_are_two_things() -> None:
-    """Attributes may have the bits of the word."""
+def test_an_invalid_descriptor_does_not_join_a_mapping_with_equal_bits() -> None:
+    """Attributes may have the same bits as an invalid descriptor."""
     attributes = Attributes.from_int(0x40)
     third = [0x40 | 0b11, 0x40, 0x1000 | 0x40 | 0b11, *[0] * 509]
 
@@ -719,8 +719,8 @@ def test_an_invalid_word_and_attributes_of_the_same_bits_are_two_things() -> Non
     ] == everything(SHAPE, ROOT, tree({}, third).read)
 
 
-def test_a_table_that_cannot_be_read_is_a_hole_if_it_is_told() -> None:
-    """Called with the IPA space of the table; without the callback it is an error."""
+def test_unreadable_tables_are_holes_if_a_callback_is_given() -> None:
+    """It gets the IPA space of the table; without it, the error passes through."""
     words = counting(0x8000_0000 | PAGE, 0x1000, 512)
     memory = tree({1: 0xDEAD_0000 | TABLE, 2: 0x8020_0000 | BLOCK}, words)
     told: list[tuple[int, int, str]] = []
@@ -737,8 +737,8 @@ def test_a_table_that_cannot_be_read_is_a_hole_if_it_is_told() -> None:
         mapped(SHAPE, ROOT, memory.read)
 
 
-def test_what_cannot_be_read_is_clipped_to_the_range() -> None:
-    """Both ends, and the root as well as a table of the last level."""
+def test_unreadable_tables_are_clipped_to_the_range() -> None:
+    """At both ends, for the root as for a table of the last level."""
     told: list[tuple[int, int]] = []
     memory = tree({1: 0xDEAD_0000 | TABLE}, [0] * 512)
     part = (2 << 20) + 0x800, (3 << 20) + 0x800
@@ -750,8 +750,8 @@ def test_what_cannot_be_read_is_clipped_to_the_range() -> None:
     assert [(part[0], 1 << 20)] * 2 == told
 
 
-def test_options_have_types() -> None:
-    """A flag is a bool, a callback can be called."""
+def test_options_are_type_checked() -> None:
+    """A flag must be a bool, and a callback must be callable."""
     wrong: Any = 1
     with pytest.raises(TypeError, match="invalid must be a bool"):
         scan(SHAPE, ROOT, Memory({}).read, invalid=wrong)
@@ -762,7 +762,7 @@ def test_options_have_types() -> None:
 
 
 def test_mappings_keep_fwb() -> None:
-    """As it was given; it makes no other mapping and is in no repr."""
+    """FWB is kept as it was given; it is not compared and not in the repr."""
     memory = tree({}, [0x8000_0000 | PAGE, *[0] * 511])
     for fwb in (None, False, True):
         [found] = scan(SHAPE, ROOT, memory.read, fwb=fwb)

@@ -37,7 +37,7 @@ def test_each_lookup_is_a_step() -> None:
     assert s2.Translation(0x1234_5FFF, 3, leaf) == traced.result
 
 
-def test_a_walk_that_fails_has_the_steps_until_there() -> None:
+def test_a_failed_walk_has_the_steps_up_to_its_fault() -> None:
     """Nothing mapped, memory that ends, and an IPA outside the space."""
     empty = Memory({BASE: bytes(0x2000)})
     hole = s2.trace(K4, BASE, 1 << 30, empty.read)
@@ -53,8 +53,8 @@ def test_a_walk_that_fails_has_the_steps_until_there() -> None:
 
 
 @given(data=st.data())
-def test_ends_where_the_walk_ends(data: st.DataObject) -> None:
-    """Same result; the last step has its descriptor; each table is the one linked."""
+def test_trace_has_the_result_of_walk(data: st.DataObject) -> None:
+    """The last step has its descriptor, and each table is the one linked."""
     image = data.draw(table_images())
     ipa = data.draw(ipas(image.geometry))
     read = image.memory.read
@@ -77,8 +77,8 @@ def test_ends_where_the_walk_ends(data: st.DataObject) -> None:
     assert traced.fwb is result.fwb is True
 
 
-def test_a_trace_is_a_value() -> None:
-    """Equal, hashable, picklable; FWB does not make another one."""
+def test_traces_are_values() -> None:
+    """They are equal, hashable and picklable; FWB is not compared."""
     empty = Memory({BASE: bytes(0x2000)})
     traced = s2.trace(K4, BASE, 0, empty.read, fwb=False)
 
@@ -89,8 +89,8 @@ def test_a_trace_is_a_value() -> None:
 
 
 @pytest.mark.parametrize("call", [s2.walk, s2.trace])
-def test_memory_in_place_of_its_read_is_told(call: Any) -> None:
-    """The message has the right call, for whatever memory was given."""
+def test_memory_instead_of_its_read_is_refused(call: Any) -> None:
+    """The message has the right call for the kind of memory that was given."""
     chunks = {BASE: bytes(0x2000)}
     hints = [
         (Memory(chunks), "; pass its method, memory.read"),

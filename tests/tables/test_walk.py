@@ -91,8 +91,8 @@ def path(
 # Translation
 
 
-def test_the_last_page_of_every_shape() -> None:
-    """No bit of the index is lost, least of all those of concatenated tables."""
+def test_walk_reaches_the_last_page_of_every_shape() -> None:
+    """No bit of an index is lost, those of concatenated root tables included."""
     count = 0
     for shape in legal_shapes():
         root = 1 << 21
@@ -113,7 +113,7 @@ def test_the_last_page_of_every_shape() -> None:
     assert count == 45 + 53 + 41 + 49 + 44
 
 
-def test_the_descriptor_comes_with_the_address() -> None:
+def test_a_translation_has_the_leaf_descriptor() -> None:
     """A translation holds the leaf, with its attributes."""
     shape = Geometry(K4, 40, 1)
     leaf = Descriptor.leaf(shape, 2, 0x4020_0000, Attributes(s2ap=1, xn=2))
@@ -142,10 +142,10 @@ def test_the_descriptor_comes_with_the_address() -> None:
         (Geometry(K64, 52, 1), 1, True),
     ],
 )
-def test_blocks_where_they_are_allowed(
+def test_blocks_translate_only_at_levels_that_allow_them(
     shape: Geometry, level: int, kinds: bool
 ) -> None:
-    """A block at another level is a Translation fault there."""
+    """A block at any other level is a Translation fault at that level."""
     ipa = (1 << shape.ipa_bits) - 1
     memory, places = path(shape, 0, ipa, 0x401 | 3 << 6, leaf_level=level)
 
@@ -159,8 +159,8 @@ def test_blocks_where_they_are_allowed(
         assert Fault("translation", level, ipa, places[-1]) == found
 
 
-def test_64k_level_1_blocks_need_52_bits() -> None:
-    """The CPU knows, or VTCR_EL2.PS does; the pseudocode asks for the PA size."""
+def test_64k_level_1_blocks_need_52_bit_physical_addresses() -> None:
+    """The CPU or VTCR_EL2.PS decides; the pseudocode asks for the PA size."""
     shape = Geometry(K64, 48, 1)
     memory, _ = path(shape, 0, 0, 0x401 | 3 << 6, leaf_level=1)
     wide = VTCR_EL2.for_geometry(shape, pa_bits=52)
@@ -173,8 +173,8 @@ def test_64k_level_1_blocks_need_52_bits() -> None:
     assert isinstance(walk(shape, 0, 0, memory.read, vtcr=wide), s2.Translation)
 
 
-def test_52_bit_addresses_of_64k() -> None:
-    """Bits 15:12 hold address bits 51:48 where the CPU has FEAT_LPA, else nothing."""
+def test_64k_descriptors_have_52_bit_addresses_with_lpa() -> None:
+    """With FEAT_LPA, and where no CPU is given, bits 15:12 are address bits 51:48."""
     shape = Geometry(K64, 42, 2)
     memory, _ = path(shape, 0, 0x1234, 7 << 16 | 0xA << 12 | 0x7C3)
     at_52 = walk(shape, 0, 0x1234, memory.read, cpu=Cpu(52))
@@ -192,8 +192,31 @@ def test_52_bit_addresses_of_64k() -> None:
     assert narrow == Fault("address size", 3, 0x1234)
 
 
-def test_52_bit_addresses_of_lpa2() -> None:
-    """Tables and leaves above 48 bits, and a root too."""
+@pytest.mark.parametrize(
+    ("cpu", "layout"),
+    [
+        (None, AddressLayout.LPA),
+        (Cpu(48), AddressLayout.BITS48),
+        (Cpu(52), AddressLayout.LPA),
+    ],
+)
+def test_64k_descriptors_of_48_bits_are_read_alike_with_and_without_lpa(
+    cpu: Cpu | None, layout: AddressLayout
+) -> None:
+    """Descriptors are made for 48 bits; without a CPU they are read with FEAT_LPA."""
+    shape = Geometry(K64, 42, 2)
+    leaf = Descriptor.leaf(shape, 3, 0xFFFF_FFFF_0000)
+    memory, _ = path(shape, 0, 8, int(leaf))
+
+    found = walk(shape, 0, 8, memory.read, cpu=cpu)
+
+    assert isinstance(found, s2.Translation)
+    assert (0xFFFF_FFFF_0008, layout) == (found.output_address, found.descriptor.layout)
+    assert AddressLayout.BITS48 is leaf.layout
+
+
+def test_lpa2_descriptors_have_52_bit_addresses() -> None:
+    """The root, tables and leaves may be above 48 bits."""
     shape = Geometry(K4, 40, 1, lpa2=True)
     root, table, page = 0xC_0000_0000_2000, 0x7_0000_0000_1000, 0xF_0000_0000_3000
     memory = Words()
@@ -209,7 +232,7 @@ def test_52_bit_addresses_of_lpa2() -> None:
     assert found.output_address == page | 0x18
 
 
-def test_root_bits_below_its_alignment_do_not_count() -> None:
+def test_root_bits_below_its_alignment_are_ignored() -> None:
     """The CPU clears them: a VTTBR_EL2 with CnP set still walks."""
     shape = Geometry(K4, 40, 1)
     memory, places = path(shape, 0x4000, 0, 0x9000 | PAGE_BITS)
@@ -218,7 +241,7 @@ def test_root_bits_below_its_alignment_do_not_count() -> None:
     assert places == memory.asked
 
 
-def test_a_small_root_of_64k_has_64_bytes_where_addresses_are_wide() -> None:
+def test_a_small_64k_root_is_aligned_to_64_bytes_with_52_bit_outputs() -> None:
     """With PS 52 a 64K root of two entries is aligned to 64 bytes, else to 16."""
     shape = Geometry(K64, 30, 2)
     wide = VTCR_EL2.for_geometry(shape, pa_bits=52)
@@ -234,8 +257,8 @@ def test_a_small_root_of_64k_has_64_bytes_where_addresses_are_wide() -> None:
 # Faults, in their order
 
 
-def test_an_ipa_beyond_the_space_is_level_0() -> None:
-    """Whatever the start level, and before anything is read."""
+def test_an_ipa_outside_the_ipa_space_faults_at_level_0() -> None:
+    """The start level does not matter, and nothing is read."""
     for shape in legal_shapes():
         memory = Words()
         ipa = 1 << shape.ipa_bits
@@ -256,7 +279,7 @@ def test_an_ipa_beyond_the_space_is_level_0() -> None:
         (Geometry(K4, 52, 0), None),
     ],
 )
-def test_an_illegal_setup_is_level_0(shape: Geometry, cpu: Cpu | None) -> None:
+def test_a_refused_shape_faults_at_level_0(shape: Geometry, cpu: Cpu | None) -> None:
     """A shape that the CPU refuses faults before the root is looked at."""
     memory = Words()
     root = 1 << 60
@@ -281,10 +304,10 @@ def test_an_illegal_setup_is_level_0(shape: Geometry, cpu: Cpu | None) -> None:
         (Geometry(K4, 40, 1, lpa2=True), 56, 52),
     ],
 )
-def test_addresses_beyond_the_output_size(
+def test_addresses_above_the_output_size_fault(
     shape: Geometry, pa_bits: int, output: int
 ) -> None:
-    """Root at level 0, table and leaf at their own level; one bit less is well."""
+    """The root faults at level 0, tables and leaves at theirs; a bit less is valid."""
     cpu = Cpu(pa_bits, lpa2=shape.lpa2)
     ipa = 0x3_4567
     most = 52 if cpu.lpa and (shape.granule is K64 or shape.lpa2) else 48
@@ -320,10 +343,10 @@ def test_addresses_beyond_the_output_size(
     [(0, 32), (1, 36), (2, 40), (3, 42), (4, 44), (5, 48), (6, 52), (7, 52)],
 )
 @pytest.mark.parametrize("cpu_bits", [None, 40, 52])
-def test_output_size_is_the_less_of_ps_and_pa(
+def test_output_size_is_the_minimum_of_ps_and_parange(
     ps: int, output: int, cpu_bits: int | None
 ) -> None:
-    """VTCR_EL2.PS bounds addresses, the CPU bounds PS, and 64K alone has 52 bits."""
+    """VTCR_EL2.PS and the CPU bound addresses; only 64K pages have 52 bits."""
     for shape in (Geometry(K64, 40, 2), Geometry(K4, 39, 1)):
         cpu = None if cpu_bits is None else Cpu(cpu_bits)
         limit = min(output, cpu_bits or 52, 52 if shape.granule is K64 else 48)
@@ -337,8 +360,8 @@ def test_output_size_is_the_less_of_ps_and_pa(
             assert expected == found.kind
 
 
-def test_every_level_may_abort_or_be_invalid() -> None:
-    """A fetch that fails and a descriptor that is invalid fault at their level."""
+def test_faults_have_the_level_of_their_descriptor() -> None:
+    """A fetch that fails and an invalid descriptor fault at their level."""
     for shape in (Geometry(K4, 52, -1, lpa2=True), Geometry(K16, 47, 1)):
         ipa = (1 << shape.ipa_bits) - 1
         for level in range(shape.start_level, 4):
@@ -383,8 +406,10 @@ VALID_READABLE = 0b11 | 1 << 6 | 1 << 10
         (VALID_READABLE | 1 << 51, "write", "permission"),
     ],
 )
-def test_what_a_leaf_allows(word: int, access: str, expected: FaultKind | None) -> None:
-    """Address size before access flag before permission, each at the leaf's level."""
+def test_leaf_faults_in_order_of_priority(
+    word: int, access: str, expected: FaultKind | None
+) -> None:
+    """Address size comes before access flag, and access flag before permission."""
     shape = Geometry(K4, 39, 1)
     memory, _ = path(shape, 0, 0x1000, word)
 
@@ -410,10 +435,10 @@ def test_what_a_leaf_allows(word: int, access: str, expected: FaultKind | None) 
         (1, 1, 0b11 | 2 << 6 | 1 << 51, "read", "permission"),
     ],
 )
-def test_what_hardware_manages(
+def test_hardware_managed_access_flag_and_dirty_state(
     ha: int, hd: int, word: int, access: str, expected: FaultKind | None
 ) -> None:
-    """With HA nothing faults for the access flag; with HA and HD, DBM allows writes."""
+    """With HA no access flag fault; with HA and HD, DBM allows writes."""
     shape = Geometry(K4, 39, 1)
     memory, _ = path(shape, 0, 0, word)
     vtcr = attrs.evolve(VTCR_EL2.for_geometry(shape), ha=ha, hd=hd)
@@ -430,7 +455,7 @@ def test_what_hardware_manages(
 # The caller's part
 
 
-def test_what_read_raises_is_the_callers() -> None:
+def test_other_exceptions_of_read_pass_through() -> None:
     """Only `MemoryReadError` is an external abort."""
 
     def broken(address: int, size: int) -> bytes:
@@ -441,8 +466,8 @@ def test_what_read_raises_is_the_callers() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 7, 9])
-def test_read_must_return_what_it_was_asked_for(size: int) -> None:
-    """Short and long reads are told apart from memory that is not there."""
+def test_a_read_of_the_wrong_size_is_refused(size: int) -> None:
+    """A read of the wrong size is no external abort."""
     with pytest.raises(
         s2.UnreadableInput, match=rf"read\(0x10, 8\) must return 8 bytes, got {size}"
     ):
@@ -461,7 +486,7 @@ def test_read_may_return_any_buffer() -> None:
 
 
 def test_words_are_little_endian() -> None:
-    """A big-endian dump is another dump."""
+    """Descriptors are read as little-endian words."""
     word = (0x4000_0000 | 0x7FD).to_bytes(8, "little")
     found = walk(Geometry(K4, 39, 1), 0, 0x123, lambda _, __: word)
 
@@ -504,8 +529,8 @@ def test_arguments_are_checked() -> None:
         walk(shape, 0, 0, memory.read, access=no_text)
 
 
-def test_a_view_with_gaps_is_as_good_as_bytes() -> None:
-    """What `read` returns counts by its bytes, wherever these lie."""
+def test_read_may_return_a_view_that_is_not_contiguous() -> None:
+    """A memoryview with a step is read by its items."""
     shape = Geometry(K4, 31, 2)
     block = int(s2.Descriptor.leaf(shape, 2, 0x8000_0000)).to_bytes(8, "little")
     sparse = memoryview(bytes(byte for each in block for byte in (each, 0xFF)))[::2]
@@ -516,8 +541,8 @@ def test_a_view_with_gaps_is_as_good_as_bytes() -> None:
     assert 0x8000_0000 == found.output_address
 
 
-def test_other_formats_are_refused() -> None:
-    """Under D128 or S2PIE the bits mean something else."""
+def test_d128_and_s2pie_are_refused() -> None:
+    """Under D128 or S2PIE the bits of a descriptor mean something else."""
     shape, memory = Geometry(K4, 39, 1), s2.Memory({})
     vtcr = int(VTCR_EL2.for_geometry(shape))
     with pytest.raises(s2.InvalidArgument, match="vtcr has D128=1, which makes"):
@@ -537,10 +562,10 @@ def test_other_formats_are_refused() -> None:
     ],
     ids=["width", "start", "granule", "layout", "nothing"],
 )
-def test_a_register_of_another_shape_is_refused(
+def test_a_vtcr_that_contradicts_the_geometry_is_refused(
     change: dict[str, int], described: str
 ) -> None:
-    """Both say how to walk, and a walk that believes one of them is a guess."""
+    """The message names the shape that the register describes, and the geometry."""
     shape, memory = Geometry(K4, 39, 1), s2.Memory({})
     vtcr = attrs.evolve(VTCR_EL2.for_geometry(shape), **change)
     with pytest.raises(s2.InvalidArgument) as caught:
@@ -563,8 +588,8 @@ STATUS = {
 
 
 @pytest.mark.parametrize("kind", STATUS)
-def test_status_codes(kind: FaultKind) -> None:
-    """Every kind at every level, as ESR_EL2 spells it."""
+def test_fault_status_codes(kind: FaultKind) -> None:
+    """Every kind at every level, as in ESR_EL2.ISS."""
     for level, code in zip(range(-1, 4), STATUS[kind], strict=True):
         if code is None:
             with pytest.raises(s2.InvalidArgument, match=r"level must be 0\.\.3"):
@@ -573,8 +598,8 @@ def test_status_codes(kind: FaultKind) -> None:
             assert code == Fault(kind, level, 0).status
 
 
-def test_faults_are_values() -> None:
-    """Where the descriptor is does not make another fault."""
+def test_faults_compare_without_the_descriptor_address() -> None:
+    """Two faults are equal wherever their descriptors are."""
     fault = Fault("translation", 2, 0x1000, 0x4000)
 
     assert Fault("translation", 2, 0x1000) == fault
@@ -587,8 +612,8 @@ def test_faults_are_values() -> None:
         Fault("bus", 2, 0)  # type: ignore[arg-type]
 
 
-def test_a_fault_has_plain_numbers() -> None:
-    """Whatever they were given as: a debugger's registers are no `int`."""
+def test_a_fault_stores_plain_integers() -> None:
+    """Numpy integers are converted."""
     numbers: list[Any] = [np.int8(1), np.uint64(4096), np.int64(8)]
     fault = Fault("translation", *numbers)
 
@@ -602,8 +627,8 @@ def test_a_fault_has_plain_numbers() -> None:
         Fault("translation", 1, 0, wrong)
 
 
-def test_a_fault_has_the_descriptor_it_stopped_at() -> None:
-    """None where none was fetched; it makes no other fault and is in no repr."""
+def test_a_fault_holds_the_descriptor_it_stopped_at() -> None:
+    """It is None if none was fetched, is not compared and is not in the repr."""
     shape = Geometry(12, 39, 1)
     words = [0, 0b10, 0, 0x2000 | 0b11]
     memory = Memory({0: b"".join(word.to_bytes(8, "little") for word in words)})
@@ -626,7 +651,7 @@ def test_a_fault_has_the_descriptor_it_stopped_at() -> None:
 
 
 def test_results_keep_fwb() -> None:
-    """As it was given, in translations and in faults."""
+    """Translations and faults keep FWB as it was given."""
     shape = Geometry(12, 39, 1)
     block = Descriptor.leaf(shape, 1, 0)
     memory = Memory({0: int(block).to_bytes(8, "little") + bytes(8)})
