@@ -213,7 +213,7 @@ def _lanes(
     )
 
 
-def _bytes(lanes: int, count: int) -> bytes:
+def _lane_bytes(lanes: int, count: int) -> bytes:
     return lanes.to_bytes(count << DESCRIPTOR_SHIFT, "little")
 
 
@@ -366,9 +366,9 @@ class ColumnScan(Scan):
             sizes = lanes.sizes
             self._add_words(shape, lanes, count, ones * ipa + lanes.ramp, words, sizes)
             return
-        chosen = chosen_ends = _bytes(starts, count)[::8]
+        chosen = chosen_ends = _lane_bytes(starts, count)[::8]
         if starts != leaves:  # some leaves continue others
-            chosen_ends = _bytes(leaves ^ (leaves ^ starts) >> 64, count)[::8]
+            chosen_ends = _lane_bytes(leaves ^ (leaves ^ starts) >> 64, count)[::8]
         rows = chosen.count(1)
         if rows <= FEW_ROWS:
             self._add_few(shape, table, ipa, rows, chosen, chosen_ends)
@@ -386,7 +386,7 @@ class ColumnScan(Scan):
             words = _compressed(lanes.words.unpack(table), chosen)
         if starts != leaves:
             lasts = _compressed(lanes.offsets, chosen_ends)
-            sizes = _bytes(lasts - firsts + (some << shift), rows)
+            sizes = _lane_bytes(lasts - firsts + (some << shift), rows)
         self._add_words(shape, lanes, rows, some * ipa + firsts, words, sizes)
 
     def _addresses(self, words: int, lanes: Lanes) -> int:
@@ -433,10 +433,10 @@ class ColumnScan(Scan):
         """Add a row for each lane; none but the first continues another."""
         level = shape.level
         columns = [
-            _bytes(ipa, rows),
-            _bytes(self._addresses(words, lanes), rows),
+            _lane_bytes(ipa, rows),
+            _lane_bytes(self._addresses(words, lanes), rows),
             sizes,
-            _bytes(words & lanes.bits, rows),
+            _lane_bytes(words & lanes.bits, rows),
         ]
         first = [int.from_bytes(column[:8], "little") for column in columns]
         begins = first[0], first[1], first[3], level
