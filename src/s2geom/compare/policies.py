@@ -215,7 +215,7 @@ class _PolicyCase:
     def widths(self) -> str:
         """Every width that it has with this page size on this CPU, in words."""
         covered = (range(row.narrowest, row.widest + 1) for row in self.rows)
-        return ranges(sorted({width for widths in covered for width in widths}))
+        return ranges(sorted(set[int]().union(*covered)))
 
 
 POLICY_RULES: tuple[Rule[_PolicyCase], ...] = (

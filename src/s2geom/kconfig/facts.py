@@ -22,6 +22,7 @@ from s2geom.kconfig.options import (
     VA_BITS_FACT,
     ConfigFact,
     OptionRow,
+    one_of,
 )
 from s2geom.kconfig.origins import Origin
 from s2geom.kconfig.release import release_of
@@ -158,18 +159,9 @@ def _given(fact: ConfigFact, rows: Iterable[OptionRow], file: File) -> list[Foun
 
 
 def _meaning(row: OptionRow, setting: Setting) -> int | None:
-    if setting.value in row.means:
-        return row.means[setting.value]
-    if "y" in row.means:
-        accepted = "y or not set; arm64 has it built in or not at all"
-    else:
-        accepted = _either([value for value in row.means if value != "n"])
-    raise UnreadableInput(f"{setting} must be {accepted}")
-
-
-def _either(words: Iterable[object]) -> str:
-    *some, last = map(str, words)
-    return f"{', '.join(some)} or {last}"
+    if setting.value not in row.means:
+        raise UnreadableInput(f"{setting} must be {row.accepted}")
+    return row.means[setting.value]
 
 
 def _default(fact: ConfigFact, file: File, given: int | None) -> FoundFact:
@@ -187,7 +179,7 @@ def _missing(fact: ConfigFact, file: File) -> str:
             f"{FAKE_LEVELS.first}, the oldest kernel whose configuration is read here: "
             f"its {fact.words} has no option"
         )
-    options = _either([row.option for row in fact.rows + fact.last_resort])
+    options = one_of([row.option for row in fact.rows + fact.last_resort])
     lines = counted(file.lines, "line")
     return (
         f"no {fact.words} in {lines}: {options} would give it; a defconfig "
@@ -214,7 +206,7 @@ def _refuse_va_of_another_page_size(page: FoundFact, va: FoundFact) -> None:
     if va.value not in offered:
         raise UnreadableInput(
             f"{va.giver} contradicts {page.giver}: {granule} pages come with a VA "
-            f"of {_either(offered)} bits"
+            f"of {one_of(offered)} bits"
         )
 
 

@@ -67,6 +67,16 @@ KVM_NOT_BUILT = Violation(
 )
 
 
+def _content(file: Path) -> bytes:
+    """Return what is in a file, or as much of it as is too much."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MOST_CONFIG_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
+        why = getattr(error, "strerror", None) or error
+        raise UnreadableInput(f"cannot read {shown(str(file))}: {why}") from error
+
+
 def _origin_pairs(
     origins: Mapping[str, Origin] | Iterable[tuple[str, Origin]],
 ) -> tuple[tuple[str, Origin], ...]:
@@ -200,12 +210,7 @@ class KernelConfig(Displayed, PrintedAsRepr):
         if not isinstance(path, str | os.PathLike):
             raise TypeError(f"path must be text or a path, got {quoted(path)}")
         file = Path(path)
-        try:
-            with file.open("rb") as opened:
-                content = opened.read(MOST_CONFIG_BYTES + 1)
-        except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
-            why = getattr(error, "strerror", None) or error
-            raise UnreadableInput(f"cannot read {shown(str(file))}: {why}") from error
+        content = _content(file)
         try:
             return cls.from_text(content, page_shift=page_shift, va_bits=va_bits)
         except UnreadableInput as error:

@@ -6,12 +6,18 @@ options of a fact in the order in which they are believed, and what their values
 The first one that is there gives the fact; a later one may only agree.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import frozen
 
 from s2geom.core.granule import Granule
 from s2geom.core.wording import bits
+
+
+def one_of(things: Iterable[object]) -> str:
+    """Return what is accepted, in words: ``"12, 14 or 16"``."""
+    *some, last = map(str, things)
+    return f"{', '.join(some)} or {last}"
 
 
 @frozen
@@ -21,10 +27,12 @@ class OptionRow:
     Args:
         option: Its name.
         means: The values it can have, and what each says; None is nothing.
+        accepted: What messages say that it can be.
     """
 
     option: str
     means: Mapping[str, int | None]
+    accepted: str = "y or not set; arm64 has it built in or not at all"
 
 
 @frozen
@@ -59,7 +67,8 @@ GIVEN = "what the caller gave"
 
 
 def _numeric(option: str, *values: int) -> OptionRow:
-    return OptionRow(option, {"n": None} | {str(value): value for value in values})
+    means: dict[str, int | None] = {str(value): value for value in values}
+    return OptionRow(option, {"n": None} | means, one_of(values))
 
 
 def _switch(option: str, value: int) -> OptionRow:

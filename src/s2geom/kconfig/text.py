@@ -150,8 +150,8 @@ def parsed(text: str) -> File:
     for number, raw in enumerate(lines, 1):
         line = raw.strip(" \t\r")
         is_last = number == len(lines)  # a whole file ends in a newline, before this
-        read = _remark if line.startswith("#") else _assignment
-        setting = read(line, number, is_last) if line else None
+        read = _remark if line[:1] in {"", "#"} else _assignment
+        setting = read(line, number, is_last)
         if setting:
             before = settings.get(setting.option)
             settings[setting.option] = _once(before, setting)
@@ -160,7 +160,7 @@ def parsed(text: str) -> File:
 
 
 def _remark(line: str, number: int, is_last: bool) -> Setting | None:
-    """Read "# CONFIG_X is not set" or the header line; None for any other remark."""
+    """Read "# CONFIG_X is not set" or the header line; None for any other text."""
     header = _HEADER_LINE.fullmatch(line)
     if header:
         _refuse_other_architecture(header[1], line, number)
