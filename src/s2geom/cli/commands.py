@@ -25,7 +25,7 @@ from s2geom.cli.options import (
     option,
     read_release,
     read_scheme,
-    telling,
+    size,
     width,
     word,
 )
@@ -120,7 +120,7 @@ MAP = option(
 # What one command takes
 
 RAM_BASE = address("--ram-base", "where the memory begins: 1G, 0x4000_0000")
-RAM = address("--ram", "how much there is: 64G", metavar="SIZE")
+RAM = size("--ram", "how much there is: 64G")
 
 CSV = flag("--csv", "print CSV")
 SUMMARY = flag("--summary", "count mappings and bytes by level and attributes")
@@ -144,15 +144,13 @@ IMAGE = (
         help="memory that holds the tables: an ELF core, a kdump, or raw with --load; "
         "- is standard input",
     ),
-    Option(
-        ("--load",),
-        {
-            "type": telling(load_address),
-            "metavar": "ADDRESS[=FILE]",
-            "help": "physical address of a raw file's first byte; with =FILE, a piece "
-            "of memory, and may be given again",
-        },
-        repeatable=True,
+    option(
+        "--load",
+        read=load_address,
+        metavar="ADDRESS[=FILE]",
+        action="append",
+        help="physical address of a raw file's first byte; with =FILE, a piece of "
+        "memory, and may be given again",
     ),
     ROOT,
     VTTBR,
@@ -354,11 +352,7 @@ COMMANDS = (
             MAP,
             *HOST,
             IPA,
-            address(
-                "--backing",
-                "how the host maps the guest's memory: 4K, 2M, 1G",
-                metavar="SIZE",
-            ),
+            size("--backing", "how the host maps the guest's memory: 4K, 2M, 1G"),
         ),
         "map_commands.weigh",
     ),
@@ -369,17 +363,7 @@ COMMANDS = (
 
 
 class UsageError(Exception):
-    """The arguments are no question.
-
-    Args:
-        usage: How the command is used, as text.
-        message: What is wrong.
-    """
-
-    def __init__(self, usage: str, message: str) -> None:
-        super().__init__(usage, message)
-        self.usage: str = usage
-        self.message: str = message
+    """The arguments are no question; its own are the lines that say so."""
 
 
 class TextWanted(Exception):
@@ -394,7 +378,8 @@ class _Parser(argparse.ArgumentParser):
         self.color = False  # Python 3.14 would colour the help that is escaped later
 
     def error(self, message: str) -> Any:
-        raise UsageError(self.format_usage(), f"{self.prog}: error: {message}")
+        usage = self.format_usage().splitlines()
+        raise UsageError(*usage, f"{self.prog}: error: {message}")
 
     def print_help(self, _: object = None) -> None:
         raise TextWanted(self.format_help())
@@ -496,10 +481,7 @@ def parser() -> argparse.ArgumentParser:
         help="print the completion for a shell and leave (needs shtab)",
     )
     below = top.add_subparsers(
-        dest="command",
-        required=True,
-        metavar="COMMAND",
-        parser_class=_CommandParser,
+        dest="command", required=True, metavar="COMMAND", parser_class=_CommandParser
     )
     for command in COMMANDS:
         sub = below.add_parser(
@@ -514,9 +496,7 @@ def parser() -> argparse.ArgumentParser:
 def _settings(option: Option) -> dict[str, Any]:
     if option.is_flag:
         return option.settings | {"action": _Once, "nargs": 0, "default": False}
-    if option.has_value:
-        return option.settings | {"action": "append" if option.repeatable else _Once}
-    return option.settings
+    return {"action": _Once} | option.settings if option.has_value else option.settings
 
 
 def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:

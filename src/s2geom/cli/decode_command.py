@@ -7,7 +7,6 @@ that the row takes, and is judged too.
 """
 
 from argparse import Namespace
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -132,9 +131,7 @@ def _lint_nothing(_: Word, __: Companions) -> Sequence[Violation]:
     return ()
 
 
-Lint = Callable[[Any, Companions], Sequence[Violation]]
-LINTS: defaultdict[type[Word], Lint] = defaultdict(lambda: _lint_nothing)
-LINTS |= {
+LINTS: dict[type[Word], Callable[[Any, Companions], Sequence[Violation]]] = {
     ESR_EL2: lambda word, beside: word.lint(geometry=beside.shape),
     STE: _lint_ste,
     VTTBR_EL2: lambda word, beside: word.lint(cpu_of(beside.args), vtcr=beside.vtcr),
@@ -153,7 +150,8 @@ def decode(args: Namespace) -> Report:
     beside = Companions(args, _first(VTCR_EL2, words), shape)
     broken: dict[Violation, None] = {}  # a set that keeps the order
     for word in words:
-        broken |= dict.fromkeys(LINTS[type(word)](word, beside))
+        lint = LINTS.get(type(word), _lint_nothing)
+        broken |= dict.fromkeys(lint(word, beside))
     broken |= dict.fromkeys(refused)
     if shape is not None:
         tell_shape(report, shape, **{"IPA bits": shape.ipa_bits})

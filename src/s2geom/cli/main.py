@@ -33,7 +33,7 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         return _answer(arguments)
     except UsageError as error:
-        complain(*error.usage.splitlines(), error.message)
+        complain(*error.args)
     except OutputLost as lost:
         if lost.args:  # else the reader has seen enough
             complain(f"s2geom: error: {lost}")

@@ -126,15 +126,13 @@ class Option:
 
     Args:
         flags: Its spellings.
-        settings: What argparse is told; ``action`` is left to the parser.
+        settings: What argparse is told; without an ``action`` it may be given once.
         is_flag: Whether it takes no value.
-        repeatable: Whether it may be given more than once.
     """
 
     flags: tuple[str, ...]
     settings: dict[str, Any]
     is_flag: bool = False
-    repeatable: bool = False
 
     @property
     def has_value(self) -> bool:
@@ -183,9 +181,14 @@ def width(name: str, help: str, **settings: Any) -> Option:  # noqa: A002
 
 
 def address(name: str, help: str, **settings: Any) -> Option:  # noqa: A002
-    """Return an option for an address or a size in bytes."""
+    """Return an option for an address in bytes."""
     settings = {"metavar": "ADDRESS"} | settings
     return option(name, read=parse_size, help=help, **settings)
+
+
+def size(name: str, help: str) -> Option:  # noqa: A002
+    """Return an option for a size in bytes."""
+    return address(name, help, metavar="SIZE")
 
 
 def word(name: str, help: str) -> Option:  # noqa: A002
