@@ -46,6 +46,26 @@ def test_config_without_kvm_is_not_supported(run: Run) -> None:
     assert "no guest: KVM is off in this configuration" == ran.answer[-1]
 
 
+@pytest.mark.parametrize(
+    ("line", "is_told"),
+    [
+        ("--pa 36", True),
+        ("--pa 36 --ipa 36", True),
+        ("--pa 36 --ipa 37", True),
+        ("--pa 40 --ipa 36", False),
+        ("--pa 40", False),
+        ("--pa 36 --kernel 5.4", False),  # which gave 40 bits to any CPU
+    ],
+)
+def test_config_tells_where_the_default_of_a_vmm_is_refused(
+    run: Run, line: str, is_told: bool
+) -> None:
+    """A narrow guest fails too, if its VMM asks for machine type 0."""
+    told = "a VMM that asks for no width asks for 40 bits: refused"
+
+    assert is_told == (told in run("config", DEBIAN_16K, line).out.splitlines())
+
+
 def test_config_of_one_width_says_so(run: Run, tmp_path: Path) -> None:
     """Up to v4.19 there is 40 and nothing else."""
     path = tmp_path / "config"

@@ -37,7 +37,8 @@ def config(args: Namespace) -> Report:
     report.say(_title(args, kernel, release))
     report.facts(_origins(args, kernel))
     if is_one and not broken:
-        report.say(f"a guest can have an IPA of {args.ipa} bits")
+        about_default = _about_default(sizes)
+        report.say(f"a guest can have an IPA of {args.ipa} bits", *about_default)
         tell_shape(report, kernel.stage2(args.ipa, **axes))
     elif not sizes.widths:
         report.say("no guest: " + _why_none(kernel, release, broken))
@@ -128,13 +129,19 @@ def _widths_text(sizes: IpaSizes) -> list[str]:
         text += ", as far as the CPU's PARange goes (give it: --pa 44)"
     if sizes.needs_lpa2:
         text += "; above 48 only on a CPU with LPA2 (--lpa2)"
-    lines = [text]
+    lines = [text, *_about_default(sizes)]
     if sizes.accepted != sizes.widths:
         lines.append(
             f"KVM_CREATE_VM accepts {ranges(sizes.accepted)} bits, but a guest cannot "
             "use the others"
         )
     return lines
+
+
+def _about_default(sizes: IpaSizes) -> list[str]:
+    if KVM_PHYS_SHIFT in sizes.accepted:
+        return []
+    return [f"a VMM that asks for no width asks for {KVM_PHYS_SHIFT} bits: refused"]
 
 
 def _why_none(kernel: KernelConfig, release: str, broken: Violations) -> str:
