@@ -23,14 +23,8 @@ from s2geom.build.cover import (
     page_range,
     span,
 )
-from s2geom.build.leaves import (
-    LeafRun,
-    Leaves,
-    divided,
-    encoded,
-    joined,
-    leaf_bits,
-)
+from s2geom.build.leaf_words import Leaves, encoded, leaf_bits
+from s2geom.build.leaves import LeafRun, divided, joined
 from s2geom.build.tree import Draft, LevelWords, OverlapError, Tree, no_words
 from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination

@@ -7,16 +7,19 @@ it is. `builder` writes them into tables, and `footprint` counts them.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from s2geom.build.leaves import LeafRun
+from s2geom.build.leaves import ONLY_COUNTED, LeafRun
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL
 from s2geom.core.numbers import integer
-from s2geom.tables.attributes import DEFAULT_ATTRIBUTES, Attributes
 from s2geom.tables.layout import AddressLayout, is_block_level
+
+if TYPE_CHECKING:  # tables are counted without loading what descriptors say
+    from s2geom.tables.attributes import Attributes
 
 
 def leaf_levels(geometry: Geometry, *, lpa: bool = False) -> tuple[Level, ...]:
@@ -42,7 +45,7 @@ def cover(
     size: int,
     *,
     groups: bool,
-    attributes: Attributes = DEFAULT_ATTRIBUTES,
+    attributes: "Attributes" = ONLY_COUNTED,
 ) -> list[LeafRun]:
     """Return the largest leaves that map a range, in the order of their addresses.
 

@@ -22,7 +22,8 @@ from typing import Any, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
-from s2geom.build.leaves import LeafRun, Leaves, decoded, is_grouped
+from s2geom.build.leaf_words import Leaves, decoded, is_grouped
+from s2geom.build.leaves import LeafRun
 from s2geom.build.word_runs import IN_PLACE_BITS, WORD_BYTES, WordRun, read
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry, Level
