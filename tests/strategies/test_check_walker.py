@@ -207,6 +207,17 @@ def test_a_walker_that_changes_its_mind_is_wrong() -> None:
         check_walker(walk)
 
 
+def test_a_strategy_that_fails_is_not_the_walkers_fault() -> None:
+    """What a strategy of the user's asserts is raised as it is."""
+
+    def refused(shape: Geometry) -> Geometry:
+        raise AssertionError(f"no {shape.granule} pages here")
+
+    shapes = s2st.geometries(legal=True).map(refused)
+    with pytest.raises(AssertionError, match="no 4K pages here"):
+        check_walker(cpu_walk, geometries=shapes)
+
+
 @pytest.mark.parametrize("kind", [list, st.sampled_from])
 def test_the_shapes_can_be_chosen(kind: Callable[[list[Geometry]], Any]) -> None:
     """`geometries` is a collection or a strategy, for walkers of one page size."""

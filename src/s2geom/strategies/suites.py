@@ -96,8 +96,8 @@ def _ask(
         script = (
             f"answer = {name}({asked})\nassert {accepted}, answer and hex(answer)\n"
         )
-        wrong = f"{must}, got {got}"
-        raise AssertionError(_with_script(wrong, walk, name, image, script)) from error
+        message = _with_script(f"{must}, got {got}", walk, name, image, script)
+        raise AssertionError(message) from error
 
 
 def _answer(
@@ -226,13 +226,11 @@ def _run(
     # What hypothesis raises is not passed on: the message has the example already.
     try:
         run()
-    except AssertionError:
-        wrong = str(failures[-1])
-    except Flaky:
-        wrong = f"{name} does not always answer alike; once {failures[-1]}"
-    else:
-        return
-    raise AssertionError(wrong) from failures[-1].__cause__
+    except AssertionError as error:
+        raise AssertionError(*error.args) from error.__cause__
+    except Flaky as error:
+        once = f"; once {failures[-1]}" if failures else f": {error}"
+        raise AssertionError(f"{name} does not always answer alike{once}") from None
 
 
 def _shapes(geometries: Shapes) -> SearchStrategy[Geometry]:
