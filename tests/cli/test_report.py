@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from s2geom import UnreadableInput
-from s2geom.cli.report import Report, columns
+from s2geom.cli.report import Report, table_lines
 
 
 def numbers(count: int, *, fails: bool = False) -> Iterator[int]:
@@ -46,11 +46,11 @@ def test_a_stream_that_fails_is_json_or_nothing(count: int) -> None:
 
 def test_a_long_table_is_aligned_by_its_first_rows() -> None:
     """A wider cell comes later, and moves what follows it."""
-    lines = list(columns(("n", "m"), ((n, 10**n % 7) for n in range(1500))))
+    lines = list(table_lines(("n", "m"), ((n, 10**n % 7) for n in range(1500))))
 
     assert ["  n  m", "  0  1"] == lines[:2]
     assert "1499  5" == lines[-1]
-    assert ["a  b"] == list(columns(("a", "b"), ()))
+    assert ["a  b"] == list(table_lines(("a", "b"), ()))
 
 
 def test_a_paragraph_without_a_line_is_none() -> None:

@@ -18,11 +18,11 @@ from s2geom.cli.options import (
     Option,
     address,
     flag,
-    granules,
     is_given,
     load_address,
     number,
     option,
+    page_sizes,
     read_release,
     read_scheme,
     size,
@@ -287,7 +287,7 @@ COMMANDS = (
             flag("--vmid16", "for a ste: VMIDs have 16 bits, IDR0.VMID16"),
             option(
                 "--granules",
-                read=granules,
+                read=page_sizes,
                 metavar="SIZES",
                 help="for a ste: the SMMU's page sizes, such as 4K,64K (default all)",
             ),
@@ -488,12 +488,12 @@ def parser() -> argparse.ArgumentParser:
             command.name, help=command.help, description=command.help
         )
         for row in (*command.options, JSON):
-            sub.add_argument(*row.flags, **_settings(row))
+            sub.add_argument(*row.flags, **_argparse_settings(row))
         sub.set_defaults(row=command, parser=sub)
     return top
 
 
-def _settings(option: Option) -> dict[str, Any]:
+def _argparse_settings(option: Option) -> dict[str, Any]:
     if option.is_flag:
         return option.settings | {"action": _Once, "nargs": 0, "default": False}
     return {"action": _Once} | option.settings if option.has_value else option.settings

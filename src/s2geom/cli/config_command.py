@@ -4,7 +4,7 @@
 from argparse import Namespace
 
 from s2geom.cli.channels import name_of, read_bytes
-from s2geom.cli.kernel_question import cpu_of, missing_lpa2, scheme_text, tell_shape
+from s2geom.cli.kernel_question import cpu_asked, missing_lpa2, scheme_text, tell_shape
 from s2geom.cli.options import or_else
 from s2geom.cli.report import Report, picked
 from s2geom.compare.shape_facts import geometry_data
@@ -27,14 +27,14 @@ def config(args: Namespace) -> Report:
     """
     kernel, is_one = _config_of(args), args.ipa is not None
     release = _release_of(args, kernel)
-    axes = {"cpu": cpu_of(args), "release": release, "protected": args.protected}
+    axes = {"cpu": cpu_asked(args), "release": release, "protected": args.protected}
     sizes = kernel.ipa_sizes(**axes)
     broken = kernel.check(or_else(args.ipa, KVM_PHYS_SHIFT), **axes)
     report = _report_on(args, kernel, release, sizes)
     if is_one:
         report.data |= {"supported": True, "ipa_bits": args.ipa}
         report.refuse(broken)
-    report.say(_title(args, kernel, release))
+    report.say(_kernel_title(args, kernel, release))
     report.facts(_origins(args, kernel))
     if is_one and not broken:
         about_default = _about_default(sizes)
@@ -96,7 +96,7 @@ def _report_on(
     )
 
 
-def _title(args: Namespace, kernel: KernelConfig, release: str) -> str:
+def _kernel_title(args: Namespace, kernel: KernelConfig, release: str) -> str:
     scheme = _scheme_of(args, kernel)
     return f"Linux {release}" + (f"; {scheme_text(scheme)}" if scheme else "")
 

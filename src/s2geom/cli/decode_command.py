@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from s2geom.cli.kernel_question import cpu_of, missing_features, tell_shape
-from s2geom.cli.options import is_given, register_word
+from s2geom.cli.kernel_question import cpu_asked, missing_features, tell_shape
+from s2geom.cli.options import is_given, parse_word
 from s2geom.cli.report import Report, picked
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violation
 from s2geom.core.fields import Word
@@ -56,11 +56,11 @@ class DecodedKind:
 
 
 def _one(kind: type[Word], texts: Sequence[str]) -> tuple[Word, ...]:
-    return (kind.from_int(register_word(texts[0])),)
+    return (kind.from_int(parse_word(texts[0])),)
 
 
 def _ste(texts: Sequence[str]) -> tuple[Word, ...]:
-    return (STE.from_words(*map(register_word, texts)),)
+    return (STE.from_words(*map(parse_word, texts)),)
 
 
 def _nested(texts: Sequence[str]) -> tuple[Word, ...]:
@@ -134,8 +134,8 @@ def _lint_nothing(_: Word, __: Companions) -> Sequence[Violation]:
 LINTS: dict[type[Word], Callable[[Any, Companions], Sequence[Violation]]] = {
     ESR_EL2: lambda word, beside: word.lint(geometry=beside.shape),
     STE: _lint_ste,
-    VTTBR_EL2: lambda word, beside: word.lint(cpu_of(beside.args), vtcr=beside.vtcr),
-    VTCR_EL2: lambda word, beside: word.lint(cpu_of(beside.args)),
+    VTTBR_EL2: lambda word, beside: word.lint(cpu_asked(beside.args), vtcr=beside.vtcr),
+    VTCR_EL2: lambda word, beside: word.lint(cpu_asked(beside.args)),
 }
 """What finds a word wrong; nothing is wrong with an ID register."""
 
@@ -157,7 +157,7 @@ def decode(args: Namespace) -> Report:
         tell_shape(report, shape, **{"IPA bits": shape.ipa_bits})
     report.premises += kind.premises(args)
     _say_root(report, words, beside)
-    _say_fault(report, words[0], beside)
+    _say_guest_fault(report, words[0], beside)
     report.refuse(tuple(broken))
     if not broken:
         report.say(*_verdict(args))
@@ -226,7 +226,7 @@ def _say_root(report: Report, words: Sequence[Word], beside: Companions) -> None
         report.say(f"root at {root:#x}")
 
 
-def _say_fault(report: Report, word: Word, beside: Companions) -> None:
+def _say_guest_fault(report: Report, word: Word, beside: Companions) -> None:
     """Tell the fault of a guest, and where it was; any other word is refused."""
     if not isinstance(word, ESR_EL2) or word.lint():
         return

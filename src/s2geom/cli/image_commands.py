@@ -20,9 +20,9 @@ from s2geom.cli.channels import (
     progress_bar,
     read_text,
 )
-from s2geom.cli.kernel_question import cpu_of, kernel_text, question_of
+from s2geom.cli.kernel_question import cpu_asked, kernel_text, question_of
 from s2geom.cli.options import LoadAddress, or_else
-from s2geom.cli.report import Refused, Report, picked, span
+from s2geom.cli.report import Refused, Report, address_span, picked
 from s2geom.core.errors import InvalidArgument, MemoryReadError, UnreadableInput
 from s2geom.core.geometry import Geometry
 from s2geom.core.units import size_text
@@ -65,7 +65,7 @@ class Tables:
     fwb: bool | None
 
 
-def _tables(args: Namespace) -> Tables:
+def _tables_asked(args: Namespace) -> Tables:
     report = Report({"supported": True, "scheme": None})
     vtcr = None if args.vtcr is None else VTCR_EL2.from_int(args.vtcr)
     if vtcr is None:
@@ -74,8 +74,8 @@ def _tables(args: Namespace) -> Tables:
     else:
         geometry, pa_bits = _geometry_of_word(args, vtcr), vtcr.pa_bits
     read, load = _memory(args, report)
-    base_of = partial(_base, geometry, pa_bits)
-    root = _root(args, base_of, load, report)
+    base_of = partial(_root_of_word, geometry, pa_bits)
+    root = _root_address(args, base_of, load, report)
     tables = Tables(report, geometry, root, read, vtcr, _fwb(args, report))
     try:
         _refuse_empty(tables)
@@ -136,16 +136,16 @@ def _memory(args: Namespace, report: Report) -> tuple[Read, int | None]:
     loads: list[LoadAddress] = args.load or []
     address = loads[0].address if len(loads) == 1 else None
     if args.image is None:
-        return _pieces(loads, report), address
+        return _read_of_pieces(loads, report), address
     if loads[1:] or any(load.file for load in loads):
         raise InvalidArgument(
             f"{name_of(args.image)} is one file, so it takes one --load ADDRESS at "
             "most; several files are pieces, each as --load ADDRESS=FILE"
         )
-    return _image(args.image, address, report), address
+    return _read_of_file(args.image, address, report), address
 
 
-def _image(name: str, address: int | None, report: Report) -> Read:
+def _read_of_file(name: str, address: int | None, report: Report) -> Read:
     path = report.resources.enter_context(image_path(name))
     try:
         reader = open_image(path, address)
@@ -157,7 +157,7 @@ def _image(name: str, address: int | None, report: Report) -> Read:
     return report.resources.enter_context(reader).read
 
 
-def _pieces(loads: list[LoadAddress], report: Report) -> Read:
+def _read_of_pieces(loads: list[LoadAddress], report: Report) -> Read:
     if not loads or not all(load.file for load in loads):
         raise InvalidArgument(
             "give the memory: a file, or pieces as --load ADDRESS=FILE"
@@ -177,11 +177,13 @@ BaseOf = Callable[[int], int]
 """The root that a VTTBR_EL2 names, in this geometry."""
 
 
-def _base(geometry: Geometry, pa_bits: int, word: int) -> int:
+def _root_of_word(geometry: Geometry, pa_bits: int, word: int) -> int:
     return VTTBR_EL2.from_int(word).root(geometry, pa_bits=pa_bits)
 
 
-def _root(args: Namespace, base_of: BaseOf, load: int | None, report: Report) -> int:
+def _root_address(
+    args: Namespace, base_of: BaseOf, load: int | None, report: Report
+) -> int:
     if args.root is not None:
         return int(args.root)
     if args.vttbr is not None:
@@ -221,27 +223,27 @@ def _fwb(args: Namespace, report: Report) -> bool | None:
 
 def walk_one(args: Namespace) -> Report:
     """Return where an IPA lands, or the fault."""
-    tables = _tables(args)
+    tables = _tables_asked(args)
     report = tables.report
     result = walk(
         tables.geometry,
         tables.root,
         args.address,
         tables.read,
-        cpu=cpu_of(args),
+        cpu=cpu_asked(args),
         vtcr=tables.vtcr,
         access=args.access or "read",
         fwb=tables.fwb,
     )
     report.data |= {"ipa": args.address, "root": tables.root}
     if isinstance(result, Fault):
-        _say_fault(report, args.address, result)
+        _say_walk_fault(report, args.address, result)
     else:
         _say_translation(report, args.address, result)
     return report
 
 
-def _say_fault(report: Report, ipa: int, fault: Fault) -> None:
+def _say_walk_fault(report: Report, ipa: int, fault: Fault) -> None:
     word = fault.descriptor and hex(fault.descriptor.word)
     report.data |= {
         "supported": False,
@@ -279,11 +281,11 @@ MAPPING_HEADER = ("IPA", "to", "output address", "size", "level", "attributes")
 def mapping_row(run: Mapping | Invalid) -> tuple[object, ...]:
     """Return a mapping, or invalid descriptors, as a row of a table."""
     output = None if isinstance(run, Invalid) else f"{run.output_address:#x}"
-    place = span(run.ipa, run.size)
-    return (*place, output, size_text(run.size), run.level, _text(run))
+    place = address_span(run.ipa, run.size)
+    return (*place, output, size_text(run.size), run.level, _run_text(run))
 
 
-def _text(run: Mapping | Invalid) -> str:
+def _run_text(run: Mapping | Invalid) -> str:
     if isinstance(run, Invalid):
         return f"invalid descriptors, {run.word:#x}"
     return _attributes_text(run.attributes, run.fwb)
@@ -305,7 +307,7 @@ def _data(run: Mapping | Invalid) -> dict[str, Any]:
 
 def dump(args: Namespace) -> Report:
     """Return everything that tables map, a summary, or how a kernel's text differs."""
-    tables = _tables(args)
+    tables = _tables_asked(args)
     report = tables.report
     report.data["root"] = tables.root
     if args.compare is not None:
@@ -316,13 +318,13 @@ def dump(args: Namespace) -> Report:
         tables.root,
         tables.read,
         (or_else(args.start, 0), or_else(args.end, tables.geometry.ipa_size)),
-        cpu=cpu_of(args),
+        cpu=cpu_asked(args),
         vtcr=tables.vtcr,
         progress=progress_bar(streams=not args.summary),
         fwb=tables.fwb,
         invalid=args.invalid,
     )
-    form = next((form for name, form in FORMS if getattr(args, name)), _list)
+    form = next((form for name, form in DUMP_FORMS if getattr(args, name)), _list)
     form(report, runs)
     return report
 
@@ -357,7 +359,7 @@ def _summarize(report: Report, runs: Runs) -> None:
     counts, sizes = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
     mapped = 0
     for run in runs:
-        key = run.level, _text(run)
+        key = run.level, _run_text(run)
         counts[key] += 1
         sizes[key] += run.size
         mapped += 0 if isinstance(run, Invalid) else run.size
@@ -372,7 +374,7 @@ def _summarize(report: Report, runs: Runs) -> None:
     report.table(("level", "runs", "size", "attributes"), rows)
 
 
-FORMS = (("summary", _summarize), ("json", _list_as_json), ("csv", _list_as_csv))
+DUMP_FORMS = (("summary", _summarize), ("json", _list_as_json), ("csv", _list_as_csv))
 """Options that ask for another form than a table; the first that is given."""
 
 
@@ -435,7 +437,7 @@ def _say_differences(
 
 def _difference_row(difference: tuple[str, KernelRun]) -> tuple[object, ...]:
     side, run = difference
-    place, flags = span(run.ipa, run.size), run.flags or "hole"
+    place, flags = address_span(run.ipa, run.size), run.flags or "hole"
     return side, *place, size_text(run.size), run.level, flags
 
 

@@ -36,7 +36,7 @@ DEFAULT_KERNELS: dict[bool, tuple[Scheme | None, str | None, str]] = {
 """Scheme, release and premise where no kernel is named, by whether it is the newest."""
 
 
-def cpu_of(args: Namespace) -> Cpu | None:
+def cpu_asked(args: Namespace) -> Cpu | None:
     """Return the CPU that the options describe, or None where there is none."""
     if args.pa is None:
         return None
@@ -113,7 +113,7 @@ def question_of(
         scheme=scheme,
         release=release,
         protected=args.protected,
-        cpu=cpu_of(args),
+        cpu=cpu_asked(args),
     )
     premises += question.premises
     premises += missing_lpa2(args, host.granule, question.kernel.scheme)

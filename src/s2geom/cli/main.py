@@ -16,7 +16,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     try:
-        return _run(sys.argv[1:] if arguments is None else arguments)
+        return _exit_code(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
         from s2geom.cli.channels import complain, drop_output  # noqa: PLC0415
 
@@ -25,13 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _exit_code(arguments: Sequence[str]) -> int:
     from s2geom.cli.channels import OutputLost, complain  # noqa: PLC0415
     from s2geom.cli.commands import UsageError  # noqa: PLC0415
     from s2geom.core.errors import S2GeomError  # noqa: PLC0415
 
     try:
-        return _answer(arguments)
+        return _respond(arguments)
     except UsageError as error:
         complain(*error.args)
     except OutputLost as lost:
@@ -42,7 +42,7 @@ def _run(arguments: Sequence[str]) -> int:
     return USAGE_ERROR
 
 
-def _answer(arguments: Sequence[str]) -> int:
+def _respond(arguments: Sequence[str]) -> int:
     from s2geom.cli.channels import complain, write  # noqa: PLC0415
     from s2geom.cli.commands import TextWanted, parse  # noqa: PLC0415
 

@@ -19,7 +19,7 @@ from s2geom.cli.channels import (
 from s2geom.cli.image_commands import MAPPING_HEADER, mapping_row
 from s2geom.cli.kernel_question import answer, host_of, question_of, shape_asked
 from s2geom.cli.memory_map import Region, mapped_regions, parse_memory_map
-from s2geom.cli.report import Report, picked, span
+from s2geom.cli.report import Report, address_span, picked
 from s2geom.compare.shape_facts import geometry_data
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.geometry import Geometry
@@ -103,7 +103,7 @@ Told = tuple[dict[str, Any], dict[str, object]]
 
 def _tell_ram(_: Report, regions: Regions, last: Region) -> Told:
     """Tell the one region that the options give."""
-    first, end = span(last.ipa, last.size)
+    first, end = address_span(last.ipa, last.size)
     return {"ram_base": last.ipa, "ram": last.size}, {
         "memory": f"{first} to {end}, {size_text(_bytes(regions))}",
         "IPA needed": bits(max(IPA_MINIMUM, last.ipa_bits)),
@@ -135,7 +135,7 @@ def _tell_map(report: Report, regions: Regions, last: Region) -> Told:
 
 
 def _region_row(region: Region) -> tuple[object, ...]:
-    place = span(region.ipa, region.size)
+    place = address_span(region.ipa, region.size)
     return region.line, region.label, *place, size_text(region.size), region.ipa_bits
 
 

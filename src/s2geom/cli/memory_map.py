@@ -205,10 +205,12 @@ def _outermost(number: int, first: int, last: int, label: str) -> Region:
             "/proc/iomem"
         )
     kind = "NORMAL" if label == SYSTEM_RAM else "DEVICE"
-    return _range(number, first, last, kind, label)
+    return _region_of_range(number, first, last, kind, label)
 
 
-def _range(number: int, first: int, last: int, kind: str, label: str) -> Region:
+def _region_of_range(
+    number: int, first: int, last: int, kind: str, label: str
+) -> Region:
     if last < first:
         raise UnreadableInput(
             f"line {number}: the range ends at {last:#x}, before it begins, at "
@@ -237,7 +239,9 @@ def _log(text: str) -> Iterator[Region]:
         match = _LOG.search(line)
         if match:
             first, last = int(match[2], 16), int(match[3], 16)
-            yield _range(number, first, last, "NORMAL", " ".join(match[1].split()))
+            yield _region_of_range(
+                number, first, last, "NORMAL", " ".join(match[1].split())
+            )
 
 
 ROOT_NODE = "/"
@@ -285,12 +289,12 @@ def _reg(
         )
     for at in range(0, len(values), count):
         middle = at + cells["address"]
-        first = _joined(values[at:middle])
-        size = _joined(values[middle : at + count])
+        first = _value_of_cells(values[at:middle])
+        size = _value_of_cells(values[middle : at + count])
         yield Region(number, first, size, "NORMAL", node, first)
 
 
-def _joined(cells: list[int]) -> int:
+def _value_of_cells(cells: list[int]) -> int:
     return reduce(lambda value, cell: value << 32 | cell, cells, 0)
 
 

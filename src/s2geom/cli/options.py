@@ -2,7 +2,7 @@
 """What an option is, and how the text of one is read.
 
 Every number of the command line is read here or by `parse_size`, and both bound its
-length: a bit width by `number`, a register's word by `register_word`, an address or a
+length: a bit width by `number`, a register's word by `parse_word`, an address or a
 size by `parse_size`. The options themselves stand in `commands`.
 """
 
@@ -35,7 +35,7 @@ def number(text: str) -> int:
     return int(match[1], 16) if match[1] else int(match[2])
 
 
-def register_word(text: str) -> int:
+def parse_word(text: str) -> int:
     """Return a register's word as logs print it: hexadecimal, with or without 0x.
 
     Raises:
@@ -99,7 +99,7 @@ def load_address(text: str) -> LoadAddress:
     return LoadAddress(parse_size(address), file or None)
 
 
-def granules(text: str) -> frozenset[Granule]:
+def page_sizes(text: str) -> frozenset[Granule]:
     """Return page sizes with commas between them.
 
     Raises:
@@ -193,4 +193,4 @@ def size(name: str, help: str) -> Option:  # noqa: A002
 
 def word(name: str, help: str) -> Option:  # noqa: A002
     """Return an option for a register's word."""
-    return option(name, read=register_word, metavar="WORD", help=help)
+    return option(name, read=parse_word, metavar="WORD", help=help)

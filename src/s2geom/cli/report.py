@@ -62,7 +62,7 @@ class Report:
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Add a table; numbers stand right, words left."""
-        self.paragraphs.append(columns(header, rows))
+        self.paragraphs.append(table_lines(header, rows))
 
     def refuse(self, violations: Sequence[Violation]) -> None:
         """Add the reasons for a refusal; without one there is no refusal."""
@@ -166,12 +166,14 @@ def picked(thing: object, *names: str) -> dict[str, Any]:
     return {name: getattr(thing, name) for name in names}
 
 
-def span(first: int, size: int) -> tuple[str, str]:
+def address_span(first: int, size: int) -> tuple[str, str]:
     """Return the cells of the first and the last address of a range."""
     return f"{first:#x}", f"{first + size - 1:#x}"
 
 
-def columns(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+def table_lines(
+    header: Sequence[str], rows: Iterable[Sequence[object]]
+) -> Iterator[str]:
     """Yield aligned lines: a header and rows; numbers stand right, words left.
 
     The first thousand rows say how wide a column is; a later cell that is wider moves

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from s2geom.cli.kernel_question import (
-    cpu_of,
+    cpu_asked,
     host_of,
     missing_features,
     scheme_text,
@@ -138,13 +138,13 @@ ROOT_COLUMNS: dict[str, Callable[[Geometry], object]] = {
 """What is told of a shape in a row of a table; a dash where there is no shape."""
 
 
-def _root(shape: Geometry | None) -> tuple[object, ...]:
+def _root_cells(shape: Geometry | None) -> tuple[object, ...]:
     return tuple(shape and cell(shape) for cell in ROOT_COLUMNS.values())
 
 
 def _cpu_question(args: Namespace) -> tuple[Report, Cpu, str]:
     """Return a report about a CPU and an IPA, the CPU, and the title."""
-    cpu = cpu_of(args)
+    cpu = cpu_asked(args)
     assert cpu is not None  # noqa: S101 - argparse has required --pa
     features = {
         "LPA2": args.lpa2,
@@ -190,7 +190,7 @@ def choices(args: Namespace) -> Report:
             chosen[choice.geometry].append(choice.policy)
         report.table(
             (*ROOT_COLUMNS, "chosen by"),
-            ((*_root(shape), ", ".join(chosen[shape])) for shape in shapes),
+            ((*_root_cells(shape), ", ".join(chosen[shape])) for shape in shapes),
         )
         report.say(_about_concatenation(shapes, mandatory=mandatory))
     return report
@@ -232,7 +232,7 @@ def compare(args: Namespace) -> Report:
 
 
 def _policy_row(row: PolicyChoice) -> tuple[object, ...]:
-    return row.policy, *_root(row.geometry), row.legal if row.geometry else None
+    return row.policy, *_root_cells(row.geometry), row.legal if row.geometry else None
 
 
 def _reasons(row: PolicyChoice) -> list[str]:
