@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import compress, starmap
 from struct import Struct, pack
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from s2geom.core.display import Displayed
 from s2geom.core.geometry import Geometry
@@ -85,9 +85,10 @@ class Columns(Sequence[Mapping], Displayed):  # noqa: PLW1641 - arrays can be ch
 
     def __getitem__(self, index: int | slice) -> "Mapping | Columns":
         if isinstance(index, slice):
-            parts = {name: column[index] for name, column in self.to_dict().items()}
-            shared = {"layout": self.layout, "sh": self.sh, "fwb": self.fwb}
-            return Columns(**parts, **shared)  # type: ignore[arg-type]
+            parts: dict[str, Any] = {
+                name: column[index] for name, column in self.to_dict().items()
+            }
+            return evolve(self, **parts)
         return self._mapping(*(column[index] for column in self.to_dict().values()))
 
     def __iter__(self) -> Iterator[Mapping]:

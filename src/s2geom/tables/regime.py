@@ -170,7 +170,7 @@ def _address_form(
     else:
         ps_bits = ps_bits or guess
         pa_bits = max(ps_bits, guess)
-    lpa = pa_bits >= WIDE
+    lpa = pa_bits >= WIDE  # FEAT_LPA is what gives 52 bits
     return address_form(geometry.granule, geometry.lpa2, lpa, pa_bits, ps_bits)
 
 

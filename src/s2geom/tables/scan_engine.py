@@ -14,7 +14,7 @@ remembered; those of the last level are compared within their parent.
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from struct import pack, unpack
+from struct import Struct, pack, unpack
 from typing import Any, NamedTuple, TypeAlias
 
 from attrs import define, field
@@ -72,6 +72,7 @@ def _not_handled(_ipa: int, _size: int, error: MemoryReadError) -> None:
     raise error
 
 
+_first_word = Struct("<Q").unpack_from
 AFTER_TABLE = bytes(1 << DESCRIPTOR_SHIFT)
 
 
@@ -103,6 +104,7 @@ class Progression:
     entries: int
     shift: int
     _image: bytearray = field(init=False, factory=bytearray)
+    _counts: tuple[bytes, ...] = field(init=False, default=())  # columns from 0 on
     _offset: int = field(init=False, default=0)  # where the image's count begins
     _before: int = field(init=False, default=0)  # its upper part, until the wrap
     _after: int = field(init=False, default=0)  # and from there
@@ -136,13 +138,14 @@ class Progression:
             changed |= before ^ after | self._before ^ self._after
         if not self._image:
             self._image = bytearray(self.entries << DESCRIPTOR_SHIFT)
+            self._counts = _counting_columns(self.entries, self.shift)
             changed = WORD_MASK
         self._offset, self._before, self._after = offset, before, after
         self._rewrite(changed & WORD_MASK)
 
     def _rewrite(self, changed: int) -> None:
         """Make anew each column of the image in which a bit of the words changed."""
-        columns, offset = _counting_columns(self.entries, self.shift), self._offset
+        columns, offset = self._counts, self._offset
         while changed:
             low = (changed & -changed).bit_length() - 1 & ~7
             changed &= ~(0xFF << low)
@@ -331,7 +334,7 @@ class Scan:
             start, end = max(ipa, self.start), min(ipa + (count << shift), self.end)
             self._tell_unreadable(start, end - start, error)
             return iter(())
-        first = int.from_bytes(table[:8], "little")
+        [first] = _first_word(table)
         if not first and table == bytes(size):
             return iter(())
         if first & TABLE_OR_PAGE == shape.leaf and shape.progression.matches(
