@@ -6,7 +6,6 @@ that a change cuts through. `cover` chooses the leaves, and the tables
 are in `tree`.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from inspect import Signature, signature
 from itertools import pairwise
@@ -25,7 +24,14 @@ from s2geom.build.cover import (
 )
 from s2geom.build.leaf_words import Leaves, encoded, leaf_bits
 from s2geom.build.leaves import LeafRun, divided, joined
-from s2geom.build.tree import Draft, LevelWords, OverlapError, Tree, no_words
+from s2geom.build.tree import (
+    Draft,
+    LevelWords,
+    OverlapError,
+    Tree,
+    Words,
+    no_words,
+)
 from s2geom.core.display import Displayed
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination
 from s2geom.core.geometry import Geometry, Level
@@ -43,11 +49,11 @@ from s2geom.tables.layout import AddressLayout
 Stretch = tuple[int, int, list[LeafRun]]
 """From one IPA to another, and what is to be there."""
 
-FullMapping = tuple[Any, ...]
+FullMapping = tuple[Any, Any, Any, Any]
 """IPA, output address, size and attributes, as they were given."""
 
-NOT_GIVEN = {3: (None,), 4: ()}
-"""What a mapping of so many values leaves out."""
+_Kind = tuple[Words, int, int]
+"""Where leaves of one level with the same attributes go, log2 of the size, and bits."""
 
 
 @public
@@ -118,7 +124,7 @@ class TableBuilder(Displayed):
     [('0x80000000', 8192), ('0x80002000', 4096)]
     """
 
-    __slots__ = ("_levels", "_tree")
+    __slots__ = ("_level_of", "_levels", "_page_level_of", "_tree")
 
     def __new__(cls, *arguments: object, **named: object) -> Self:
         """Refuse to be made of nothing, as pickles of 0.1.0 ask for."""
@@ -137,6 +143,8 @@ class TableBuilder(Displayed):
         if broken:
             raise UnsupportedCombination(broken)
         self._levels = leaf_levels(geometry, lpa=lpa)
+        self._level_of = {level.entry_size: level for level in self._levels}
+        self._page_level_of = {geometry.page_size: self._levels[-1]}
         root = _base(geometry, layout, base)
         self._tree = Tree(geometry, layout, root, flag("record", record))
 
@@ -224,44 +232,42 @@ class TableBuilder(Displayed):
         Mappings of one leaf are handled apart: there may be many, and a run of one leaf
         costs as much as a run of thousands.
         """
-        levels = self._levels if blocks else self._levels[-1:]
-        level_of = {level.entry_size: level for level in levels}
-        ipa_end, pa_end = self.geometry.ipa_size, 1 << self._tree.layout.address_bits
-        # By size and identity of attributes.
-        alike: dict[tuple[int, int], list[FullMapping]] = defaultdict(list)
-        leaves: list[Leaves] = []
+        geometry, layout = self._tree.geometry, self._tree.layout
+        level_of = self._level_of if blocks else self._page_level_of
+        ipa_end, pa_end = geometry.ipa_size, 1 << layout.address_bits
+        stride, mask = geometry.stride, self._tree.entries - 1
+        moved = bool(layout.moved_mask)
+        kinds: dict[tuple[int, int], _Kind] = {}  # by size and identity of attributes
+        others, words = list[FullMapping](), no_words()
         for mapping in mappings:
             ipa, pa, size, attributes = mapping
-            if (
+            if not (
                 type(ipa) is type(pa) is type(size) is int
                 and size in level_of
                 and not (ipa | pa) & (size - 1)
                 and 0 <= ipa < ipa_end
                 and 0 <= pa < pa_end
             ):
-                alike[size, id(attributes)].append(mapping)
-            else:
-                _, _, runs = self._stretch(ipa, pa, size, attributes, blocks)
-                leaves += self._encoded(runs)
-        words = no_words()
-        for (size, _), singles in alike.items():
-            self._add_singles(words, level_of[size], singles)
-        _check_apart(words, sum(map(len, alike.values())))
-        return leaves, words
-
-    def _add_singles(
-        self, words: LevelWords, level: Level, mappings: list[FullMapping]
-    ) -> None:
-        """Add a leaf for each mapping; all have the size and the attributes of one."""
-        geometry, layout = self.geometry, self._tree.layout
-        shift, stride, mask = level.shift, geometry.stride, geometry.granule.entries - 1
-        attributes = attributes_or_default(mappings[0][-1])
-        bits = leaf_bits(geometry, layout, level.number, attributes)
-        tables, moved = words[level.number], bool(layout.moved_mask)
-        for ipa, pa, _, _ in mappings:
+                others.append(mapping)
+                continue
+            kind = kinds.get((size, id(attributes)))
+            if kind is None:
+                kind = self._kind(words, level_of[size], attributes)
+                kinds[size, id(attributes)] = kind
+            tables, shift, bits = kind
             index = ipa >> shift
             word = bits | (layout.encode(pa, shift) if moved else pa)
             tables[index >> stride][index & mask] = word
+        _check_apart(words, len(mappings) - len(others))
+        stretches = [self._stretch(*mapping, blocks) for mapping in others]
+        return self._encoded(run for *_, runs in stretches for run in runs), words
+
+    def _kind(self, words: LevelWords, level: Level, attributes: object) -> "_Kind":
+        """Return what leaves of one level and with the same attributes share."""
+        tree, wanted = self._tree, attributes_or_default(attributes)
+        lpa = tree.layout is AddressLayout.LPA
+        bits = leaf_bits(tree.geometry, level.number, wanted, lpa)
+        return words[level.number], level.shift, bits
 
     def _overlap(self, mappings: list[FullMapping]) -> str:
         """Return why some mappings, each of them valid alone, overlap something."""
@@ -542,8 +548,13 @@ def _full(mappings: Iterable[Any]) -> Iterator[FullMapping]:
     """Yield mappings with their attributes, None where they have none."""
     for mapping in mappings:
         try:
-            yield (*mapping, *NOT_GIVEN[len(mapping)])
-        except (TypeError, KeyError):
+            if len(mapping) == 3:
+                ipa, pa, size = mapping
+                yield ipa, pa, size, None
+            else:
+                ipa, pa, size, attributes = mapping
+                yield ipa, pa, size, attributes
+        except (TypeError, ValueError):
             raise TypeError(
                 "a mapping must be (ipa, pa, size) or (ipa, pa, size, attributes), "
                 f"got {quoted(mapping)}"

@@ -41,7 +41,8 @@ def encoded(
 ) -> Iterator[Leaves]:
     """Yield the words of leaves, in parts that are progressions of words."""
     level, start = run.level, run.ipa
-    bits = leaf_bits(geometry, layout, level.number, run.attributes, run.contiguous)
+    lpa = layout is AddressLayout.LPA
+    bits = leaf_bits(geometry, level.number, run.attributes, lpa, run.contiguous)
     while start < run.end:
         pa = run.pa + start - run.ipa
         end = min(run.end, start + (1 << IN_PLACE_BITS) - pa % (1 << IN_PLACE_BITS))
@@ -54,18 +55,13 @@ def encoded(
 @lru_cache(maxsize=256)
 def leaf_bits(
     geometry: Geometry,
-    layout: AddressLayout,
     level: int,
     attributes: Attributes,
+    lpa: bool,
     contiguous: bool = False,
 ) -> int:
     """Return the word of a leaf, without its address."""
     leaf = Descriptor.leaf(
-        geometry,
-        level,
-        0,
-        attributes,
-        lpa=layout is AddressLayout.LPA,
-        contiguous=contiguous,
+        geometry, level, 0, attributes, lpa=lpa, contiguous=contiguous
     )
     return leaf.word
