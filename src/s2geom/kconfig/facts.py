@@ -25,7 +25,7 @@ from s2geom.kconfig.options import (
     one_of,
 )
 from s2geom.kconfig.origins import Origin
-from s2geom.kconfig.release import release_of
+from s2geom.kconfig.release import release_origin
 from s2geom.kconfig.text import File, Setting
 from s2geom.kernel.changes import FAKE_LEVELS
 from s2geom.kernel.limits import KCONFIG_VA_BITS, VA_MAXIMUM, VA_MINIMUM
@@ -172,10 +172,11 @@ def _default(fact: ConfigFact, file: File, given: int | None) -> FoundFact:
 
 
 def _missing(fact: ConfigFact, file: File) -> str:
-    release = release_of(file.header)
-    if release is not None and parse_release(release)[:2] < FAKE_LEVELS.mainline:
+    origin = release_origin(file)
+    release = origin.value
+    if release and parse_release(str(release))[:2] < FAKE_LEVELS.mainline:
         return (
-            f"Linux {release} (line {file.header and file.header.line}) is older than "
+            f"Linux {release} (line {origin.line}) is older than "
             f"{FAKE_LEVELS.first}, the oldest kernel whose configuration is read here: "
             f"its {fact.words} has no option"
         )

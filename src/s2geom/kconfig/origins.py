@@ -4,7 +4,9 @@
 from attrs import frozen
 
 from s2geom.core.public import public
-from s2geom.kconfig.options import KVM_FACT
+
+IN_WORDS: dict[int | str | None, str] = {None: "unknown", True: "on", False: "off"}
+"""Values that are not written as they are. No fact is the number 0 or 1."""
 
 
 @public
@@ -48,11 +50,4 @@ class Origin:
         }
 
     def __str__(self) -> str:
-        value = self.value
-        if value is None:
-            shown = "unknown"
-        elif isinstance(value, bool):
-            shown = KVM_FACT.shown(value)
-        else:
-            shown = str(value)
-        return f"{shown} ({self.words})"
+        return f"{IN_WORDS.get(self.value, self.value)} ({self.words})"
