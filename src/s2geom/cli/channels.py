@@ -121,7 +121,7 @@ def _put(stream: TextIO, text: str, *, flush: bool = False) -> None:
 
 
 def _silence(stream: TextIO) -> None:
-    """Let what Python flushes at exit go nowhere, so that it does not fail again."""
+    """Point a stream to /dev/null, so that the flush at exit does not fail again."""
     with suppress(OSError, ValueError):  # a stream without a descriptor has no flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -130,11 +130,11 @@ BAR = 40
 """Characters of a progress bar."""
 
 NO_BAR = f"\r{' ' * (BAR + 2)}\r"
-"""What clears the line that a bar is on."""
+"""Text that clears the line of a bar."""
 
 
 def drop_output() -> None:
-    """Forget what is not written yet: its reader may be asleep."""
+    """Discard buffered output: writing it could block."""
     if sys.stdout is not None:
         _silence(sys.stdout)
 
@@ -144,14 +144,14 @@ LONGEST_LINE = 1000
 
 
 def _shortened(line: str) -> str:
-    """Leave the middle of a long line out: the reason stands at its end."""
+    """Leave out the middle of a long line: the reason is at its end."""
     if len(line) <= LONGEST_LINE:
         return line
     return f"{line[:600]} ... {line[-300:]}"
 
 
 def complain(*lines: str) -> None:
-    """Write lines to standard error; where that is closed or full, nowhere."""
+    """Write lines to standard error; do nothing if it is closed or full."""
     if sys.stderr is None:
         return
     text = "".join(f"{_shortened(escaped(line))}\n" for line in lines)
@@ -166,11 +166,11 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def progress_bar(*, streams: bool) -> Callable[[int, int], object] | None:
-    """Return a function that draws a bar on a terminal; elsewhere there is none.
+    """Return a function that draws a bar, or None if standard error is no terminal.
 
     Args:
-        streams: Whether the answer is written as it comes: on a terminal it shows the
-            progress itself, and a bar would be among its lines.
+        streams: Whether the answer is written while it is computed. There is no bar
+            then if standard output is a terminal too.
     """
     stream = sys.stderr
     if not _is_terminal(stream) or (streams and _is_terminal(sys.stdout)):
@@ -204,7 +204,7 @@ def name_of(path: str) -> str:
 
 @contextmanager
 def in_errors(name: str) -> Iterator[None]:
-    """Let errors about a part of the input begin with its name."""
+    """Put the name of a part of the input before errors about it."""
     try:
         yield
     except (InvalidArgument, UnreadableInput) as error:
@@ -240,7 +240,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
 
 
 def read_bytes(path: str) -> bytes:
-    """Return the content of a file argument that is small by its nature.
+    """Return the content of a file argument, which is at most 64 MiB.
 
     Raises:
         UnreadableInput: It cannot be read, is a device, or is too large.
@@ -268,7 +268,7 @@ def read_text(path: str) -> str:
 
 @contextmanager
 def image_path(path: str) -> Iterator[str]:
-    """Give the path of a regular file that has what a file argument has.
+    """Give the path of a regular file with the content of a file argument.
 
     A pipe and standard input are copied into a temporary file, which can be mapped.
 

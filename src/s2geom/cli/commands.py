@@ -49,7 +49,7 @@ class Command:
         options: What it takes.
         runs: The function that answers, as ``module.function``. It is imported when it
             runs, so that a question about a shape does not wait for the walker to load.
-        memory_advice: What helps where memory ends.
+        memory_advice: Advice for an out-of-memory error.
     """
 
     name: str
@@ -354,7 +354,7 @@ COMMANDS = (
             IPA,
             size("--backing", "how the host maps the guest's memory: 4K, 2M, 1G"),
         ),
-        "map_commands.weigh",
+        "map_commands.footprint_of_map",
     ),
 )
 
@@ -363,15 +363,15 @@ COMMANDS = (
 
 
 class UsageError(Exception):
-    """The arguments are no question; its own are the lines that say so."""
+    """The arguments are not understood; `args` holds the lines to print."""
 
 
 class TextWanted(Exception):
-    """The arguments ask for a text and for nothing else: help, or the version."""
+    """The arguments ask for help, the version or a completion; it is the message."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that prints nothing and ends no process."""
+    """A parser that raises instead of printing and exiting."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings, allow_abbrev=False)
@@ -389,7 +389,7 @@ class _CommandParser(_Parser):
     """A parser of what follows a command's name."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse options first: behind one, argparse gives optional arguments up."""
+        """Move options to the front: after one, argparse skips optional arguments."""
         return super().parse_known_args([*self._options_first(args)], namespace)
 
     def _options_first(self, texts: Sequence[str]) -> Iterator[str]:
@@ -411,13 +411,13 @@ class _CommandParser(_Parser):
     def _is_option(self, text: str) -> bool:
         if text == STANDARD_INPUT or not text.startswith("-"):
             return False
-        if text.endswith("=--"):  # argparse drops it up to Python 3.12, and misses it
+        if text.endswith("=--"):  # argparse fails on it up to Python 3.12
             self.error(f"argument {text[:-3]}: not a value: '--'")
         return True
 
 
 class _Version(argparse.Action):
-    """Look the version up when it is asked for, and not for every command."""
+    """Look the version up only when it is asked for."""
 
     def __call__(self, *_: object) -> None:
         from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
@@ -503,8 +503,8 @@ def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     """Return the command that is asked for, and its arguments.
 
     Raises:
-        UsageError: They are no question.
-        TextWanted: They ask for help or for the version.
+        UsageError: They are not understood.
+        TextWanted: They ask for help, the version or a completion.
     """
     args, unknown = parser().parse_known_args(arguments)
     if unknown:

@@ -227,7 +227,7 @@ def _say_root(report: Report, words: Sequence[Word], beside: Companions) -> None
 
 
 def _say_guest_fault(report: Report, word: Word, beside: Companions) -> None:
-    """Tell the fault of a guest, and where it was; any other word is refused."""
+    """Add the fault of a guest and its address; `lint` refuses any other word."""
     if not isinstance(word, ESR_EL2) or word.lint():
         return
     fault = word.stage2_fault(hpfar=beside.args.hpfar, far=beside.args.far)

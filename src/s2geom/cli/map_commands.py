@@ -246,7 +246,7 @@ def _write(args: Namespace, report: Report, image: bytearray) -> None:
     report.say(f"image for {report.data['root']:#x} written to {args.out}")
 
 
-def weigh(args: Namespace) -> Report:
+def footprint_of_map(args: Namespace) -> Report:
     """Return the tables and bytes that a memory map takes."""
     report, shape = shape_asked(args, newest=True)
     leaf = _leaf_of(args, shape)

@@ -135,7 +135,7 @@ def _numbered(text: str) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def _in_line(number: int) -> Iterator[None]:
-    """Let an error about a part of a line begin with the line's number."""
+    """Put the number of a line before errors about it."""
     try:
         yield
     except InvalidArgument as error:

@@ -99,7 +99,7 @@ class Report:
     def text_lines(self) -> Iterator[str]:
         """Yield the answer for people; the premises stand last."""
         premises = [f"premise: {premise}" for premise in self.premises]
-        gap: list[str] = []  # the first paragraph has none before it
+        gap: list[str] = []  # a blank line, but not before the first paragraph
         for paragraph in filter(None, (*self.paragraphs, premises)):
             yield from chain(gap, paragraph)
             gap = [""]
