@@ -61,7 +61,7 @@ def test_config_tells_where_the_default_of_a_vmm_is_refused(
     run: Run, line: str, is_told: bool
 ) -> None:
     """A narrow guest fails too, if its VMM asks for machine type 0."""
-    told = "a VMM that asks for no width asks for 40 bits: refused"
+    told = "a VMM that names no width asks for 40 bits, which KVM refuses"
 
     assert is_told == (told in run("config", DEBIAN_16K, line).out.splitlines())
 

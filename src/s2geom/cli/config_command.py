@@ -141,7 +141,9 @@ def _widths_text(sizes: IpaSizes) -> list[str]:
 def _about_default(sizes: IpaSizes) -> list[str]:
     if KVM_PHYS_SHIFT in sizes.accepted:
         return []
-    return [f"a VMM that asks for no width asks for {KVM_PHYS_SHIFT} bits: refused"]
+    return [
+        f"a VMM that names no width asks for {KVM_PHYS_SHIFT} bits, which KVM refuses"
+    ]
 
 
 def _why_none(kernel: KernelConfig, release: str, broken: Violations) -> str:
