@@ -82,7 +82,7 @@ class MappedFile(Reader):
 
     def read(self, address: int, size: int) -> bytes:
         """Return bytes of memory; see `Reader.read`."""
-        if type(address) is not int or type(size) is not int or address | size < 0:
+        if type(address) is not int or type(size) is not int:
             address, size = address_and_size(address, size)
         if self._file.closed:
             raise InvalidArgument(f"{self._name} is closed")
@@ -90,7 +90,7 @@ class MappedFile(Reader):
         if at >= 0:  # nearly every read is inside one segment
             start, offset, length = self._segments[at]
             first = offset + address - start
-            if first + size <= offset + length:
+            if first <= first + size <= offset + length:
                 return self._file[first : first + size]
         return self._read_across(at, *address_and_size(address, size))
 

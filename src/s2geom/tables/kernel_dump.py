@@ -10,7 +10,6 @@ text twice, it is the first line and ends at 0.
 import re
 from collections.abc import Iterator
 from functools import reduce
-from itertools import chain
 from operator import or_
 from struct import unpack
 from typing import NamedTuple
@@ -304,17 +303,17 @@ def _dump_lines(
     entries: "_Entries", root: int, columns: tuple[DumpColumn, ...]
 ) -> Iterator[str]:
     yield HEADING
-    beyond_the_end = None, 0, entries.regime.geometry.ipa_size
-    visited = chain(entries.under(0, root, 0), (beyond_the_end,))
+    visited = entries.under(0, root, 0)
     level, word, start = next(visited)
     for next_level, next_word, ipa in visited:
         if next_level != level or next_word != word:
             yield _line(start, ipa, level, word, columns)
             level, word, start = next_level, next_word, ipa
+    yield _line(start, entries.regime.geometry.ipa_size, level, word, columns)
 
 
 def _line(
-    start: int, end: int, level: int | None, word: int, columns: tuple[DumpColumn, ...]
+    start: int, end: int, level: int, word: int, columns: tuple[DumpColumn, ...]
 ) -> str:
     line = f"0x{start:016x}-0x{end:016x}   {_size_text(end - start):>10} {level}"
     if word:

@@ -109,7 +109,7 @@ class Memory(PrintedAsRepr):
             InvalidArgument: The address or the size is negative.
             TypeError: One of them is no integer.
         """
-        if type(address) is not int or type(size) is not int or address | size < 0:
+        if type(address) is not int or type(size) is not int:
             address, size = address_and_size(address, size)
         at = bisect_right(self._starts, address) - 1
         if at >= 0:  # nearly every read is inside one chunk
@@ -117,6 +117,7 @@ class Memory(PrintedAsRepr):
             content = chunk[address - start : address - start + size]
             if len(content) == size:
                 return bytes(content)
+        # No chunk begins below 0 nor has a negative length, so that is refused here.
         return self._read_across(at, *address_and_size(address, size))
 
     def _read_across(self, at: int, address: int, size: int) -> bytes:
