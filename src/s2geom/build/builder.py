@@ -238,9 +238,9 @@ class TableBuilder(Displayed):
         stride, mask = geometry.stride, self._tree.entries - 1
         moved = bool(layout.moved_mask)
         kinds: dict[tuple[int, int], _Kind] = {}  # by size and identity of attributes
-        others, words = list[FullMapping](), no_words()
-        for mapping in mappings:
-            ipa, pa, size, attributes = mapping
+        runs, words = list[LeafRun](), no_words()
+        singles = len(mappings)
+        for ipa, pa, size, attributes in mappings:
             if not (
                 type(ipa) is type(pa) is type(size) is int
                 and size in level_of
@@ -248,7 +248,8 @@ class TableBuilder(Displayed):
                 and 0 <= ipa < ipa_end
                 and 0 <= pa < pa_end
             ):
-                others.append(mapping)
+                singles -= 1
+                runs += self._stretch(ipa, pa, size, attributes, blocks)[-1]
                 continue
             kind = kinds.get((size, id(attributes)))
             if kind is None:
@@ -258,9 +259,8 @@ class TableBuilder(Displayed):
             index = ipa >> shift
             word = bits | (layout.encode(pa, shift) if moved else pa)
             tables[index >> stride][index & mask] = word
-        _check_apart(words, len(mappings) - len(others))
-        stretches = [self._stretch(*mapping, blocks) for mapping in others]
-        return self._encoded(run for *_, runs in stretches for run in runs), words
+        _check_apart(words, singles)
+        return self._encoded(runs), words
 
     def _kind(self, words: LevelWords, level: Level, attributes: object) -> "_Kind":
         """Return what leaves of one level and with the same attributes share."""
