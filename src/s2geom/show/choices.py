@@ -17,7 +17,7 @@ from s2geom.show.svg import MARGIN, SMALL, Drawing
 COLUMN = 116
 """Pixels from the tables of one level to those of the next."""
 
-TABLES_WIDTH = 96
+LEVEL_WIDTH = 96
 """Pixels of the tables of a level."""
 
 SUMMARY_VALUES = attrgetter(
@@ -53,13 +53,13 @@ def draw_choices(choices: Sequence[Geometry]) -> Drawing | None:
 def _draw_tables(pen: Drawing, x: float, y: float, shape: Geometry) -> None:
     """Draw the tables of the root side by side, and one of each level below."""
     tables = min(shape.concatenation, MOST_TABLES)
-    wide = TABLES_WIDTH / tables
+    wide = LEVEL_WIDTH / tables
     for at in range(tables):
         pen.box(x + at * wide, y, wide, 24, f"level{shape.start_level}")
     for level in range(shape.start_level + 1, LAST_LEVEL + 1):
         x += COLUMN
-        pen.box(x, y, TABLES_WIDTH, 24, f"level{level}")
-        pen.arrow(x - COLUMN + TABLES_WIDTH, y + 12, x, y + 12)
+        pen.box(x, y, LEVEL_WIDTH, 24, f"level{level}")
+        pen.arrow(x - COLUMN + LEVEL_WIDTH, y + 12, x, y + 12)
 
 
 def _summary(shape: Geometry) -> str:
