@@ -86,8 +86,17 @@ MODULES = {
         ("kernel/test_choose.py", "core/test_numbers.py", *NAMES),
         (*NUMBERS, "kernel/test_second_derivation.py"),
     ),
+    "kernel.host": Tests(
+        ("kernel/test_choose.py", *NAMES),
+        (*NUMBERS, "kernel/test_second_derivation.py"),
+    ),
     "kernel.limits": Tests(
-        ("kernel/test_choose.py",), (*NUMBERS, "kernel/test_second_derivation.py")
+        ("kernel/test_limits.py", "kernel/test_choose.py"),
+        (*NUMBERS, "kernel/test_second_derivation.py"),
+    ),
+    "kernel.question": Tests(
+        ("kernel/test_limits.py", "kernel/test_choose.py"),
+        (*NUMBERS, "kernel/test_second_derivation.py"),
     ),
     "cpu.cpu": CPU,
     "cpu.rules": CPU,

@@ -50,8 +50,9 @@ _ROOMS = {
     "kconfig.ipa_sizes": ("IpaSizes",),
     "kconfig.kernel_config": ("KernelConfig",),
     "kconfig.origins": ("Origin",),
-    "kernel.choose": ("Host", "check", "stage2"),
+    "kernel.choose": ("check", "stage2"),
     "kernel.fake": ("FakePgd", "fake_pgd"),
+    "kernel.host": ("Host",),
     "kernel.leaf": ("leaf_size",),
     "kernel.macros": ("kernel_macros",),
     "kernel.scheme": ("Scheme",),
@@ -117,11 +118,11 @@ if TYPE_CHECKING:  # the same names once more, for tools that do not run the cod
     from s2geom.kconfig.ipa_sizes import IpaSizes as IpaSizes
     from s2geom.kconfig.kernel_config import KernelConfig as KernelConfig
     from s2geom.kconfig.origins import Origin as Origin
-    from s2geom.kernel.choose import Host as Host
     from s2geom.kernel.choose import check as check
     from s2geom.kernel.choose import stage2 as stage2
     from s2geom.kernel.fake import FakePgd as FakePgd
     from s2geom.kernel.fake import fake_pgd as fake_pgd
+    from s2geom.kernel.host import Host as Host
     from s2geom.kernel.leaf import leaf_size as leaf_size
     from s2geom.kernel.macros import kernel_macros as kernel_macros
     from s2geom.kernel.scheme import Scheme as Scheme

@@ -97,7 +97,8 @@ def forget() -> None:
     """Make the next pass a first one."""
     kvm._ANSWERS.clear()  # noqa: SLF001
     question._PLACES.clear()  # noqa: SLF001
-    question._TREES.clear()  # noqa: SLF001
+    question._trees.cache_clear()  # noqa: SLF001
+    question._tree.cache_clear()  # noqa: SLF001
     question._geometry.cache_clear()  # noqa: SLF001
     fake.fake_pgd_below.cache_clear()
 

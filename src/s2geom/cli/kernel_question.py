@@ -14,10 +14,10 @@ from s2geom.compare.shape_facts import geometry_data, geometry_facts
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import Granule
 from s2geom.cpu.cpu import Cpu
-from s2geom.kernel.choose import Host
+from s2geom.kernel.changes import NEWEST_READ
+from s2geom.kernel.host import Host
 from s2geom.kernel.question import Question
 from s2geom.kernel.question import question as question_about
-from s2geom.kernel.releases import NEWEST_READ
 from s2geom.kernel.scheme import Kernel, Scheme
 
 VA_BITS = 48

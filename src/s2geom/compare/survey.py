@@ -12,8 +12,6 @@ from functools import lru_cache
 from itertools import product
 from typing import TypedDict, TypeVar, cast
 
-from attrs import evolve
-
 from s2geom.compare.shape_facts import SHAPE_FACTS
 from s2geom.core.errors import InvalidArgument, Violations
 from s2geom.core.granule import Granule, granule_of
@@ -320,7 +318,7 @@ def diff(
     grid = granules, ipa_bits, va_bits, pa_bits, cpus
     rows: list[DiffRow] = []
     for case in _questions([first], *grid):
-        later = evolve(case, kernel=second)
+        later = case._replace(kernel=second)
         old, new = case.answer(), later.answer()
         change = _change(old, new)
         if change:

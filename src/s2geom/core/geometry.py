@@ -13,7 +13,7 @@ from typing import Any
 from attrs import field, frozen
 
 from s2geom.core.address_form import NARROW, WIDE, AddressForm, address_form
-from s2geom.core.display import Displayed
+from s2geom.core.display import Displayed, fields_repr
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.granule import DESCRIPTOR_SHIFT, LAST_LEVEL, Granule, granule_of
 from s2geom.core.numbers import flag, integer, integer_within
@@ -47,7 +47,7 @@ def _lpa2(value: bool) -> bool:
 
 
 @public
-@frozen
+@frozen(repr=False)
 class Level:
     """One level of lookup in a `Geometry`.
 
@@ -60,6 +60,8 @@ class Level:
         leaf: ``"page"`` at level 3, ``"block"`` where a block is allowed, else None.
         contiguous: Entries in a contiguous group, 0 where there is none.
     """
+
+    __repr__ = fields_repr
 
     number: int
     shift: int
@@ -80,7 +82,7 @@ class Level:
 
 
 @public
-@frozen
+@frozen(repr=False)
 class Geometry(Displayed):
     """The shape of a stage-2 table tree.
 
@@ -102,6 +104,8 @@ class Geometry(Displayed):
     >>> Geometry(Granule.K16, 40, 2).pgd_size
     262144
     """
+
+    __repr__ = fields_repr
 
     granule: Granule = field(converter=granule_of)
     ipa_bits: int = field(converter=_ipa_bits)
@@ -359,7 +363,7 @@ def geometry_of(value: object) -> Geometry:
 
 
 @public
-@frozen
+@frozen(repr=False)
 class IpaIndex(Displayed):
     """An IPA, taken apart by a `Geometry`.
 
@@ -373,6 +377,8 @@ class IpaIndex(Displayed):
         InvalidArgument: A part is outside what the geometry has.
         TypeError: A part has the wrong type.
     """
+
+    __repr__ = fields_repr
 
     geometry: Geometry
     table: int

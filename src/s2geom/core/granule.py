@@ -22,7 +22,8 @@ LAST_LEVEL = 3
 MOST_TABLES_SHIFT = 4
 """log2 of the most tables that may stand side by side at the start level."""
 
-_TEXT = re.compile(r"(\d{1,9})\s*(k(?:i?b)?)?", re.ASCII | re.IGNORECASE)
+# Compiled at first use: most programs never read a page size as text.
+_TEXT = r"(\d{1,9})\s*(k(?:i?b)?)?"
 
 
 @public
@@ -130,7 +131,7 @@ class Granule(IntEnum):
         if isinstance(text, Granule):
             return text
         given = text if isinstance(text, str) else str(integer("page size", text))
-        match = _TEXT.fullmatch(given.strip())
+        match = re.fullmatch(_TEXT, given.strip(), re.ASCII | re.IGNORECASE)
         if match:
             number, unit = int(match[1]), match[2]
             size = number << 10 if unit else number

@@ -10,6 +10,7 @@ from typing import cast
 from attrs import evolve, field, frozen
 
 from s2geom.core.address_form import WIDE, AddressForm, address_form
+from s2geom.core.display import fields_repr
 from s2geom.core.errors import InvalidArgument, Violations
 from s2geom.core.geometry import (
     Choices,
@@ -65,7 +66,7 @@ def _lpa(value: bool | None) -> bool:
 
 @public
 @loads_older_pickles
-@frozen
+@frozen(repr=False, cache_hash=True)
 class Cpu:
     """What the architecture's rules of stage 2 depend on.
 
@@ -90,6 +91,8 @@ class Cpu:
 
     Source: Arm ARM D24, ID_AA64MMFR0_EL1 to ID_AA64MMFR2_EL1.
     """
+
+    __repr__ = fields_repr
 
     pa_bits: int = field(converter=_pa_bits)
     granules: frozenset[Granule] = field(

@@ -34,7 +34,7 @@ from s2geom.kconfig.text import (
     refuse_foreign,
     shown,
 )
-from s2geom.kernel.choose import Host
+from s2geom.kernel.host import Host
 from s2geom.kernel.question import Question, question
 from s2geom.kernel.releases import parse_release
 from s2geom.kernel.scheme import Kernel, Scheme, kernel_of

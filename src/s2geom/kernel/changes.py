@@ -5,17 +5,19 @@ A commit is in every release from its mainline release on, and in a stable branc
 the release that took the back-port.
 """
 
-from attrs import frozen
+from typing import NamedTuple
 
 Version = tuple[int, int, int]
 """A kernel release as three numbers: 6.1.18 is ``(6, 1, 18)``."""
+
+NEWEST_READ = (7, 3)
+"""The newest release whose source was read for this package."""
 
 LATEST_STABLE = 1 << 20
 """Third number of "some late release of this branch, whichever"."""
 
 
-@frozen(eq=False, repr=False)
-class Change:
+class Change(NamedTuple):
     """A commit that changed a limit.
 
     Args:

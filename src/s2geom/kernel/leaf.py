@@ -16,7 +16,7 @@ from s2geom.core.granule import LAST_LEVEL, Granule
 from s2geom.core.numbers import integer
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
-from s2geom.kernel.choose import Host
+from s2geom.kernel.host import Host
 from s2geom.kernel.scheme import Scheme, scheme_of
 
 PMD_LEVEL = 2

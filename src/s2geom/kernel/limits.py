@@ -7,9 +7,8 @@ scheme or by release. A new limit is a new row here; a new commit is one of `cha
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
-
-from attrs import field, frozen
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from s2geom.core.errors import LimitedBy
 from s2geom.core.granule import LAST_LEVEL, MOST_TABLES_SHIFT, Granule
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 
 IPA_MINIMUM = 32
 """The narrowest guest that a KVM makes whose guests differ in width."""
+
+WIDTHS = range(IPA_MINIMUM, IPA_MAXIMUM + 1)
+"""Every width that some KVM gives a guest: 32..52 bits."""
 
 KVM_PHYS_SHIFT = 40
 """The IPA width of every guest before v4.20, and since then of one that asks for 0."""
@@ -58,9 +60,18 @@ KCONFIG_VA_BITS: dict[tuple[Granule, int], tuple[int, int]] = {
 """The VA widths that arch/arm64/Kconfig has offered, and since which release."""
 
 
-@frozen(eq=False, repr=False, init=False)  # `Question` has the rest
-class KvmCase:
-    """A host, a kernel, a guest's width and perhaps a CPU: what the rows look at."""
+class KvmCase(NamedTuple):
+    """A host, a kernel, a guest's width and perhaps a CPU: what the rows look at.
+
+    Args:
+        granule: The host's page size.
+        ipa_bits: Width of the guest's addresses in bits.
+        va_bits: Width of the host's virtual addresses in bits.
+        pa_bits: CONFIG_ARM64_PA_BITS.
+        kernel: The scheme or the release; see `kernel_of_call`.
+        protected: Whether the host runs with kvm-arm.mode=protected.
+        cpu: The CPU; None asks whether some CPU gives the width.
+    """
 
     granule: Granule
     ipa_bits: int
@@ -93,13 +104,8 @@ class KvmCase:
     @property
     def fake(self) -> "FakePgd":
         """Stage 2 as the fake-level macros have it, at the nearest width they have."""
-        return self.fake_at(min(max(IPA_MINIMUM, self.ipa_bits), IPA_MAXIMUM))
-
-    def fake_at(self, ipa_bits: int) -> "FakePgd":
-        """Return stage 2 as the fake-level macros have it for 32..52 bits."""
-        from s2geom.kernel.fake import fake_pgd_below  # noqa: PLC0415 - for one scheme
-
-        return fake_pgd_below(self.granule, ipa_bits, self.host_levels)
+        width = min(max(IPA_MINIMUM, self.ipa_bits), IPA_MAXIMUM)
+        return fake_macros()(self.granule, width, self.host_levels)
 
     @property
     def host_shaped_tables(self) -> int:
@@ -158,6 +164,14 @@ class KvmCase:
         return f"the CPU translates without LPA2 for {self.granule} pages"
 
 
+@cache
+def fake_macros() -> "Callable[[Granule, int, int], FakePgd]":
+    """Return `fake_pgd_below`, loaded at first use: one scheme alone needs it."""
+    from s2geom.kernel.fake import fake_pgd_below  # noqa: PLC0415
+
+    return fake_pgd_below
+
+
 def largest(limit: int) -> str:
     """Return the end of a message: the widest IPA that a limit lets through."""
     limit = min(limit, IPA_MAXIMUM)
@@ -166,8 +180,7 @@ def largest(limit: int) -> str:
     return f"the largest IPA it supports is {bits(limit)}"
 
 
-@frozen(eq=False, repr=False, kw_only=True)  # compared by identity, as `Rule` is
-class KvmLimit:
+class KvmLimit(NamedTuple):
     """A limit, and the kernels that apply it.
 
     Args:
@@ -175,6 +188,10 @@ class KvmLimit:
         states: The limit as one sentence, for the documentation.
         limited_by: Whose limit it is.
         since: The commit that brought it.
+        limit: What a case may ask for.
+        says: The sentence for a case that breaks it, without its releases.
+        source: Where it is written down.
+        ways: The arguments of a question that may lead out, in the order of the fix.
         until: The commit that ended it; None while it is in force.
         restated: The commit from which another row tells the same limit.
         remains: Where the last of it is still in force after ``until``, in words.
@@ -182,10 +199,6 @@ class KvmLimit:
             limit on the width from above.
         breaks: Whether a case breaks it, where it has no ceiling.
         given: What the case asks for.
-        limit: What it may ask for.
-        says: The sentence for a case that breaks it, without its releases.
-        source: Where it is written down; by default, where ``since`` is.
-        ways: The arguments of a question that may lead out, in the order of the fix.
         tells: Rules of the architecture that it tells of too.
         from_below: Whether it limits the width from below 32 bits.
         of_any_width: Whether it looks at no width, and refuses every guest or none.
@@ -202,16 +215,16 @@ class KvmLimit:
     states: str
     limited_by: LimitedBy
     since: Change
+    limit: Callable[[KvmCase], int | str]
+    says: Callable[[KvmCase], str]
+    source: str
+    ways: tuple[str, ...]
     until: Change | None = None
     restated: Change | None = None
     remains: str = ""
     ceiling: Callable[[KvmCase], int] | None = None
     breaks: Callable[[KvmCase], bool] = lambda _: False
     given: Callable[[KvmCase], int | str] = lambda case: case.ipa_bits
-    limit: Callable[[KvmCase], int | str]
-    says: Callable[[KvmCase], str]
-    source: str = field()
-    ways: tuple[str, ...]
     tells: frozenset[str] = frozenset()
     from_below: bool = False
     of_any_width: bool = False
@@ -220,10 +233,6 @@ class KvmLimit:
     checked: Change | None = None
     refuses_vm: bool = True
     spares_default: bool = False
-
-    @source.default
-    def _source_of_the_commit(self) -> str:
-        return self.since.source
 
     def is_asked(self, kernel: Kernel, *, with_cpu: bool) -> bool:
         """Return whether a kernel applies it, as far as it can be asked."""
@@ -327,6 +336,7 @@ LIMITS = (
             f"{case.ipa} needs {case.levels} stage-2 levels, but {case.host} has "
             f"{case.host_levels}; {largest(case.va_limit)}"
         ),
+        source=changes.STATIC_LEVELS.source,
         ways=("ipa_bits", "va_bits", "release"),
     ),
     KvmLimit(
@@ -342,6 +352,7 @@ LIMITS = (
             f"{case.above(case.va_limit)} the virtual-address limit of "
             f"{case.host}; {largest(case.va_limit)}"
         ),
+        source=changes.IPA_LIMIT.source,
         ways=("ipa_bits", "va_bits", "release"),
         spares_default=True,
     ),
@@ -358,6 +369,7 @@ LIMITS = (
             f"{case.above(case.pa_bits)} the host kernel's {case.pa_bits}-bit "
             f"physical addresses (CONFIG_ARM64_PA_BITS); {largest(case.pa_bits)}"
         ),
+        source=changes.IPA_LIMIT.source,
         ways=("ipa_bits", "release"),
         spares_default=True,
     ),
@@ -374,6 +386,7 @@ LIMITS = (
             f"{case.above(IPA_WITHOUT_LPA2)} what a {case.granule} kernel has "
             f"without LPA2; {largest(IPA_WITHOUT_LPA2)}"
         ),
+        source=changes.CAPPED_AT_48.source,
         ways=("ipa_bits", "page_shift", "release"),
     ),
     KvmLimit(
@@ -480,6 +493,7 @@ LIMITS = (
             # A fake PGD appears where at most 16 entries of the host's PGD are used.
             f"{bits(case.fake.host_pgdir_shift + MOST_TABLES_SHIFT + 1)}"
         ),
+        source=changes.FAKE_LEVELS.source,
         ways=("ipa_bits", "release"),
     ),
     KvmLimit(

@@ -10,8 +10,6 @@ answer is a `Geometry`, or every limit in its way: first KVM's own, by the table
 from functools import lru_cache, partial
 from typing import Any
 
-from attrs import evolve, frozen
-
 from s2geom.core.errors import InvalidArgument, Violation, Violations, Ways
 from s2geom.core.geometry import Geometry
 from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
@@ -27,30 +25,21 @@ from s2geom.kernel.limits import (
     LIMITS,
     VA_MAXIMUM,
     VA_MINIMUM,
+    WIDTHS,
     KvmCase,
     KvmLimit,
+    fake_macros,
 )
 from s2geom.kernel.scheme import Kernel, Scheme, kernel_of, kernel_of_call
-from s2geom.kernel.ways import WIDTHS, candidates, written
 
 Answer = Geometry | Violations
 
 
-@frozen(repr=False)
 class Question(KvmCase):
-    """A configuration, as KVM is asked about it.
+    """A configuration, as KVM is asked about it; its fields are those of `KvmCase`.
 
     `question` makes one of a call's arguments; `with_` changes one argument, as for the
     next cell of a grid.
-
-    Args:
-        granule: The host's page size.
-        ipa_bits: Width of the guest's addresses in bits.
-        va_bits: Width of the host's virtual addresses in bits.
-        pa_bits: CONFIG_ARM64_PA_BITS.
-        kernel: The scheme or the release; see `kernel_of_call`.
-        protected: Whether the host runs with kvm-arm.mode=protected.
-        cpu: The CPU; None asks whether some CPU gives the width.
 
     >>> seed = question(14, 41, 36)
     >>> seed.answer()[0].rule
@@ -59,21 +48,29 @@ class Question(KvmCase):
     3
     """
 
+    __slots__ = ()
+
     def answer(self) -> Answer:
         """Return the shape that KVM uses, or every limit in its way."""
-        place = self._place()
+        place = self.place()
         if not self.is_in_domain or not place.supports(self):
-            return self.refusal()
+            return place.refusal(self)
         # Every protected guest is as wide as KVM's limit.
         return place.tree(place.ceiling if self.protected else self.ipa_bits)[0]
 
     def shapes(self) -> dict[int, Geometry]:
         """Return the shape of every width that passes every limit, this one or not."""
-        place, shapes = self._place(), {}
-        for width in range(IPA_MINIMUM, place.ceiling + 1):
-            shape, illegal = place.tree(width)
+        place = self.place()
+        shapes: dict[int, Geometry] = {}
+        if place.refuses_all:
+            return shapes
+        for width, (shape, illegal) in enumerate(place.trees, IPA_MINIMUM):
             # Most places have no row that looks at the question again.
-            if not illegal and (place.is_open or place.supports(self.at(width))):
+            if (
+                width <= place.ceiling
+                and not illegal
+                and (not place.others or place.supports(self.at(width)))
+            ):
                 shapes[width] = shape
         return shapes
 
@@ -82,7 +79,7 @@ class Question(KvmCase):
         host = self.granule, ipa_bits, self.va_bits, self.pa_bits
         return Question(*host, self.kernel, self.protected, self.cpu)
 
-    def _place(self) -> "_Place":
+    def place(self) -> "Place":
         """Return what all widths have in common."""
         host = self.granule, self.va_bits, self.pa_bits
         key = *host, self.kernel, self.protected, self.cpu
@@ -90,31 +87,13 @@ class Question(KvmCase):
         if place is None:
             if len(_PLACES) >= _MOST_PLACES:
                 _PLACES.clear()
-                _TREES.clear()
-            place = _PLACES[key] = _Place.of(self)
+            place = _PLACES[key] = Place(self)
         return place
 
     def violations(self) -> Violations:
         """Return every limit that it breaks, or nothing."""
         answer = self.answer()
         return answer if isinstance(answer, Violations) else NONE_BROKEN
-
-    def refusal(self) -> Violations:
-        """Return every limit that it breaks: KVM's, then the architecture's."""
-        place = self._place()
-        broken = place.broken(self)
-        told = [_told(self, row) for row in broken]
-        illegal = place.tree(self.ipa_bits)[1] if self.is_in_domain else ()
-        if illegal:
-            silent = {rule for row in broken for rule in row.tells}
-            if self.ipa_bits > place.ceiling:  # what follows from a width goes with it
-                silent |= _START_LEVEL_RULES
-            told += [
-                _told(self, violation)
-                for violation in illegal
-                if violation.rule not in silent
-            ]
-        return Violations(told)
 
     def rules(self) -> frozenset[str]:
         """Return the ids of the limits that it breaks."""
@@ -126,7 +105,7 @@ class Question(KvmCase):
         Returns:
             32..52 bits, or None when no width does.
         """
-        place = self._place()
+        place = self.place()
         widest = KVM_PHYS_SHIFT if self.kernel.has_one_width else place.ceiling
         # Where the lowest ceiling is refused, it is by a limit that is no ceiling,
         # and such a limit refuses every narrower IPA too.
@@ -156,7 +135,7 @@ class Question(KvmCase):
             if not any(
                 row.refuses_vm_in(self.kernel)
                 and not (row.spares_default and spared and width == KVM_PHYS_SHIFT)
-                for row in self._place().broken(self.at(width))
+                for row in self.place().broken(self.at(width))
             )
         )
 
@@ -175,15 +154,17 @@ class Question(KvmCase):
     def with_(self, what: str, value: Any) -> "Question":
         """Return the question with one of the arguments in `Violation.ways` changed."""
         if what == "page_shift":
-            return evolve(self, granule=Granule(value))
+            return self._replace(granule=Granule(value))
         if what == "release":
-            return evolve(self, kernel=kernel_of(value))
-        return evolve(self, **{what: value})
+            return self._replace(kernel=kernel_of(value))
+        return self._replace(**{what: value})
 
 
 @lru_cache(maxsize=4096)
 def _ways(question: Question, rule: str) -> Ways:
     """Ask every candidate: each way removes the violation and adds none."""
+    from s2geom.kernel.ways import candidates  # noqa: PLC0415 - for refusals alone
+
     listed = question.rules()
     found: list[tuple[str, Any]] = []
     for what in _TRIES.get(rule, _EVERY_ARGUMENT):
@@ -205,20 +186,29 @@ def _ways(question: Question, rule: str) -> Ways:
     return tuple(found)
 
 
-def _told(question: Question, broken: KvmLimit | Violation) -> Violation:
-    """Return a violation whose fix is one for the question."""
-    if isinstance(broken, KvmLimit):
-        rule, message = broken.id, partial(broken.message, question)
-        given, limit = broken.given(question), broken.limit(question)
-    else:
-        rule, message = broken.rule, partial(str, broken)
-        given, limit = broken.given, broken.limit
+def _broken_limit(question: Question, row: KvmLimit) -> Violation:
+    """Return the violation of a row of KVM's own table."""
+    return Violation(
+        row.id,
+        partial(row.message, question),
+        row.limited_by,
+        row.given(question),
+        row.limit(question),
+        partial(_fix, question, row.id),
+        row.source,
+        partial(_ways, question, row.id),
+    )
+
+
+def _with_ways(question: Question, broken: Violation) -> Violation:
+    """Return a violation of the architecture with the ways out of the question."""
+    rule = broken.rule
     return Violation(
         rule,
-        message,
+        partial(str, broken),
         broken.limited_by,
-        given,
-        limit,
+        broken.given,
+        broken.limit,
         partial(_fix, question, rule),
         broken.source,
         partial(_ways, question, rule),
@@ -226,6 +216,8 @@ def _told(question: Question, broken: KvmLimit | Violation) -> Violation:
 
 
 def _fix(question: Question, rule: str) -> str:
+    from s2geom.kernel.ways import written  # noqa: PLC0415 - for refusals alone
+
     return written(question, _ways(question, rule))
 
 
@@ -251,62 +243,41 @@ _START_LEVEL_RULES = frozenset(
 _Tree = tuple[Geometry, Violations]
 
 
-@frozen(eq=False, repr=False)
-class _Place:
-    """A host, a kernel and a CPU: what a question asks beside the width.
+class Place:  # no attrs class, which would cost an import more than it saves here
+    """A host, a kernel and a CPU: what a question asks beside the width."""
 
-    Args:
-        case: A question there, of any width.
-        rows: The rows that are asked, with their ceilings in bits.
-        ceiling: The widest IPA that no ceiling cuts off, the architecture's included.
-        refuses_all: Whether a row that looks at no width refuses every guest.
-        others: The rows that look at the width and have no ceiling.
-        is_open: Whether neither of these two refuses anything.
-        may_have_lpa2: Whether KVM uses LPA2 descriptors if the width needs them.
-        trees: Shapes on that CPU, with the rules of the architecture they break.
-        host_levels: Levels of the host's own page tables.
-        minimum_levels: Fewest levels that the kernel chooses.
-    """
-
-    case: KvmCase
-    rows: tuple[tuple[KvmLimit, int | None], ...]
-    ceiling: int
-    refuses_all: bool
-    others: tuple[KvmLimit, ...]
-    is_open: bool
-    may_have_lpa2: bool
-    trees: dict[tuple[Granule, int, int, bool], _Tree]
-    host_levels: int
-    minimum_levels: int
-
-    @classmethod
-    def of(cls, case: KvmCase) -> "_Place":
-        rows = tuple(
+    def __init__(self, case: KvmCase) -> None:
+        asked = _rows(case.kernel, case.cpu is not None)
+        self.refuses_all = any(row.of_any_width and row.breaks(case) for row in asked)
+        # The rows that can be broken here, with their ceilings in bits.
+        self.rows = tuple(
             (row, row.ceiling(case) if row.ceiling else None)
-            for row in _rows(case.kernel, case.cpu is not None)
+            for row in asked
+            if not row.of_any_width or row.breaks(case)
         )
-        ceiling = min(bits for _, bits in rows if bits is not None)
-        may_have_lpa2 = case.may_have_lpa2
-        if case.granule is not Granule.K64 and not may_have_lpa2:
-            ceiling = min(ceiling, IPA_WITHOUT_LPA2)
-        plain = [row for row, bits in rows if bits is None and not row.from_below]
-        refuses_all = any(row.breaks(case) for row in plain if row.of_any_width)
-        others = tuple(row for row in plain if not row.of_any_width)
-        return cls(
-            case,
-            rows,
-            ceiling,
-            refuses_all,
-            others,
-            not refuses_all and not others,
-            may_have_lpa2,
-            _TREES.setdefault(case.cpu, {}),
-            case.host_levels,
-            _MINIMUM_LEVELS[case.kernel.scheme],
+        # Those without a ceiling that look at the width.
+        self.others = tuple(
+            row
+            for row in asked
+            if not (row.ceiling or row.of_any_width or row.from_below)
+        )
+        # Whether KVM uses LPA2 descriptors if the width needs them, and the widest IPA
+        # that no ceiling cuts off, the architecture's included.
+        self.may_have_lpa2 = case.may_have_lpa2
+        self.ceiling = min(bits for _, bits in self.rows if bits is not None)
+        if case.granule is not Granule.K64 and not self.may_have_lpa2:
+            self.ceiling = min(self.ceiling, IPA_WITHOUT_LPA2)
+        is_fake = case.kernel.scheme is Scheme.FAKE_PGD
+        self.trees = _trees(
+            case.granule,
+            case.host_levels if is_fake else None,
+            case.kernel.scheme.minimum_levels,
+            self.may_have_lpa2,
+            case.cpu,
         )
 
     def supports(self, case: KvmCase) -> bool:
-        """Return whether a width from 32 bits on passes every limit."""
+        """Return whether a width of the domain passes every limit."""
         if case.ipa_bits > self.ceiling or self.refuses_all:
             return False
         for row in self.others:
@@ -322,36 +293,72 @@ class _Place:
             if (row.breaks(case) if ceiling is None else case.ipa_bits > ceiling)
         ]
 
+    def refusal(self, case: Question) -> Violations:
+        """Return every limit that a case breaks: KVM's, then the architecture's."""
+        broken = self.broken(case)
+        told = [_broken_limit(case, row) for row in broken]
+        illegal = self.tree(case.ipa_bits)[1] if case.is_in_domain else ()
+        if illegal:
+            silent = {rule for row in broken for rule in row.tells}
+            if case.ipa_bits > self.ceiling:  # what follows from a width goes with it
+                silent |= _START_LEVEL_RULES
+            told += [
+                _with_ways(case, violation)
+                for violation in illegal
+                if violation.rule not in silent
+            ]
+        return Violations(told)
+
     def tree(self, ipa_bits: int) -> _Tree:
         """Return the shape that KVM would choose, and the rules that it breaks."""
-        case = self.case
-        granule = case.granule
-        if case.kernel.scheme is Scheme.FAKE_PGD:
-            start_level = case.fake_at(ipa_bits).geometry.start_level
-        else:
-            levels = granule.stage2_levels_for(ipa_bits)
-            start_level = LAST_LEVEL + 1 - max(levels, self.minimum_levels)
-        # Without a CPU, LPA2 only where the width needs it.
-        lpa2 = self.may_have_lpa2 and (
-            case.cpu is not None or ipa_bits > IPA_WITHOUT_LPA2
-        )
-        key = granule, ipa_bits, start_level, lpa2
-        tree = self.trees.get(key)
-        if tree is None:
-            shape = _geometry(*key)
-            tree = self.trees[key] = shape, (case.cpu or ANY_CPU).check(shape)
-        return tree
+        return self.trees[ipa_bits - IPA_MINIMUM]
 
 
-_PLACES: dict[tuple[Granule, int, int, Kernel, bool, Cpu | None], _Place] = {}
-_TREES: dict[Cpu | None, dict[tuple[Granule, int, int, bool], _Tree]] = {}
+_PLACES: dict[tuple[Granule, int, int, Kernel, bool, Cpu | None], Place] = {}
 _MOST_PLACES = 1 << 12
 """Far more than there are kernels and hosts: only a flood of CPUs fills it."""
 
 # Many hosts and kernels share a shape, so one value serves them all.
 _geometry = lru_cache(maxsize=None)(Geometry)
 
-_MINIMUM_LEVELS = {scheme: scheme.minimum_levels for scheme in Scheme}
+
+@lru_cache(maxsize=_MOST_PLACES)
+def _trees(
+    granule: Granule,
+    fake_levels: int | None,
+    minimum_levels: int,
+    may_have_lpa2: bool,
+    cpu: Cpu | None,
+) -> tuple[_Tree, ...]:
+    """Return the shape of every width, with the rules of the architecture it breaks.
+
+    Args:
+        granule: The host's page size.
+        fake_levels: Levels of the host's own tables, which may fake some of stage 2's;
+            None for a kernel that fakes none.
+        minimum_levels: Fewest levels that the kernel chooses.
+        may_have_lpa2: Whether it uses LPA2 descriptors if the width needs them.
+        cpu: The CPU; None for one that has LPA2 only where the width needs it.
+    """
+    trees = []
+    for ipa_bits in WIDTHS:
+        if fake_levels is None:
+            levels = max(granule.stage2_levels_for(ipa_bits), minimum_levels)
+            start_level = LAST_LEVEL + 1 - levels
+        else:
+            fake = fake_macros()(granule, ipa_bits, fake_levels)
+            start_level = fake.geometry.start_level
+        lpa2 = may_have_lpa2 and (cpu is not None or ipa_bits > IPA_WITHOUT_LPA2)
+        trees.append(_tree(granule, ipa_bits, start_level, lpa2, cpu or ANY_CPU))
+    return tuple(trees)
+
+
+@lru_cache(maxsize=_MOST_PLACES)
+def _tree(
+    granule: Granule, ipa_bits: int, start_level: int, lpa2: bool, cpu: Cpu
+) -> _Tree:
+    shape = _geometry(granule, ipa_bits, start_level, lpa2)
+    return shape, cpu.check(shape)
 
 
 @lru_cache(maxsize=1024)

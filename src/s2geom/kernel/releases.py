@@ -12,10 +12,7 @@ from typing import NamedTuple
 
 from s2geom.core.errors import InvalidArgument
 from s2geom.core.wording import quoted
-from s2geom.kernel.changes import LATEST_STABLE, Version
-
-NEWEST_READ = (7, 3)
-"""The newest release whose source was read for this package."""
+from s2geom.kernel.changes import LATEST_STABLE, NEWEST_READ, Version
 
 # Compiled at first use: an import pays for what it may never need.
 _RELEASE = r"v?(\d{1,3})\.(\d{1,5})(?:\.(\d{1,5}))?(?!\d)"

@@ -9,7 +9,7 @@ table of limits is asked about it.
 from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import frozen
 
@@ -21,12 +21,12 @@ from s2geom.kernel.changes import (
     HOST_IRRELEVANT,
     LATEST_STABLE,
     LPA2_GUESTS,
+    NEWEST_READ,
     STATIC_LEVELS,
     WIDTH_PER_VM,
     Change,
     Version,
 )
-from s2geom.kernel.releases import NEWEST_READ, code_of, parse_release
 
 
 @public
@@ -124,8 +124,7 @@ def scheme_of(value: object) -> Scheme:
     raise TypeError(message)
 
 
-@frozen(eq=False, repr=False)  # compared by identity: each method costs import time
-class _Facts:
+class _Facts(NamedTuple):
     since: Change
     minimum_levels: int
     summary: str
@@ -216,13 +215,13 @@ def kernel_of(release: str, *options: str) -> Kernel:
         UnsupportedCombination: The release is older than v3.18.
         TypeError: It is no text.
     """
-    parse_release(release)  # a value that is no text may not be hashable
-    return _kernel_of(release, *options)
+    from s2geom.kernel.releases import code_of  # noqa: PLC0415 - no scheme needs it
+
+    return _kernel_of(release, *code_of(release, *options))
 
 
 @lru_cache(maxsize=1024)
-def _kernel_of(release: str, *options: str) -> Kernel:
-    version, premises = code_of(release, *options)
+def _kernel_of(release: str, version: Version, premises: tuple[str, ...]) -> Kernel:
     for scheme in reversed(Scheme):
         if _FACTS[scheme].since.is_in(version):
             return Kernel(scheme, version, release, premises)

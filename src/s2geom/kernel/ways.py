@@ -16,12 +16,9 @@ from s2geom.core.granule import Granule
 from s2geom.core.rules import ways_out
 from s2geom.core.wording import bits
 from s2geom.cpu.cpu import Cpu
-from s2geom.cpu.sizes import IPA_MAXIMUM, PARANGE, a_page_size
+from s2geom.cpu.sizes import PARANGE, a_page_size
 from s2geom.kernel.changes import CHANGES
-from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS, KvmCase
-
-WIDTHS = range(IPA_MINIMUM, IPA_MAXIMUM + 1)
-"""Every width that some KVM gives a guest: 32..52 bits."""
+from s2geom.kernel.limits import KCONFIG_VA_BITS, WIDTHS, KvmCase
 
 
 def candidates(case: KvmCase, what: str) -> Iterator[Any]:

@@ -21,7 +21,7 @@ from s2geom.core.errors import InvalidArgument, S2GeomError
 from s2geom.core.public import public
 from s2geom.core.wording import quoted, ranges
 from s2geom.cpu.sizes import IPA_MAXIMUM
-from s2geom.kernel.choose import Host
+from s2geom.kernel.host import Host
 from s2geom.kernel.limits import IPA_MINIMUM
 from s2geom.kernel.scheme import Scheme
 from s2geom.show.html import table

@@ -25,8 +25,8 @@ from s2geom.cpu.sizes import CHOICE_IPA_BITS, IPA_MAXIMUM
 from s2geom.kconfig.ipa_sizes import IpaSizes
 from s2geom.kconfig.kernel_config import KernelConfig
 from s2geom.kconfig.origins import Origin
-from s2geom.kernel.choose import Host
 from s2geom.kernel.fake import FakePgd
+from s2geom.kernel.host import Host
 from s2geom.kernel.limits import IPA_MINIMUM
 from s2geom.kernel.scheme import Scheme
 from s2geom.registers.esr import ESR_EL2, GuestFault

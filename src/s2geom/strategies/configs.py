@@ -9,7 +9,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from s2geom.core.granule import Granule
 from s2geom.kconfig.ipa_sizes import IpaSizes
 from s2geom.kconfig.kernel_config import KernelConfig
-from s2geom.kernel.choose import Host
+from s2geom.kernel.host import Host
 from s2geom.strategies.machines import cpus, hosts, releases
 
 NOISE = (

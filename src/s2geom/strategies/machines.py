@@ -12,8 +12,9 @@ from s2geom.core.errors import Violation, Violations
 from s2geom.core.granule import Granule
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM, PARANGE
-from s2geom.kernel.choose import Host, check
+from s2geom.kernel.choose import check
 from s2geom.kernel.fake import FakePgd, fake_pgd
+from s2geom.kernel.host import Host
 from s2geom.kernel.limits import (
     IPA_MINIMUM,
     KCONFIG_VA_BITS,
