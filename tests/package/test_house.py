@@ -173,6 +173,38 @@ def test_no_two_classes_have_one_name() -> None:
     assert {} == {name: where for name, where in homes.items() if len(where) > 1}
 
 
+def test_no_two_modules_define_one_name() -> None:
+    """Nor do two constants or functions that other modules may import.
+
+    Private names aside, and what every package with a door has.
+    """
+    homes: dict[str, set[str]] = {}
+    for module, text in MODULES.items():
+        for node in ast.parse(text).body:
+            for name in _defined(node):
+                if not name.startswith("_"):
+                    homes.setdefault(name, set()).add(module)
+
+    assert {"bits", "LIMITS", "stage2"} <= homes.keys()
+    assert {} == {name: where for name, where in homes.items() if len(where) > 1}
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    """Return the names that a statement of a module defines, imports aside."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.AnnAssign) and node.value is None:
+        return []
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    return [
+        part.id
+        for target in targets
+        if isinstance(target, ast.AST)
+        for part in ast.walk(target)
+        if isinstance(part, ast.Name)
+    ]
+
+
 # What an import loads
 
 

@@ -40,7 +40,7 @@ from s2geom import (
 )
 from s2geom import strategies as s2st
 from s2geom.show.notebook import VIEWS
-from s2geom.show.svg import Drawing, fit, safe, shorten
+from s2geom.show.svg import Drawing, first_fit, safe, shorten
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -846,8 +846,8 @@ def test_any_text_can_be_drawn(text: str) -> None:
 
 def test_a_text_without_room_is_shortened() -> None:
     """`fit` takes the first text that has room, `shorten` the beginning of one."""
-    assert "level 2" == fit(60, "level 2 index", "level 2", "2")
-    assert "" == fit(3, "level 2 index", "level 2", "2")
+    assert "level 2" == first_fit(60, "level 2 index", "level 2", "2")
+    assert "" == first_fit(3, "level 2 index", "level 2", "2")
     assert "level 2 index" == shorten("level 2 index", 120)
     assert "level\u2026" == shorten("level 2 index", 50)
     assert "\u2026" == shorten("level 2 index", 0)

@@ -21,7 +21,7 @@ def is_grouped(level: Level, word: int) -> bool:
     return bool(level.contiguous and word & CONTIGUOUS_BIT)
 
 
-def decoded(
+def leaves_of(
     layout: AddressLayout, level: Level, ipa: int, word: int, count: int = 1
 ) -> LeafRun:
     """Return the leaves that begin with a word at an input address."""

@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
-from s2geom.build.leaf_words import Leaves, decoded, is_grouped
+from s2geom.build.leaf_words import Leaves, is_grouped, leaves_of
 from s2geom.build.leaves import LeafRun
 from s2geom.build.word_runs import IN_PLACE_BITS, WORD_BYTES, WordRun, read
 from s2geom.core.errors import InvalidArgument
@@ -194,7 +194,7 @@ class Draft:
         first = ipa & -unit
         if not word or (start <= first and first + unit <= end):
             return None
-        leaf = decoded(self.tree.layout, level, first, word, count)
+        leaf = leaves_of(self.tree.layout, level, first, word, count)
         return evolve(leaf, pa=leaf.pa & -unit)
 
     def runs(self, start: int, end: int) -> Iterator[LeafRun]:
@@ -219,7 +219,7 @@ class Draft:
                 yield from self._runs(depth + 1, self._linked(word), ipa, start, end)
             elif word:
                 count = _alike(table, words, index, at, level.shift)
-                yield decoded(self.tree.layout, level, ipa, word, count)
+                yield leaves_of(self.tree.layout, level, ipa, word, count)
             at += count
 
     def _find(self, depth: int, number: int) -> Address | None:

@@ -17,15 +17,15 @@ from s2geom.cli.channels import STANDARD_INPUT
 from s2geom.cli.options import (
     Option,
     address,
-    flag,
     is_given,
     load_address,
     number,
     option,
-    page_sizes,
+    read_page_sizes,
     read_release,
     read_scheme,
     size,
+    switch,
     width,
     word,
 )
@@ -85,7 +85,7 @@ IPA = width("--ipa", "guest IPA width in bits", required=True)
 VA = width("--va", "host VA width (default 48)")
 HOST_PA = width("--host-pa", "the host's CONFIG_ARM64_PA_BITS, 48 or 52 (default 48)")
 PA = width("--pa", "the CPU's PARange: 32, 36, 40, 42, 44, 48, 52; without it, any CPU")
-LPA2 = flag("--lpa2", "the CPU has LPA2 (needs --pa)")
+LPA2 = switch("--lpa2", "the CPU has LPA2 (needs --pa)")
 SCHEME = option(
     "--scheme",
     read=read_scheme,
@@ -98,16 +98,16 @@ KERNEL = option(
     metavar="RELEASE",
     help="that release's own answer: 6.1, v4.7, 5.10.0-30-arm64",
 )
-JSON = flag("--json", "print JSON")
+JSON = switch("--json", "print JSON")
 
-TTST = flag("--ttst", "the CPU has FEAT_TTST")
-AARCH32 = flag("--aarch32", "EL1 can be AArch32")
+TTST = switch("--ttst", "the CPU has FEAT_TTST")
+AARCH32 = switch("--aarch32", "EL1 can be AArch32")
 
 CPU = (PA, LPA2)
 NAMED_CPU = (PA.but(required=True, help="the CPU's PARange"), LPA2, TTST, AARCH32)
 """The CPU of a question that is about nothing but the architecture."""
 
-PROTECTED = flag("--protected", "kvm-arm.mode=protected (needs --pa)")
+PROTECTED = switch("--protected", "kvm-arm.mode=protected (needs --pa)")
 HOST = (PAGE_SIZE, VA, HOST_PA, SCHEME, KERNEL, *CPU, PROTECTED)
 VTCR = word("--vtcr", "the VTCR_EL2 that goes with it")
 MAP = option(
@@ -122,9 +122,9 @@ MAP = option(
 RAM_BASE = address("--ram-base", "where the memory begins: 1G, 0x4000_0000")
 RAM = size("--ram", "how much there is: 64G")
 
-CSV = flag("--csv", "print CSV")
-SUMMARY = flag("--summary", "count mappings and bytes by level and attributes")
-INVALID_TOO = flag("--invalid", "list invalid descriptors that are not zero, too")
+CSV = switch("--csv", "print CSV")
+SUMMARY = switch("--summary", "count mappings and bytes by level and attributes")
+INVALID_TOO = switch("--invalid", "list invalid descriptors that are not zero, too")
 COMPARE = option(
     "--compare",
     metavar="FILE",
@@ -135,7 +135,7 @@ TO = address("--to", "where to end", dest="end", metavar="IPA")
 
 ROOT = address("--root", "physical address of the start level's table")
 VTTBR = word("--vttbr", "the VTTBR_EL2 that holds the root")
-FWB = flag("--fwb", "HCR_EL2.FWB is set")
+FWB = switch("--fwb", "HCR_EL2.FWB is set")
 HCR = word("--hcr", "the HCR_EL2 that goes with the tables, for its FWB")
 IMAGE = (
     option(
@@ -280,14 +280,14 @@ COMMANDS = (
             word("--hpfar", "the HPFAR_EL2 that goes with an esr"),
             word("--far", "the FAR_EL2 that goes with an esr"),
             width("--pa", "the CPU's PARange; for a ste, the SMMU's OAS"),
-            flag("--lpa2", "the CPU has LPA2 (needs --pa); for a ste, IDR5.DS"),
+            switch("--lpa2", "the CPU has LPA2 (needs --pa); for a ste, IDR5.DS"),
             TTST,
-            flag("--aarch32", "EL1 can be AArch32; for a ste, IDR0.TTF has AArch32"),
-            flag("--stt", "for a ste: the SMMU has small tables, IDR3.STT"),
-            flag("--vmid16", "for a ste: VMIDs have 16 bits, IDR0.VMID16"),
+            switch("--aarch32", "EL1 can be AArch32; for a ste, IDR0.TTF has AArch32"),
+            switch("--stt", "for a ste: the SMMU has small tables, IDR3.STT"),
+            switch("--vmid16", "for a ste: VMIDs have 16 bits, IDR0.VMID16"),
             option(
                 "--granules",
-                read=page_sizes,
+                read=read_page_sizes,
                 metavar="SIZES",
                 help="for a ste: the SMMU's page sizes, such as 4K,64K (default all)",
             ),
@@ -306,7 +306,7 @@ COMMANDS = (
                 "where the tables are: the PGD first, the others above it",
                 required=True,
             ),
-            flag("--pages", "pages alone, no blocks or groups"),
+            switch("--pages", "pages alone, no blocks or groups"),
             option("--vmid", read=number, metavar="N", help="VMID (default 0)"),
             option(
                 "--out",

@@ -99,7 +99,7 @@ def load_address(text: str) -> LoadAddress:
     return LoadAddress(parse_size(address), file or None)
 
 
-def page_sizes(text: str) -> frozenset[Granule]:
+def read_page_sizes(text: str) -> frozenset[Granule]:
     """Return page sizes with commas between them.
 
     Raises:
@@ -170,7 +170,7 @@ def option(
     return Option(flags, settings)
 
 
-def flag(name: str, help: str) -> Option:  # noqa: A002 - argparse's word
+def switch(name: str, help: str) -> Option:  # noqa: A002 - argparse's word
     """Return an option without a value."""
     return Option((name,), {"help": help}, is_flag=True)
 

@@ -18,7 +18,7 @@ from s2geom.core.geometry import Geometry
 from s2geom.core.granule import Granule, granule_of
 from s2geom.core.numbers import integer_within
 from s2geom.core.public import loads_older_pickles, public
-from s2geom.core.rules import Rule, violations
+from s2geom.core.rules import Rule, violations_of
 from s2geom.core.wording import article, quoted, ranges
 from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import (
@@ -145,7 +145,7 @@ class Policy:
     def _from_rows(self, case: "_PolicyCase") -> Geometry | tuple[Violation, ...]:
         row = next(case.fitting, None)
         if row is None:
-            broken = violations(POLICY_RULES, case)
+            broken = violations_of(POLICY_RULES, case)
             return tuple(evolve(reason, source=self.source) for reason in broken)
         ipa_bits = row.lowered_to or case.ipa_bits
         return Geometry(row.granule, ipa_bits, row.start_level, lpa2=bool(row.lpa2))

@@ -346,7 +346,7 @@ def _kernel(named: Scheme | str) -> Kernel:
     return kernel_of_call(named, None)
 
 
-CHANGES = {
+KINDS_OF_CHANGE = {
     (True, True): "another reason",
     (True, False): "now supported",
     (False, True): "now refused",
@@ -359,7 +359,7 @@ def _change(old: Answer, new: Answer) -> str:
     """Return what kind of change there is, or nothing."""
     if _compared(old) == _compared(new):
         return ""
-    return CHANGES[isinstance(old, Violations), isinstance(new, Violations)]
+    return KINDS_OF_CHANGE[isinstance(old, Violations), isinstance(new, Violations)]
 
 
 def _compared(answer: Answer) -> object:

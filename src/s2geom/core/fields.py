@@ -110,7 +110,7 @@ def _declared(field: Field, attribute: str | None, default: int) -> Any:
     return attrs.field(default=default, converter=enter, metadata={Field: field})
 
 
-def bits(
+def bit_range(
     name: str,
     high: int,
     low: int,

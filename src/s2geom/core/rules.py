@@ -52,7 +52,7 @@ def ways_out(*ways: str) -> str:
     return ", or ".join(filter(None, ways))
 
 
-def violations(rules: Iterable[Rule[Case]], case: Case) -> Violations:
+def violations_of(rules: Iterable[Rule[Case]], case: Case) -> Violations:
     """Return a violation for each rule that a case breaks, in the rules' order."""
     broken = [rule for rule in rules if rule.breaks(case)]
     if not broken:  # by far the most common answer

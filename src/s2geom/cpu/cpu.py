@@ -21,7 +21,7 @@ from s2geom.core.geometry import (
 from s2geom.core.granule import LAST_LEVEL, Granule, granule_of
 from s2geom.core.numbers import flag, integer_within
 from s2geom.core.public import loads_older_pickles, public
-from s2geom.core.rules import violations
+from s2geom.core.rules import violations_of
 from s2geom.core.wording import quoted
 from s2geom.cpu.rules import CPU_RULES, ShapeOnCpu, legal_shapes
 from s2geom.cpu.sizes import CHOICE_IPA_BITS, PARANGE, address_bits, page_sizes
@@ -181,7 +181,7 @@ class Cpu:
         >>> why.rule, why.given, why.limit
         ('start-level-needs-pa', 0, 1)
         """
-        return violations(CPU_RULES, ShapeOnCpu(self, geometry_of(geometry)))
+        return violations_of(CPU_RULES, ShapeOnCpu(self, geometry_of(geometry)))
 
     def choices(self, granule: int, ipa_bits: int, lpa2: bool | None = None) -> Choices:
         """Return every legal shape for an IPA width, shallowest tree last.

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from s2geom.core.errors import UnreadableInput
-from s2geom.core.fields import Word, bits, rest
+from s2geom.core.fields import Word, bit_range, rest
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import unsigned
 from s2geom.core.public import public
@@ -25,7 +25,7 @@ def _four(
     name: str, low: int, values: Mapping[int, str], feature: str | None = None
 ) -> Any:
     """Declare a field of an ID register: they are all four bits wide."""
-    return bits(name, low + 3, low, values, feature=feature)
+    return bit_range(name, low + 3, low, values, feature=feature)
 
 
 class PageSupport(Enum):

@@ -13,11 +13,11 @@ from typing import Any, Literal
 from attrs import frozen
 
 from s2geom.core.errors import UnsupportedCombination, Violations
-from s2geom.core.fields import Reading, Word, bit, bits, rest
+from s2geom.core.fields import Reading, Word, bit, bit_range, rest
 from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.numbers import unsigned
 from s2geom.core.public import public
-from s2geom.core.rules import Rule, violations
+from s2geom.core.rules import Rule, violations_of
 from s2geom.core.units import size_text
 from s2geom.registers.fault_status import (
     ADDRESS_SIZE,
@@ -118,7 +118,7 @@ def _register_field(name: str, high: int, low: int, read: Callable[[int], str]) 
             return "without meaning, since ISV = 0"
         return read(getattr(word, name.lower()))
 
-    return bits(name, high, low, reads=_of(DATA_ABORTS, reads))
+    return bit_range(name, high, low, reads=_of(DATA_ABORTS, reads))
 
 
 @public
@@ -143,7 +143,7 @@ class ESR_EL2(Word):  # noqa: N801 - the register's name
     ('translation', 3, 'write', '0x40000234')
     """
 
-    dfsc: int = bits("DFSC", 5, 0, reads=_of(ABORTS, _reads_status))
+    dfsc: int = bit_range("DFSC", 5, 0, reads=_of(ABORTS, _reads_status))
     wnr: int = _data_bit("WnR", 6, "the access was a read", "the access was a write")
     s1ptw: int = _abort_bit(
         "S1PTW",
@@ -166,7 +166,7 @@ class ESR_EL2(Word):  # noqa: N801 - the register's name
     fnv: int = _abort_bit(
         "FnV", 10, "FAR_EL2 holds the virtual address", "FAR_EL2 is not valid"
     )
-    set: int = bits(
+    set: int = bit_range(
         "SET",
         12,
         11,
@@ -208,7 +208,7 @@ class ESR_EL2(Word):  # noqa: N801 - the register's name
     il: int = bit(
         "IL", 25, "the instruction has 16 bits", "the instruction has 32 bits"
     )
-    ec: int = bits("EC", 31, 26, reads=_class_of)
+    ec: int = bit_range("EC", 31, 26, reads=_class_of)
     others: int = rest("others", "ISS2, or reserved")
 
     def lint(self, *, geometry: Geometry | None = None) -> Violations:
@@ -227,12 +227,12 @@ class ESR_EL2(Word):  # noqa: N801 - the register's name
         >>> [why.rule for why in ESR_EL2.from_int(0x9600_0047).lint()]
         ['esr-not-a-guest-abort']
         """
-        broken = violations(ESR_RULES, self)
+        broken = violations_of(ESR_RULES, self)
         fault = fault_of(self.dfsc)
         if geometry is None or broken or fault is None:
             return broken
         shape = geometry_of(geometry)
-        return violations(ESR_LEVEL_RULES, _Syndrome(self, shape, *fault))
+        return violations_of(ESR_LEVEL_RULES, _Syndrome(self, shape, *fault))
 
     def stage2_fault(
         self, *, hpfar: int | None = None, far: int | None = None

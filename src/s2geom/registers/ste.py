@@ -16,7 +16,7 @@ from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
-from s2geom.core.rules import violations
+from s2geom.core.rules import violations_of
 from s2geom.core.wording import quoted
 from s2geom.cpu.cpu import ANY_CPU, Cpu
 from s2geom.cpu.sizes import PARANGE, address_bits
@@ -155,7 +155,7 @@ class STE(StreamTableEntry):
             s2ds=walk.ds,
             s2ttb=address & S2TTB_MASK,
         )
-        broken = violations(ROOT_RULES, EntryBase(address, geometry, size))
+        broken = violations_of(ROOT_RULES, EntryBase(address, geometry, size))
         if broken:
             raise UnsupportedCombination(broken)
         return entry
@@ -169,7 +169,7 @@ class STE(StreamTableEntry):
             UnsupportedCombination: No shape can be named: S2TG or the start level is
                 reserved, or the tables are not VMSAv8-64.
         """
-        broken = violations(STE_SHAPELESS_RULES, EntryOnSmmu(self, ANY_CPU, 16))
+        broken = violations_of(STE_SHAPELESS_RULES, EntryOnSmmu(self, ANY_CPU, 16))
         shape = self.walk.geometry
         if broken or shape is None:
             raise UnsupportedCombination(broken)
@@ -238,12 +238,12 @@ class STE(StreamTableEntry):
             aarch32_el1=flag("aarch32", aarch32),
         )
         case = EntryOnSmmu(self, smmu, vmid_bits_of(vmid_bits))
-        broken = [*violations((*STE_SHAPELESS_RULES, *STE_RULES), case)]
+        broken = [*violations_of((*STE_SHAPELESS_RULES, *STE_RULES), case)]
         if case.has_shape:
             base = EntryBase(self.s2ttb, case.shape, self.pa_bits, smmu)
-            broken += violations(SHAPE_RULES, case) + violations(ROOT_RULES, base)
+            broken += violations_of(SHAPE_RULES, case) + violations_of(ROOT_RULES, base)
         if vtcr is not None:
             control = vtcr_of(vtcr)
             pair = EntryAndVtcr(self, control)
-            broken += control.lint() + violations(COMPANION_RULES, pair)
+            broken += control.lint() + violations_of(COMPANION_RULES, pair)
         return Violations(broken)

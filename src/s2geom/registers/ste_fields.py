@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from attrs import frozen
 
-from s2geom.core.fields import Reading, Word, bit, bits, rest
+from s2geom.core.fields import Reading, Word, bit, bit_range, rest
 from s2geom.cpu.sizes import PARANGE
 from s2geom.registers.shape_fields import (
     WALK_SHAREABILITY,
@@ -44,7 +44,7 @@ def _bits(
     moved: int | None = None,
 ) -> Any:
     """Declare a field by its place in the whole entry, as the manual gives it."""
-    return bits(
+    return bit_range(
         name, high - FIRST_BIT, low - FIRST_BIT, values, reads=reads, moved=moved
     )
 

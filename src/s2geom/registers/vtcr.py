@@ -12,14 +12,13 @@ from typing import Any
 from attrs import frozen
 
 from s2geom.core.errors import UnsupportedCombination, Violations
-from s2geom.core.fields import Word, bit, bits, rest
+from s2geom.core.fields import Word, bit, bit_range, rest
 from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.granule import Granule
 from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
-from s2geom.core.rules import Rule, violations
-from s2geom.core.wording import bits as bits_text
-from s2geom.core.wording import quoted
+from s2geom.core.rules import Rule, violations_of
+from s2geom.core.wording import bits, quoted
 from s2geom.cpu.cpu import Cpu, cpu_of
 from s2geom.cpu.sizes import IPA_MAXIMUM, IPA_WITHOUT_LPA2, PARANGE
 from s2geom.registers.shape_fields import (
@@ -134,13 +133,13 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
     Geometry(granule=Granule.K4, ipa_bits=40, start_level=1, lpa2=False)
     """
 
-    t0sz: int = bits("T0SZ", 5, 0, reads=lambda word: word.walk.says_width)
-    sl0: int = bits("SL0", 7, 6, reads=_says_sl0)
-    irgn0: int = bits("IRGN0", 9, 8, walks_are("inner"))
-    orgn0: int = bits("ORGN0", 11, 10, walks_are("outer"))
-    sh0: int = bits("SH0", 13, 12, WALK_SHAREABILITY, reads=_says_sh0)
-    tg0: int = bits("TG0", 15, 14, {0: "4K", 1: "64K", 2: "16K"}, reads=_says_tg0)
-    ps: int = bits(
+    t0sz: int = bit_range("T0SZ", 5, 0, reads=lambda word: word.walk.says_width)
+    sl0: int = bit_range("SL0", 7, 6, reads=_says_sl0)
+    irgn0: int = bit_range("IRGN0", 9, 8, walks_are("inner"))
+    orgn0: int = bit_range("ORGN0", 11, 10, walks_are("outer"))
+    sh0: int = bit_range("SH0", 13, 12, WALK_SHAREABILITY, reads=_says_sh0)
+    tg0: int = bit_range("TG0", 15, 14, {0: "4K", 1: "64K", 2: "16K"}, reads=_says_tg0)
+    ps: int = bit_range(
         "PS",
         18,
         16,
@@ -341,7 +340,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
 
         Source: pseudocode AArch64.S2StartLevel, AArch64.S2TTWParams.
         """
-        broken = violations(VTCR_SHAPELESS_RULES, self)
+        broken = violations_of(VTCR_SHAPELESS_RULES, self)
         shape = self.walk.geometry
         if broken or shape is None:
             raise UnsupportedCombination(broken)
@@ -353,7 +352,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
 
         .. versionadded:: 0.2.0
         """
-        return None if violations(VTCR_SHAPELESS_RULES, self) else self.walk.geometry
+        return None if violations_of(VTCR_SHAPELESS_RULES, self) else self.walk.geometry
 
     def lint(self, cpu: Cpu | None = None) -> Violations:
         """Return everything that is wrong with the word; empty if nothing is.
@@ -371,7 +370,7 @@ class VTCR_EL2(Word):  # noqa: N801 - the register's name
         >>> [broken.rule for broken in VTCR_EL2.from_int(0x23558).lint()]
         ['vtcr-res1-clear']
         """
-        broken = violations((*VTCR_SHAPELESS_RULES, *VTCR_RULES), self)
+        broken = violations_of((*VTCR_SHAPELESS_RULES, *VTCR_RULES), self)
         machine, shape = cpu_of(cpu), self.named_shape
         if shape is None:
             return broken
@@ -491,9 +490,9 @@ VTCR_RULES: tuple[Rule[VTCR_EL2], ...] = (
         given=lambda word: f"{int(word):#x}",
         limit=lambda _: f"T0SZ of {64 - IPA_MAXIMUM} or more",
         says=lambda word: (
-            f"T0SZ = {word.t0sz} would be an IPA of {bits_text(64 - word.t0sz)} in "
+            f"T0SZ = {word.t0sz} would be an IPA of {bits(64 - word.t0sz)} in "
             "VTCR_EL2; the word looks like the VTCR of AArch32, where it is an IPA of "
-            f"{bits_text(32 - word.t0sz)}"
+            f"{bits(32 - word.t0sz)}"
         ),
         fix=lambda _: (
             "read VTCR_EL2, the register of AArch64; the VTCR of AArch32 is not "

@@ -4,11 +4,11 @@
 from attrs import frozen
 
 from s2geom.core.errors import InvalidArgument, UnsupportedCombination, Violations
-from s2geom.core.fields import Word, bit, bits, rest
+from s2geom.core.fields import Word, bit, bit_range, rest
 from s2geom.core.geometry import Geometry, geometry_of
 from s2geom.core.numbers import flag, unsigned
 from s2geom.core.public import public
-from s2geom.core.rules import Rule, violations
+from s2geom.core.rules import Rule, violations_of
 from s2geom.cpu.cpu import Cpu, cpu_of
 from s2geom.registers.root import Base, RootWords, root_rules
 from s2geom.registers.shape_fields import output_bits_of, vmid_bits_of
@@ -102,7 +102,7 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         "the tables are common to CPUs of the inner shareable domain",
         feature="FEAT_TTCNP",
     )
-    baddr: int = bits(
+    baddr: int = bit_range(
         "BADDR",
         47,
         1,
@@ -112,7 +112,7 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         ),
         moved=0,
     )
-    vmid: int = bits(
+    vmid: int = bit_range(
         "VMID", 63, 48, reads=lambda _: "what tags the TLB entries of this VM"
     )
     reserved: int = rest("reserved", "reserved, and must be 0")
@@ -149,7 +149,7 @@ class VTTBR_EL2(Word):  # noqa: N801 - the register's name
         shape = geometry_of(geometry)
         size = output_bits_of(pa_bits, shape)
         base = Base(unsigned("root", root), shape, size)
-        broken = violations(BASE_RULES, base)
+        broken = violations_of(BASE_RULES, base)
         if broken:
             raise UnsupportedCombination(broken)
         return cls(cnp=int(flag("cnp", cnp)), baddr=base.baddr, vmid=vmid)
@@ -229,9 +229,9 @@ concatenated tables; the nearest that fit are 0x40000000 and 0x40002000
         machine = cpu_of(cpu)
         shape = None if geometry is None else geometry_of(geometry)
         size = output_bits_of(pa_bits, shape)
-        broken = violations(VTTBR_RULES, _Vttbr(self, vmid_bits_of(vmid_bits)))
+        broken = violations_of(VTTBR_RULES, _Vttbr(self, vmid_bits_of(vmid_bits)))
         if shape is None:
             return broken
         baddr = self.baddr & ~2  # bit 1 has a rule of its own
         base = Base.read(baddr, shape, size, machine)
-        return Violations(broken + violations(BASE_RULES, base))
+        return Violations(broken + violations_of(BASE_RULES, base))

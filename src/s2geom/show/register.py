@@ -10,7 +10,7 @@ from s2geom.core.fields import Field, Word
 from s2geom.core.public import public
 from s2geom.core.wording import quoted
 from s2geom.show.html import table
-from s2geom.show.svg import MARGIN, SMALL, BitRow, Drawing, fit, width_of
+from s2geom.show.svg import MARGIN, SMALL, BitRow, Drawing, first_fit, width_of
 
 REGISTER_BIT = 23
 """Width of one bit of a register."""
@@ -110,7 +110,7 @@ def _draw_cut(pen: Drawing, cut: _Cut, x: float, y: float, high: float) -> None:
         return
     pen.box(x, y, wide, high, "level1")
     middle, value = x + wide / 2, cut.value if cut.width > 1 else ""
-    pen.words(middle, y + high + 35, fit(wide, value), anchor="middle")
+    pen.words(middle, y + high + 35, first_fit(wide, value), anchor="middle")
     if _fits(cut):
         pen.words(middle, y + high / 2 + 4, cut.name, anchor="middle", on_box=True)
     else:

@@ -14,7 +14,7 @@ from s2geom.core.numbers import integer
 from s2geom.core.public import public
 from s2geom.core.units import size_text
 from s2geom.show.html import table
-from s2geom.show.svg import MARGIN, BitRow, Drawing, fit, width_of
+from s2geom.show.svg import MARGIN, BitRow, Drawing, first_fit, width_of
 
 
 @frozen
@@ -134,7 +134,7 @@ def _draw_part(pen: Drawing, part: Part, x: float) -> None:
     """Draw the name of a part of an address in its bits."""
     wide, middle = part.width * RULER_BIT, x + part.width * RULER_BIT / 2
     pen.box(x, TOP, wide, 34, part.role)
-    label = fit(wide - 2, part.name, *part.short)
+    label = first_fit(wide - 2, part.name, *part.short)
     if part.role == "table":
         # Hatching marks the field without colour; the label stands on plain ground.
         pen.hatch(x, TOP, wide, 34)

@@ -68,7 +68,7 @@ def width_of(text: str, size: int = NORMAL) -> float:
     return len(text) * size * ADVANCE
 
 
-def fit(room: float, *texts: str, size: int = NORMAL) -> str:
+def first_fit(room: float, *texts: str, size: int = NORMAL) -> str:
     """Return the first of some texts that has room, or an empty one."""
     return next((text for text in texts if width_of(text, size) <= room), "")
 
