@@ -9,7 +9,7 @@ from hypothesis import Phase, settings
 
 from s2geom.strategies import suites
 
-SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 12))]
 
 settings.register_profile("seeded", derandomize=False, database=None)
 

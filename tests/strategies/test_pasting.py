@@ -98,7 +98,13 @@ def message_in(shown: str) -> list[str]:
     return [text[7:] for text in re.findall(r"^E(.*)$", shown, re.MULTILINE)]
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=pytest.mark.slow) if "raises" in case else case
+        for case in CASES
+    ],
+)
 def test_a_failure_is_shown_as_a_message_with_a_script_that_fails(
     tmp_path: Path, case: str
 ) -> None:
