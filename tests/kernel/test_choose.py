@@ -9,6 +9,7 @@ import typing
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 from attrs import evolve, frozen
 
@@ -538,6 +539,22 @@ def test_positions_and_names_are_the_same() -> None:
     assert stage2(14, 40) == stage2(14, 40, 48)
     with pytest.raises(TypeError):
         stage2(14, 40, 36, 48)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("width", [128, 300, 1 << 70])
+def test_a_numpy_page_shift_beside_a_width_that_numpy_cannot_hold(width: int) -> None:
+    """It is the same question as with a plain integer, not an OverflowError."""
+    page_shift: Any = np.int8(12)
+
+    assert ["ipa-above-maximum"] == [
+        violation.rule
+        for violation in check(page_shift, width)
+        if violation.limited_by == "architecture"
+    ]
+    with pytest.raises(UnsupportedCombination):
+        stage2(page_shift, width)
+    with pytest.raises(InvalidArgument, match="must not be negative"):
+        stage2(page_shift, -width - 1)
 
 
 @pytest.mark.parametrize("function", [stage2, check])

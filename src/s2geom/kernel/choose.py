@@ -146,8 +146,8 @@ def stage2(
         _ = page_shift | ipa_bits | va_bits | pa_bits
         key = page_shift, ipa_bits, va_bits, pa_bits, scheme, release, cpu
         answer = _ANSWERS[key]
-    except (KeyError, TypeError):  # not asked before, or of a wrong type
-        pass
+    except (KeyError, TypeError, OverflowError):
+        pass  # not asked before, of a wrong type, or too wide for numpy's `|`
     if answer is None or protected is not False:
         asked = question(
             page_shift,
@@ -216,8 +216,8 @@ def check(
         _ = page_shift | ipa_bits | va_bits | pa_bits
         key = page_shift, ipa_bits, va_bits, pa_bits, scheme, release, cpu
         answer = _ANSWERS[key]
-    except (KeyError, TypeError):  # not asked before, or of a wrong type
-        pass
+    except (KeyError, TypeError, OverflowError):
+        pass  # not asked before, of a wrong type, or too wide for numpy's `|`
     if answer is None or protected is not False:
         try:
             asked = question(
