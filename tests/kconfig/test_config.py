@@ -1358,9 +1358,8 @@ def test_an_option_shows_a_vendors_newer_code() -> None:
     [
         ("# Linux/arm64 4.18.0 Kernel Configuration", "CONFIG_KVM=y"),
         ("# Linux/arm64 5.0.1 Kernel Configuration", EL8[1], "CONFIG_KVM=y"),
-        (EL8[1], "CONFIG_KVM=y"),
     ],
-    ids=["without it", "upstream", "no release"],
+    ids=["without it", "upstream"],
 )
 def test_an_option_under_another_number_changes_nothing(lines: tuple[str, ...]) -> None:
     """CONFIG_ARM64_USER_VA_BITS_52 counts under 4.18 alone."""
@@ -1368,6 +1367,22 @@ def test_an_option_under_another_number_changes_nothing(lines: tuple[str, ...]) 
 
     assert "code" not in kernel.origins
     assert () == kernel.premises
+
+
+def test_an_option_counts_under_a_release_that_is_named_later() -> None:
+    """A distribution's own file has no header line, and 4.18.0 is given beside it."""
+    kernel = small(*EL8[1:], page=64)
+
+    assert kernel.release is None
+    assert () == kernel.premises
+    assert upto(52) == kernel.ipa_sizes(release="4.18.0").widths
+    assert upto(52)[-1] == kernel.max_ipa_bits(release="4.18")
+    assert () == kernel.check(44, release="4.18.0")
+    assert (
+        "v4.18 with CONFIG_ARM64_USER_VA_BITS_52 is code of v5.0 or later"
+        in kernel.ipa_sizes(release="4.18.0").premises
+    )
+    assert ONLY_40 == kernel.ipa_sizes(release="4.19").widths
 
 
 def test_a_defconfig_with_what_it_leaves_out() -> None:

@@ -264,7 +264,8 @@ class KernelConfig(Displayed, PrintedAsRepr):
 
         The names are ``release``, ``page_shift``, ``va_bits``, ``pa_bits``,
         ``pgtable_levels`` and ``kvm``, and ``code`` where an option shows that a
-        vendor's code is newer than its release. Empty where no file was read.
+        vendor's code is newer than its release, or than the one that a file without
+        a header line may have. Empty where no file was read.
         """
         return MappingProxyType(dict(self._origins))
 

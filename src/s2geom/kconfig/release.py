@@ -43,6 +43,9 @@ def release_origin(file: File) -> Origin:
 def code_origins(file: File) -> dict[str, Origin]:
     """Return the option that shows a vendor's code under an older number, as ``code``.
 
+    Without a header line the option is kept too: the release that is named later may
+    be the older number.
+
     Raises:
         UnreadableInput: The header line has something else than a release.
     """
@@ -50,7 +53,7 @@ def code_origins(file: File) -> dict[str, Origin]:
     branch = None if release is None else parse_release(release)[:2]
     for row in VENDOR_CODE:
         setting = file.switched_on(row.option)
-        if setting and branch == row.branch:
+        if setting and branch in {None, row.branch}:
             code = ".".join(map(str, row.code[:2]))
             words = f"shown by {setting.text}, line {setting.line}"
             return {"code": Origin(code, setting.option, setting.line, words)}
