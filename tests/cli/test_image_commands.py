@@ -239,6 +239,38 @@ def test_an_elf_core_has_its_addresses_in_it(
     assert "leave --load out\n" in run("walk", file, VTCR, LOAD, "0").err
 
 
+def test_words_and_roots_that_are_wrong_are_told(run: Run, image: str) -> None:
+    """The walk does what the CPU would, and a premise says what is wrong."""
+    wrong = "taken as it is, though wrong: "
+    root = (
+        "the root is read at 0x80000000: the bits of 0x80001000 below its alignment, "
+        "0x2000 bytes, do not count"
+    )
+    for command in (f"walk {image} 0x40123456", f"dump {image}"):
+        ask = f"{command} --fwb --json {LOAD}"
+        good = run(ask, VTCR).json
+        assert not any(wrong in premise for premise in good["premises"])
+
+        clear = run(ask, "--vtcr 0x23558").json
+        assert f"{wrong}bit 31 of VTCR_EL2 is RES1, but it is 0" in clear["premises"]
+
+        moved = run(ask, VTCR, "--root 0x80001000").json
+        assert [root] == moved["premises"]
+        by_word = run(ask, VTCR, "--vttbr 0x1000080001000").json
+        assert by_word["premises"][0].startswith(
+            f"{wrong}a root at 0x80001000 is not a multiple of 0x2000 bytes"
+        )
+        for tables in (clear, moved, by_word):
+            assert good["supported"] is tables["supported"] is True
+
+    narrow = run("walk", image, "0x40123456 --json --pa 36", LOAD, VTCR)
+    assert (1, 0) == (narrow.status, narrow.json["fault"]["level"])
+    assert any(
+        premise.startswith(f"{wrong}a 40-bit IPA is 4 bits above the CPU's 36-bit")
+        for premise in narrow.json["premises"]
+    )
+
+
 def test_a_file_of_unknown_format_needs_its_address(run: Run, image: str) -> None:
     """It is raw memory only if somebody says so; standard input has no other name."""
     ran = run("walk", image, VTCR, "--root 2G 0")

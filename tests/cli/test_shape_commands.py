@@ -308,3 +308,14 @@ def test_a_protected_host_gives_its_limit(run: Run) -> None:
     assert 48 == ran.json["geometry"]["ipa_bits"]
     assert "host VA, protected; " in run(line, "--pa 48 --kernel 6.12").out
     assert "--protected has no effect without --pa" in run(line).err
+
+
+def test_a_protected_host_is_of_today_where_no_kernel_is_named(run: Run) -> None:
+    """As in the library, where protected=True means LPA2's scheme, not STATIC's."""
+    line = "show --page-size 16K --ipa 36 --protected --pa 42"
+    ran = run(line, "--json")
+
+    assert (0, "lpa2") == (ran.status, ran.json["scheme"])
+    assert 42 == ran.json["geometry"]["ipa_bits"]
+    assert "this is the newest known, Linux 7.3" in ran.json["premises"][0]
+    assert "protected-before-v6.2" in run(line, "--scheme static").out

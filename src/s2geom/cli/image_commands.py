@@ -29,6 +29,7 @@ from s2geom.core.units import size_text
 from s2geom.core.wording import counted
 from s2geom.in_gdb.commands import HCR_FWB, HCR_VM, SCRIPT
 from s2geom.readers.formats import open_image
+from s2geom.registers.root import Base
 from s2geom.registers.vtcr import VTCR_EL2
 from s2geom.registers.vttbr import VTTBR_EL2
 from s2geom.tables.attributes import Attributes
@@ -76,12 +77,36 @@ def _tables_asked(args: Namespace) -> Tables:
     read, load = _memory(args, report)
     base_of = partial(_root_of_word, geometry, pa_bits)
     root = _root_address(args, base_of, load, report)
-    tables = Tables(report, geometry, root, read, vtcr, _fwb(args, report))
+    base = Base(root, geometry, pa_bits)
+    report.premises += _doubts(args, vtcr, base)
+    tables = Tables(report, geometry, base.aligned, read, vtcr, _fwb(args, report))
     try:
         _refuse_empty(tables)
     except MemoryReadError as error:  # the walk or the scan says what of it is there
         _refuse_vttbr(args.root, base_of, error)
     return tables
+
+
+def _doubts(args: Namespace, vtcr: VTCR_EL2 | None, base: Base) -> list[str]:
+    """Return what is wrong with the words and the root, which are taken all the same.
+
+    A walk gives what the CPU would do with them, and does not say why.
+    """
+    cpu = cpu_asked(args)
+    broken = [] if vtcr is None else [*vtcr.lint(cpu)]
+    vmid_bits = 16 if vtcr is None else vtcr.vmid_bits
+    if args.vttbr is not None:
+        shape, word = base.geometry, VTTBR_EL2.from_int(args.vttbr)
+        broken += word.lint(
+            cpu, geometry=shape, pa_bits=base.pa_bits, vmid_bits=vmid_bits
+        )
+    told = [f"taken as it is, though wrong: {why}" for why in broken]
+    if base.address != base.aligned:
+        told.append(
+            f"the root is read at {base.aligned:#x}: the bits of {base.address:#x} "
+            f"below its alignment, {base.alignment:#x} bytes, do not count"
+        )
+    return told
 
 
 def _refuse_empty(tables: Tables) -> None:

@@ -93,14 +93,15 @@ def question_of(
         args: Arguments with the options of a host.
         ipa_bits: Width of the guest's addresses in bits.
         newest: Whether the newest release is asked where no kernel is named, as a guest
-            of today is meant; else it is the scheme `STATIC`, as in the library.
+            of today is meant; else it is the scheme `STATIC`, as in the library, which
+            has no protected hosts: there it is the newest release too.
 
     Raises:
         UnsupportedCombination: The release is older than v3.18.
     """
     scheme, release, premises = args.scheme, args.kernel, []
     if scheme is None and release is None:
-        scheme, release, text = DEFAULT_KERNELS[newest]
+        scheme, release, text = DEFAULT_KERNELS[newest or args.protected]
         premises.append(
             f"no kernel was named, so this is {text}; name yours: --kernel 6.12"
         )
