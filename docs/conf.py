@@ -46,6 +46,7 @@ html_theme = "furo"
 html_title = "s2geom"
 html_static_path = ["_static", "_generated/static"]
 html_css_files = ["pages.css", "calculator.css", "notebooks.css"]
+html_js_files = [("tables.js", {"defer": "defer"})]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
