@@ -332,13 +332,17 @@ def test_two_releases_are_compared() -> None:
     assert [] == diff("6.12", "6.12")
 
 
-@pytest.mark.parametrize("wrong", [5, 6.12, ("6.12",)])
+@pytest.mark.parametrize("wrong", [5, 6.12, ("6.12",), None])
 def test_a_kernel_is_a_scheme_or_a_release(wrong: Any) -> None:
     """Anything else is a TypeError, and so is a single release as an axis."""
     with pytest.raises(TypeError):
         diff(wrong, "6.12")
     with pytest.raises(TypeError):
+        diff(Scheme.STATIC, wrong)
+    with pytest.raises(TypeError):
         survey(releases=[wrong])
+    with pytest.raises(TypeError):
+        survey(schemes=[wrong])
     with pytest.raises(TypeError):
         survey(releases="6.12")
 

@@ -22,7 +22,7 @@ from s2geom.cpu.cpu import Cpu
 from s2geom.cpu.sizes import IPA_MAXIMUM
 from s2geom.kernel.limits import IPA_MINIMUM, KCONFIG_VA_BITS
 from s2geom.kernel.question import Answer, Question, question
-from s2geom.kernel.scheme import Kernel, Scheme, kernel_of_call
+from s2geom.kernel.scheme import Kernel, Scheme, kernel_of, kernel_of_scheme
 
 NO_CPU = "any"
 """What the ``cpu`` column says where no CPU bounds the answer."""
@@ -260,8 +260,8 @@ def survey(
     >>> rows[-1]["rule"]
     'levels-exceed-host'
     """
-    kernels = [kernel_of_call(each, None) for each in _several("schemes", schemes)]
-    kernels += [kernel_of_call(None, each) for each in _several("releases", releases)]
+    kernels = [*map(kernel_of_scheme, _several("schemes", schemes))]
+    kernels += map(kernel_of, _several("releases", releases))
     rows = [
         survey_row(_asked(case), _names(case.kernel), case.answer(), case.premises)
         for case in _questions(kernels, granules, ipa_bits, va_bits, pa_bits, cpus)
@@ -342,8 +342,8 @@ def diff(
 def _kernel(named: Scheme | str) -> Kernel:
     """Return the kernel of a scheme, or of a release."""
     if isinstance(named, str) and not isinstance(named, Scheme):
-        return kernel_of_call(None, named)
-    return kernel_of_call(named, None)
+        return kernel_of(named)
+    return kernel_of_scheme(named)
 
 
 KINDS_OF_CHANGE = {

@@ -203,6 +203,15 @@ def _of_scheme(scheme: Scheme) -> Kernel:
 _OF_SCHEME = {scheme: _of_scheme(scheme) for scheme in Scheme}
 
 
+def kernel_of_scheme(scheme: Scheme) -> Kernel:
+    """Return the kernel that a scheme stands for: its last release.
+
+    Raises:
+        TypeError: It is no scheme.
+    """
+    return _OF_SCHEME[scheme_of(scheme)]
+
+
 def kernel_of(release: str, *options: str) -> Kernel:
     """Return the kernel of a release.
 
@@ -237,7 +246,7 @@ def kernel_of_call(scheme: Scheme | None, release: str | None) -> Kernel:
         TypeError: A value has the wrong type.
     """
     if release is None:
-        return _OF_SCHEME[Scheme.STATIC if scheme is None else scheme_of(scheme)]
+        return kernel_of_scheme(Scheme.STATIC if scheme is None else scheme)
     if scheme is not None:
         raise InvalidArgument(
             f"scheme and release exclude each other, got {quoted(scheme)} and "
