@@ -187,6 +187,20 @@ def test_the_three_numbers_of_a_release(
     assert expected == parse_release(release)
 
 
+def test_a_value_that_no_scheme_has() -> None:
+    """The error is of the package; it names the values, and what reads a release."""
+    with pytest.raises(InvalidArgument) as caught:
+        Scheme("6.12")
+
+    assert str(caught.value) == (
+        "a scheme is one of fake-pgd, static, dynamic, independent, lpa2, got '6.12'; "
+        "Scheme.for_release('6.12') is that of a release"
+    )
+    none: Any = None
+    with pytest.raises(TypeError, match="scheme must be a Scheme, got None"):
+        Scheme(none)
+
+
 @pytest.mark.parametrize("scheme", list(Scheme), ids=repr)
 def test_members_survive_pickling_copying_and_reading_back(scheme: Scheme) -> None:
     """Always the same member; and a key finds it."""

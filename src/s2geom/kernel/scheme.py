@@ -106,6 +106,17 @@ class Scheme(Enum):
         """
         return kernel_of(release).scheme
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Scheme":
+        # Enum's own message names no value that would do.
+        if not isinstance(value, str):
+            return scheme_of(value)  # it raises
+        names = ", ".join(scheme.value for scheme in cls)
+        raise InvalidArgument(
+            f"a scheme is one of {names}, got {quoted(value)}; "
+            "Scheme.for_release('6.12') is that of a release"
+        )
+
     def __repr__(self) -> str:
         return f"Scheme.{self.name}"
 
