@@ -169,7 +169,13 @@ def test_decode_of_a_fault_outside_the_space(run: Run) -> None:
     """The page that HPFAR_EL2 has is beyond what VTCR_EL2 translates."""
     ran = run("decode esr 0x92000004 --hpfar 0x100000000 --vtcr 0x80023558")
 
+    assert 0 == ran.status
     assert "It is outside the 40-bit IPA space." in ran.out.splitlines()
+    walked = run("decode esr 0x92000007 --hpfar 0x100000000 --vtcr 0x80023558 --json")
+    assert (1, ["esr-ipa-outside"]) == (
+        walked.status,
+        [why["rule"] for why in walked.json["violations"]],
+    )
 
 
 def test_decode_of_no_fault_of_a_guest(run: Run) -> None:

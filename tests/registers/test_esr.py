@@ -246,6 +246,44 @@ def test_the_message_names_fault_level_and_start_level() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "hpfar", "rules"),
+    [
+        (0x07, 0xFFFF_FFF0, []),  # the last page of 40 bits
+        (0x07, 0x1_0000_0000, ["esr-ipa-outside"]),
+        (0x09, 0x1_0000_0000, ["esr-ipa-outside"]),
+        (0x00, 0x1_0000_0000, ["esr-ipa-outside"]),  # the root's address comes after
+        (0x04, 0x1_0000_0000, []),  # translation, level 0: as it must be
+        (0x0F, 0x1_0000_0000, []),  # HPFAR_EL2 is not written for a permission fault
+        (0x0F | 1 << 7, 0x1_0000_0000, ["esr-ipa-outside"]),  # but for its table walk
+        (0x15, 0x1_0000_0000, []),  # nor for an External abort
+        (0x21, 0x1_0000_0000, ["esr-not-a-walk-fault"]),
+    ],
+)
+def test_a_walk_outside_the_ipa_space_is_of_other_tables(
+    status: int, hpfar: int, rules: list[str]
+) -> None:
+    """With 40 bits, a wider address faults at level 0, before any lookup."""
+    word = ESR_EL2.from_int(DATA | status)
+    broken = word.lint(geometry=Geometry(12, 40, 1), hpfar=hpfar)
+
+    assert rules == [why.rule for why in broken]
+    assert () == ESR_EL2.from_int(DATA | 7).lint(hpfar=hpfar)
+
+
+def test_the_message_names_the_address_and_the_space() -> None:
+    """The VTCR_EL2 was another one."""
+    word = ESR_EL2.from_int(DATA | 0x0A)
+    [broken] = word.lint(geometry=Geometry(14, 36, 2), hpfar=0x1000_0000)
+
+    assert broken.message == (
+        "the IPA 0x1000000000 is outside the 36-bit IPA space, but DFSC = 0xa is an "
+        "access flag fault, level 2, of a walk; the fault is of other tables"
+    )
+    assert ("0x1000000000", "0xfffffffff") == (broken.given, broken.limit)
+    assert broken.fix == "use the VTCR_EL2 that was in force when the guest exited"
+
+
+@pytest.mark.parametrize(
     ("word", "sentence"),
     [
         (DATA | 0x47, "DFSC = 7: a translation fault, level 3."),
@@ -282,3 +320,5 @@ def test_wrong_words_are_named() -> None:
         word.stage2_fault(far="1")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^geometry must be a Geometry"):
         word.lint(geometry=12)  # type: ignore[arg-type]
+    with pytest.raises(s2.InvalidArgument, match=r"^hpfar must be 0"):
+        word.lint(hpfar=1 << 64)

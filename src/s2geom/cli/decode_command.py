@@ -132,7 +132,9 @@ def _lint_nothing(_: Word, __: Companions) -> Sequence[Violation]:
 
 
 LINTS: dict[type[Word], Callable[[Any, Companions], Sequence[Violation]]] = {
-    ESR_EL2: lambda word, beside: word.lint(geometry=beside.shape),
+    ESR_EL2: lambda word, beside: word.lint(
+        geometry=beside.shape, hpfar=beside.args.hpfar
+    ),
     STE: _lint_ste,
     VTTBR_EL2: lambda word, beside: word.lint(cpu_asked(beside.args), vtcr=beside.vtcr),
     VTCR_EL2: lambda word, beside: word.lint(cpu_asked(beside.args)),

@@ -211,7 +211,9 @@ class ESR_EL2(Word):  # noqa: N801 - the register's name
     ec: int = bit_range("EC", 31, 26, reads=_class_of)
     others: int = rest("others", "ISS2, or reserved")
 
-    def lint(self, *, geometry: Geometry | None = None) -> Violations:
+    def lint(
+        self, *, geometry: Geometry | None = None, hpfar: int | None = None
+    ) -> Violations:
         """Return why the word is no stage-2 fault of a guest; empty if it is one.
 
         EL2 gets the aborts of a guest and, where HCR_EL2.TGE is set, those of its own
@@ -220,19 +222,23 @@ class ESR_EL2(Word):  # noqa: N801 - the register's name
         Args:
             geometry: The tables of the guest: a fault has a level that their walk
                 reaches.
+            hpfar: HPFAR_EL2: an IPA outside the space of the tables is not walked.
 
         Raises:
-            TypeError: ``geometry`` is no `Geometry`.
+            InvalidArgument: ``hpfar`` is not 0 to 2^64 - 1.
+            TypeError: ``geometry`` is no `Geometry`, or ``hpfar`` no integer.
 
         >>> [why.rule for why in ESR_EL2.from_int(0x9600_0047).lint()]
         ['esr-not-a-guest-abort']
         """
+        hpfar = _optional_word("hpfar", hpfar)
         broken = violations_of(ESR_RULES, self)
         fault = fault_of(self.dfsc)
         if geometry is None or broken or fault is None:
             return broken
-        shape = geometry_of(geometry)
-        return violations_of(ESR_LEVEL_RULES, _Syndrome(self, shape, *fault))
+        page = _page_of(self, fault[0], hpfar)
+        case = _Syndrome(self, geometry_of(geometry), *fault, page or 0)
+        return violations_of(ESR_LEVEL_RULES, case)
 
     def stage2_fault(
         self, *, hpfar: int | None = None, far: int | None = None
@@ -257,14 +263,15 @@ class ESR_EL2(Word):  # noqa: N801 - the register's name
             raise UnsupportedCombination(broken)
         kind, level = fault
         s1ptw = bool(self.s1ptw)
-        page, va = _optional_word("hpfar", hpfar), _optional_word("far", far)
+        page = _page_of(self, kind, _optional_word("hpfar", hpfar))
+        va = _optional_word("far", far)
         if self.fnv:
             va = None
         # FAR_EL2 is the address of the access, not of the stage-1 table.
         offset = None if va is None or s1ptw else va % PAGE_BYTES
-        if page is None or _why_no_ipa(kind, s1ptw):
+        if page is None:
             return GuestFault(kind, level, _access_of(self), s1ptw, va=va)
-        ipa = (page & HPFAR_FIPA) << 8 | (offset or 0)
+        ipa = page | (offset or 0)
         has_offset = offset is not None
         return GuestFault(kind, level, _access_of(self), s1ptw, ipa, has_offset, va)
 
@@ -275,6 +282,13 @@ HPFAR_FIPA = 0xFFFF_FFFF_FFF0
 
 def _optional_word(name: str, value: int | None) -> int | None:
     return None if value is None else unsigned(name, value)
+
+
+def _page_of(word: ESR_EL2, kind: FaultKind, hpfar: int | None) -> int | None:
+    """Return the IPA without its lowest 12 bits; None where HPFAR_EL2 has none."""
+    if hpfar is None or _why_no_ipa(kind, bool(word.s1ptw)):
+        return None
+    return (hpfar & HPFAR_FIPA) << 8
 
 
 def _access_of(word: ESR_EL2) -> AccessKind:
@@ -354,19 +368,26 @@ class GuestFault:
 
 @frozen
 class _Syndrome:
-    """A word that reports a fault, and the tables of the guest."""
+    """A word that reports a fault, the tables of the guest, and the page's address."""
 
     word: ESR_EL2
     shape: Geometry
 
     kind: FaultKind
     level: int
+    page: int
 
     @property
     def is_reached(self) -> bool:
         """Whether the walk comes to the level, or reports level 0 before it starts."""
         before = self.level == 0 and self.kind in {TRANSLATION, ADDRESS_SIZE}
         return before or self.level >= self.shape.start_level
+
+    @property
+    def walks_outside(self) -> bool:
+        """Whether the address is outside the IPA space, but the walk has started."""
+        outside = bool(self.page >> self.shape.ipa_bits)
+        return outside and (self.level, self.kind) != (0, TRANSLATION)
 
 
 ESR_RULES: tuple[Rule[ESR_EL2], ...] = (
@@ -422,6 +443,22 @@ ESR_LEVEL_RULES: tuple[Rule[_Syndrome], ...] = (
         ),
         fix=lambda _: "use the VTCR_EL2 that was in force when the guest exited",
         source="Arm ARM D8.2; pseudocode AArch64.S2Walk",
+    ),
+    Rule(
+        id="esr-ipa-outside",
+        states="an address outside the IPA space is a Translation fault at level 0, "
+        "and is not walked",
+        limited_by="architecture",
+        breaks=lambda case: case.walks_outside,
+        given=lambda case: f"{case.page:#x}",
+        limit=lambda case: f"{case.shape.ipa_size - 1:#x}",
+        says=lambda case: (
+            f"the IPA {case.page:#x} is outside the {case.shape.ipa_bits}-bit IPA "
+            f"space, but DFSC = {case.word.dfsc:#x} is {_named(case.kind)}, level "
+            f"{case.level}, of a walk; the fault is of other tables"
+        ),
+        fix=lambda _: "use the VTCR_EL2 that was in force when the guest exited",
+        source="Arm ARM D8.2; pseudocode AArch64.S2Translate",
     ),
 )
 """Where a word and the tables do not belong together."""
