@@ -202,6 +202,8 @@ def test_every_reserved_bit_is_found(place: int) -> None:
         broken.message
     )
     assert "use 0x80023558" == broken.fix
+    without_res1 = VTCR_EL2.from_int(0x23558 | 1 << place).lint()
+    assert "use 0x80023558" == without_res1[-1].fix
 
 
 # One word for each rule
@@ -477,14 +479,24 @@ def test_a_vmid_has_8_or_16_bits(vmid_bits: int) -> None:
             0x802_3558,
             "use 0x80023558 if bit 27 is a zero too few, or else 0x88023558",
         ),
+        (
+            0x18_0002_358C,
+            "use 0x18002358c if bits 36:35 are a zero too many, or else 0x188002358c",
+        ),
+        (
+            0x1802_358C,
+            "use 0x18002358c if bits 28:27 are a zero too few, or else 0x9802358c",
+        ),
         (0x2_3558, "use 0x80023558"),
         (0x1_0002_3558, "use 0x180023558"),
+        (0x38_0002_3558, "use 0x3880023558"),
+        (0x1002_3558, "use 0x90023558"),
         (0x9_0002_3558, "use 0x980023558"),
         (0x4_0002_3558, "use 0x480023558"),
     ],
 )
 def test_a_shifted_bit_31_is_recognised(word: int, fix: str) -> None:
-    """A zero too many or too few moves bit 31 by a digit; the fix has both words."""
+    """A zero too many or too few moves bit 31, and DS, by a digit: two words may do."""
     broken = {why.rule: why for why in VTCR_EL2.from_int(word).lint()}
 
     assert fix == broken["vtcr-res1-clear"].fix

@@ -420,17 +420,17 @@ def _is_of_aarch32(word: VTCR_EL2) -> bool:
 def _sets_res1(word: VTCR_EL2) -> str:
     """Return the word with RES1, and what was meant where a digit slipped."""
     number = int(word)
-    plain = f"use {number | 1 << 31:#x}"
-    top = number.bit_length() - 1
-    # A zero too many or too few moves bit 31 by a whole digit, and nothing else.
-    if top > 31 and not (top - 31) % 4 and number >> 32 == 1 << top - 32:
-        digit = "many"
-    elif top == 27:
-        digit = "few"
-    else:
-        return plain
-    meant = number & ~(1 << top) | 1 << 31
-    return f"use {meant:#x} if bit {top} is a zero too {digit}, or else {plain[4:]}"
+    plain = f"{number | 1 << 31:#x}"
+    # A zero too many or too few moves bit 31, and DS above it, by whole digits.
+    digit, lowest = ("many", 32) if number >> 32 else ("few", 27)
+    moved = number >> lowest << lowest
+    place = (moved & -moved).bit_length() - 1
+    if not moved or (place - 31) % 4 or moved not in {0b1 << place, 0b11 << place}:
+        return f"use {plain}"
+    meant = number ^ moved | moved >> place << 31
+    both = moved != 1 << place
+    name = f"bits {place + 1}:{place} are" if both else f"bit {place} is"
+    return f"use {meant:#x} if {name} a zero too {digit}, or else {plain}"
 
 
 VTCR_SHAPELESS_RULES: tuple[Rule[VTCR_EL2], ...] = (
@@ -510,7 +510,7 @@ VTCR_RULES: tuple[Rule[VTCR_EL2], ...] = (
         says=lambda word: (
             f"bits {word.reserved:#x} of VTCR_EL2 are RES0, but they are set"
         ),
-        fix=lambda word: f"use {int(word) ^ word.reserved:#x}",
+        fix=lambda word: f"use {int(word) ^ word.reserved | 1 << 31:#x}",
         source="Arm ARM D24, VTCR_EL2",
     ),
     Rule(
