@@ -57,6 +57,7 @@ ORDER = (
     "compare",
     "show",
     "strategies",
+    "benchmarks",
     "cli",
     "package",
     "browser",
