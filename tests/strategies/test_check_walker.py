@@ -16,6 +16,9 @@ from s2geom import Geometry, Granule
 from s2geom import strategies as s2st
 from s2geom.strategies import CorruptImage, TableImage, check_walker, suites
 
+ANYTHING = s2.Cpu(56, lpa2=True, ttst=True, aarch32_el1=True)
+"""A CPU that refuses the least."""
+
 
 @define
 class Walker:
@@ -233,6 +236,52 @@ def test_the_shapes_can_be_chosen(kind: Callable[[list[Geometry]], Any]) -> None
     check_walker(walk, geometries=kind(shapes), max_examples=20)
 
     assert {*shapes} == seen
+
+
+SHAPES: dict[str, st.SearchStrategy[Geometry]] = {
+    "every shape": s2st.geometries(),
+    "a CPU of 48 bits": s2st.geometries(s2.Cpu(48)),
+    "no LPA2": s2st.geometries().filter(lambda shape: not shape.lpa2),
+    "one of two": st.sampled_from([Geometry(12, 10, 0), Geometry(12, 40, 1)]),
+}
+
+
+@pytest.mark.parametrize("shapes", SHAPES)
+def test_shapes_that_no_cpu_can_walk_are_left_out(shapes: str) -> None:
+    """Walker and builder are tested with the others."""
+    seen: set[Geometry] = set()
+
+    def walk(
+        shape: Geometry, root: int, ipa: int, read: Callable[[int, int], bytes]
+    ) -> int | None:
+        seen.add(shape)
+        return cpu_walk(shape, root, ipa, read)
+
+    check_walker(walk, geometries=SHAPES[shapes], max_examples=20)
+    s2st.check_builder(
+        lambda shape, root, rows: TableImage(shape, root, rows).images,
+        geometries=SHAPES[shapes],
+        max_examples=20,
+    )
+
+    assert seen
+    assert [] == [shape for shape in seen if ANYTHING.check(shape)]
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [],
+        [Geometry(12, 10, 0)],
+        s2st.geometries(legal=False),
+        s2st.geometries(s2.Cpu(48, granules=()), legal=True),
+    ],
+    ids=["empty", "too small", "illegal", "nothing"],
+)
+def test_no_shape_that_a_cpu_can_walk_is_an_error(shapes: Any) -> None:
+    """It is the caller's error, and no walker passes for want of tables."""
+    with pytest.raises(s2.InvalidArgument, match="shape that a CPU can walk"):
+        check_walker(cpu_walk, geometries=shapes)
 
 
 # What it is made of

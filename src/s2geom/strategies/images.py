@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -12,6 +13,7 @@ from s2geom.build.builder import TableBuilder
 from s2geom.core.display import PrintedAsRepr
 from s2geom.core.geometry import Geometry, Level
 from s2geom.core.granule import LAST_LEVEL
+from s2geom.cpu.cpu import ANY_CPU
 from s2geom.strategies.addresses import ipas, output_addresses, roots
 from s2geom.strategies.differences import Placement, difference, placement_text
 from s2geom.strategies.shapes import geometries
@@ -197,7 +199,8 @@ def table_images(
     what is mapped to are as wide as the descriptors' addresses.
 
     Args:
-        geometry: The shape of the tables; None for any legal one.
+        geometry: The shape of the tables; None for any legal one. If no CPU can walk
+            tables of this shape, the example is discarded.
         least: Fewest ranges that are mapped, 0 or 1; 0 allows for empty tables.
         most: Most ranges that are mapped.
         attributes: Whether the ranges differ in attributes; if not, all have the
@@ -206,6 +209,7 @@ def table_images(
             has no more pages than a page of descriptors holds.
     """
     shape = draw(geometries(legal=True)) if geometry is None else geometry
+    assume(not ANY_CPU.check(shape))
     root = draw(roots(shape))
     mappings: list[Placement] = []
     for placement in draw(

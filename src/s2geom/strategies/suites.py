@@ -13,10 +13,10 @@ from typing import TypeAlias, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Flaky
+from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
-from s2geom.core.errors import MemoryReadError
+from s2geom.core.errors import InvalidArgument, MemoryReadError
 from s2geom.core.geometry import Geometry
 from s2geom.core.wording import quoted
 from s2geom.strategies.damage import CorruptImage, corrupt_images
@@ -57,13 +57,15 @@ def check_walker(
             it raises `MemoryReadError` where there is none, which the walker may let
             pass, as that is a fault too.
         geometries: Shapes that the walker can read, as a strategy or a collection; None
-            for every legal one. Of those it is told nothing but the geometry: tables
-            with 64K pages hold addresses of 52 bits where the IPA is wider than 48.
+            for every legal one. Those that no CPU can walk are left out. The walker is
+            told nothing but the geometry: tables with 64K pages hold addresses of 52
+            bits where the IPA is wider than 48.
         max_examples: How many tables.
 
     Raises:
         AssertionError: An answer is wrong, or the walker raised something. The message
             ends in a script that asks the same again.
+        InvalidArgument: ``geometries`` has no shape that a CPU can walk.
 
     .. versionadded:: 0.2.0
     """
@@ -163,6 +165,7 @@ def check_builder(
     Raises:
         AssertionError: The tables are wrong, or the builder raised something. The
             message ends in a script that asks the same again.
+        InvalidArgument: As for `check_walker`.
 
     .. versionadded:: 0.2.0
     """
@@ -228,6 +231,9 @@ def _run(
         run()
     except AssertionError as error:
         raise AssertionError(*error.args) from error.__cause__
+    except Unsatisfiable:
+        message = "geometries must have a shape that a CPU can walk, and has none"
+        raise InvalidArgument(message) from None
     except Flaky as error:
         once = f"; once {failures[-1]}" if failures else f": {error}"
         raise AssertionError(f"{name} does not always answer alike{once}") from None
@@ -238,7 +244,7 @@ def _shapes(geometries: Shapes) -> SearchStrategy[Geometry]:
         return legal_geometries(legal=True)
     if isinstance(geometries, SearchStrategy):
         return geometries
-    return st.sampled_from([*geometries])
+    return st.sampled_from([*geometries]) if geometries else st.nothing()
 
 
 def _name(function: object, otherwise: str) -> str:
