@@ -43,14 +43,15 @@ def _how_unusual(shape: Geometry) -> tuple[int, bool, int, bool, int, int]:
 
 LEGAL: tuple[tuple[int, Callable[[Geometry], object]], ...] = (
     (1, lambda shape: shape),
-    (3, lambda shape: shape.concatenation > 1),
+    (6, lambda shape: shape.concatenation > 1),
     (1, lambda shape: shape.start_level == TOP_LEVEL[shape.granule]),
-    (1, lambda shape: shape.start_level == -1),
+    (4, lambda shape: shape.start_level == -1),
+    (3, lambda shape: shape.granule == Granule.K64 and shape.ipa_bits > 48),
 )
 """How often each kind of legal shape is drawn, and which shapes are of the kind.
 
-Half have a concatenated root, a third the most levels that the page size can have, and
-most of these begin at level -1. All are rare among the legal shapes, and walkers fail
+Four in ten have a concatenated root; a quarter begin at level -1, and a fifth have 64K
+pages and addresses of 52 bits. All are rare among the legal shapes, and walkers fail
 there.
 """
 
@@ -88,7 +89,7 @@ def geometries(
     Args:
         cpu: Whose rules decide; None for the CPU that refuses the least.
         legal: Whether the CPU takes them; None for every shape there is. Of the legal
-            ones, half have a concatenated root.
+            ones, four in ten have a concatenated root.
     """
     asked = ANY_CPU if cpu is None else cpu
     return _geometries(asked, legal) if _grids(asked, legal) else st.nothing()
