@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """`check_walker`: each bug is found, and a right walker never complained of."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -115,6 +117,24 @@ def test_each_bug_is_found(bug: str) -> None:
         check_walker(BUGS[bug])
 
 
+@pytest.mark.usefixtures("seed")
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        s2st.geometries(s2.Cpu(52), legal=True),
+        s2st.geometries(legal=True).filter(lambda shape: not shape.lpa2),
+        s2st.geometries().filter(lambda shape: not shape.lpa2),
+    ],
+    ids=["a CPU without it", "legal", "all"],
+)
+def test_a_48_bit_mask_is_found_without_lpa2(
+    shapes: st.SearchStrategy[Geometry],
+) -> None:
+    """Then 64K pages alone have wider addresses."""
+    with pytest.raises(AssertionError, match=r"walk must return .*\n"):
+        check_walker(BUGS["addresses of 48 bits"], geometries=shapes)
+
+
 def cpu_walk(
     shape: Geometry, root: int, ipa: int, read: Callable[[int, int], bytes]
 ) -> int | None:
@@ -145,8 +165,10 @@ def test_the_message_ends_in_a_script(bug: str) -> None:
         exec(code, names)  # noqa: S102 - as a user would
 
     assert Granule.K4 is names["image"].geometry.granule
-    assert why.startswith("walk must return ")
-    assert int(why.rpartition(" ")[2], 16) == int(str(again.value), 16)
+    must, _, rest = why.removeprefix("walk ").partition(" at 0x")
+    got = rest.rpartition(", ")[2]
+    assert re.fullmatch(r"must return (None|0x\w+)", must)
+    assert f"{must}, {got}" == str(again.value)
 
 
 def test_a_reserved_descriptor_is_shown_as_corrupt() -> None:
@@ -154,10 +176,106 @@ def test_a_reserved_descriptor_is_shown_as_corrupt() -> None:
     with pytest.raises(AssertionError, match="reserved descriptor") as caught:
         check_walker(BUGS["reserved taken for a page"])
 
-    assert ("image = CorruptImage(image, 'reserved descriptor', 0x0, 3)\n") in str(
-        caught.value
-    )
-    assert "walk must return None at 0x0, under the reserved" in str(caught.value)
+    assert (
+        "image = CorruptImage(image, 'reserved descriptor', ipa=0x0, level=3)\n"
+    ) in str(caught.value)
+    assert (
+        "walk must return None at 0x0, "
+        "under the reserved descriptor (0b01) at level 3, got 0x0\n"
+    ) in str(caught.value)
+
+
+SPOILED = {
+    "reserved descriptor": "the reserved descriptor (0b01) at level 3",
+    "truncated table": "the level 3 descriptor where memory ends",
+    "table loop": "the level 2 descriptor that points at its own page",
+    "table out of range": "the level 2 descriptor of a table out of memory",
+    "output out of range": "the level 3 leaf with the highest output address",
+}
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_a_place_names_what_is_spoiled(kind: str) -> None:
+    """The words say what is there, not that an answer is wrong, and at which level."""
+    image = TableImage(Geometry(12, 32, 1), 0, ((0, 0x5000, 4096, s2.Attributes()),))
+    level = 2 if kind.startswith("table ") else 3
+
+    corrupt = CorruptImage(image, kind, ipa=0, level=level)
+
+    assert f"under {SPOILED[kind]}" == corrupt.places[0]
+    assert f"CorruptImage({image}, {kind!r}, ipa=0x0, level={level})" == repr(corrupt)
+
+
+@define
+class Record:
+    """What a walker of somebody's returns."""
+
+    pa: int
+
+
+OBJECTS: dict[str, tuple[Callable[..., Any], str]] = {
+    "record": (lambda *_: Record(0x5000), "Record(pa=20480)"),
+    "text": (lambda *_: "0x0", "0x0"),
+    "number": (lambda *_: 0x5000, "0x5000"),
+    "nothing": (lambda *_: None, "None"),
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_the_script_shows_any_answer(kind: str) -> None:
+    """It ends in an assertion, whatever the walker returns."""
+    walk, shown = OBJECTS[kind]
+    with pytest.raises(AssertionError) as caught:
+        check_walker(walk, geometries=[Geometry(12, 32, 1)])
+
+    code = str(caught.value).partition("\n\n")[2]
+    with pytest.raises(AssertionError, match=f", got {re.escape(shown)}$"):
+        exec(code, {"walk": walk})  # noqa: S102 - as a user would
+
+
+class Reader:
+    """A class whose method is the walker."""
+
+    def walk(self, *_: object) -> None:
+        """Find nothing."""
+
+
+def inner(shape: Geometry, *_: object) -> int:
+    """Answer the same as ever: not the function of this name that is tested."""
+    return shape.page_size
+
+
+def nested() -> suites.Walk:
+    """Return a function that nobody can import."""
+
+    def inner(*_: object) -> int:
+        return 0x5000
+
+    return inner
+
+
+UNNAMED: dict[str, tuple[suites.Walk, str]] = {
+    "lambda": (lambda *_: 0x5000, "walk"),
+    "nested function": (nested(), "inner"),
+    "partial": (partial(inner, Geometry(12, 32, 1)), "walk"),
+    "method": (Reader().walk, "walk"),
+}
+
+
+@pytest.mark.parametrize("kind", UNNAMED)
+def test_the_script_says_what_cannot_be_imported(kind: str) -> None:
+    """A comment stands where the import would, and the rest runs as it is."""
+    walk, name = UNNAMED[kind]
+    with pytest.raises(AssertionError) as caught:
+        check_walker(walk, geometries=[Geometry(12, 32, 1)])
+
+    code = str(caught.value).partition("\n\n")[2]
+    assert (
+        f"# {name}: your walker, which cannot be imported by name; "
+        "define or import it here"
+    ) == code.splitlines()[2]
+    with pytest.raises(AssertionError, match=r"must return .*, got "):
+        exec(code, {name: walk})  # noqa: S102 - as a user would
 
 
 def test_a_loop_of_tables_ends() -> None:

@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -124,8 +125,28 @@ def test_a_failure_is_shown_as_a_message_with_a_script_that_fails(
     assert "hypothesis" not in shown
     assert len(shown.splitlines()) < 50
     assert 1 == failed.returncode
-    assert failed.stderr.splitlines()[-1].partition(": ")[2] in failure[0]
+    why = failed.stderr.splitlines()[-1].partition(": ")[2]
+    assert all(part in failure[0] for part in why.split(", got "))
     assert (0, "", "") == (mended.returncode, mended.stdout, mended.stderr)
+
+
+@pytest.mark.skipif(shutil.which("sed") is None, reason="needs sed")
+def test_the_command_on_the_page_keeps_the_script(tmp_path: Path) -> None:
+    """The block above it goes in, and a file that Python runs comes out."""
+    text = (DOCS / "howto" / "test-your-own.md").read_text("utf-8")
+    block = text.partition("```text\n")[2].partition("```")[0]
+    program = text.partition("| sed -n '")[2].partition("' > again.py\n")[0]
+    right, bug, _ = CASES["walker"]
+
+    script = subprocess.run(
+        ["sed", "-n", program], input=block, capture_output=True, text=True, check=True
+    ).stdout
+    (tmp_path / "mine.py").write_text(right.replace(*bug), "utf-8")
+    (tmp_path / "again.py").write_text(script, "utf-8")
+    failed = run(tmp_path, "again.py")
+
+    assert script.startswith("from s2geom import ")
+    assert failed.stderr.endswith("AssertionError: must return None, got 0x0\n")
 
 
 def test_the_page_shows_what_pytest_shows(tmp_path: Path) -> None:

@@ -26,6 +26,15 @@ FAR_OUTPUT = "output out of range"
 LIKELY = (*[RESERVED] * 4, LOOP, FAR_TABLE, TRUNCATED, FAR_OUTPUT)
 """How often each is drawn: most walkers that fail take a reserved descriptor."""
 
+PLACES = {
+    RESERVED: "the reserved descriptor (0b01) at level {}",
+    TRUNCATED: "the level {} descriptor where memory ends",
+    LOOP: "the level {} descriptor that points at its own page",
+    FAR_TABLE: "the level {} descriptor of a table out of memory",
+    FAR_OUTPUT: "the level {} leaf with the highest output address",
+}
+"""What is said of a place in a spoiled image, by kind."""
+
 ENTRY_SIZE = 1 << DESCRIPTOR_SHIFT
 
 
@@ -111,10 +120,11 @@ class CorruptImage(PrintedAsRepr):
         """Addresses whose walk reads what is spoiled, and where they are."""
         size = self.geometry.level(self.level).entry_size
         last = min(self.ipa | (size - 1), self.geometry.ipa_size - 1)
+        spoiled = PLACES[self.kind].format(self.level)
         return {
-            self.ipa & -size: f"the first byte under the {self.kind}",
-            last: f"the last byte under the {self.kind}",
-            self.ipa: f"under the {self.kind}",
+            self.ipa & -size: f"the first byte under {spoiled}",
+            last: f"the last byte under {spoiled}",
+            self.ipa: f"under {spoiled}",
         }
 
     def addresses(self) -> SearchStrategy[int]:
@@ -148,9 +158,8 @@ class CorruptImage(PrintedAsRepr):
         return not isinstance(answer, Translation)
 
     def __repr__(self) -> str:
-        return (
-            f"CorruptImage({self.image!r}, {self.kind!r}, {self.ipa:#x}, {self.level})"
-        )
+        where = f"ipa={self.ipa:#x}, level={self.level}"
+        return f"CorruptImage({self.image!r}, {self.kind!r}, {where})"
 
 
 def lookups(image: TableImage, ipa: int) -> dict[int, tuple[int, Descriptor]]:

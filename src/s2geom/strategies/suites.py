@@ -92,13 +92,16 @@ def _ask(
         if error is None and _is_one_of(answer, expected):
             continue
         got = _spelled(answer) if error is None else quoted(error)
-        must = f"{name} must return {_spelled(expected[0])} at {ipa:#x}, {place}"
+        must = f"must return {' or '.join(map(_spelled, expected))}"
         accepted = " or ".join(f"answer {_equals(one)}" for one in expected)
         asked = f"image.geometry, image.root, {ipa:#x}, image.memory.read"
         script = (
-            f"answer = {name}({asked})\nassert {accepted}, answer and hex(answer)\n"
+            f"answer = {name}({asked})\n"
+            "got = hex(answer) if isinstance(answer, int) else answer\n"
+            f'assert {accepted}, f"{must}, got {{got}}"\n'
         )
-        message = _with_script(f"{must}, got {got}", walk, name, image, script)
+        why = f"{name} {must} at {ipa:#x}, {place}, got {got}"
+        message = _with_script(why, image, _import_of(walk, name, "walker"), script)
         raise AssertionError(message) from error
 
 
@@ -171,6 +174,7 @@ def check_builder(
     """
     __tracebackhide__ = True
     name = _name(build, "build")
+    imported = _import_of(build, name, "builder")
     heeded = "" if attributes else ", attributes=False"
     script = (
         f"tables = {name}(image.geometry, image.root, image.mappings)\n"
@@ -188,7 +192,7 @@ def check_builder(
         else:
             wrong = image.difference(tables, attributes=attributes)
         if wrong:
-            message = _with_script(wrong, build, name, image, script)
+            message = _with_script(wrong, image, imported, script)
             raise AssertionError(message) from cause
 
     images = _shapes(geometries).flatmap(
@@ -253,12 +257,20 @@ def _name(function: object, otherwise: str) -> str:
     return name if name.isidentifier() else otherwise
 
 
+def _import_of(function: object, name: str, kind: str) -> str:
+    """Return the line that imports a function, or that says what to write there."""
+    module = str(getattr(function, "__module__", None))
+    named = getattr(sys.modules.get(module), name, None)
+    if named is not function or module == "__main__":
+        return (
+            f"# {name}: your {kind}, which cannot be imported by name; "
+            "define or import it here"
+        )
+    return f"from {module} import {name}"
+
+
 def _with_script(
-    wrong: str,
-    function: object,
-    name: str,
-    image: TableImage | CorruptImage,
-    script: str,
+    wrong: str, image: TableImage | CorruptImage, imported: str, script: str
 ) -> str:
     """Return a message that ends in a script that fails likewise."""
     kinds = "CorruptImage, TableImage"
@@ -268,25 +280,16 @@ def _with_script(
         f"{wrong}\n\n"
         "from s2geom import Attributes, Geometry, Granule\n"
         f"from s2geom.strategies import {kinds}\n"
-        f"{_import_of(function, name)}\n"
+        f"{imported}\n\n"
         f"{_image_text(image)}"
         f"{script}"
     )
 
 
-def _import_of(function: object, name: str) -> str:
-    """Return the line that imports a function, if it can be imported."""
-    module = str(getattr(function, "__module__", None))
-    named = getattr(sys.modules.get(module), name, None)
-    if named is not function or module == "__main__":
-        return ""
-    return f"from {module} import {name}\n"
-
-
 def _image_text(image: TableImage | CorruptImage) -> str:
     """Return Python that makes an image, on lines that a terminal has room for."""
     if isinstance(image, CorruptImage):
-        damage = f"{image.kind!r}, {image.ipa:#x}, {image.level}"
+        damage = f"{image.kind!r}, ipa={image.ipa:#x}, level={image.level}"
         return f"{_image_text(image.image)}image = CorruptImage(image, {damage})\n"
     rows = "".join(f"        {placement_text(row)},\n" for row in image.mappings)
     return (
