@@ -271,6 +271,14 @@ def test_words_and_roots_that_are_wrong_are_told(run: Run, image: str) -> None:
     )
 
 
+def test_a_root_beyond_64_bits_is_shown_as_it_was_given(run: Run, image: str) -> None:
+    """Not as its aligned part, which nobody typed."""
+    ran = run("walk", image, VTCR, LOAD, "--root 0x10000000000000008 0")
+
+    assert (2, "") == (ran.status, ran.out)
+    assert ran.err.endswith("got 0x10000000000000008\n")
+
+
 def test_a_file_of_unknown_format_needs_its_address(run: Run, image: str) -> None:
     """It is raw memory only if somebody says so; standard input has no other name."""
     ran = run("walk", image, VTCR, "--root 2G 0")

@@ -2,8 +2,7 @@
 """`TableBuilder`: stage-2 tables, made and changed as a hypervisor would.
 
 The builder checks arguments, and decides what replaces a block or a contiguous group
-that a change cuts through. `cover` chooses the leaves, and the tables
-are in `tree`.
+that a change cuts through. `cover` chooses the leaves, and the tables are in `tree`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -262,7 +261,7 @@ class TableBuilder(Displayed):
         _check_apart(words, singles)
         return self._encoded(runs), words
 
-    def _kind(self, words: LevelWords, level: Level, attributes: object) -> "_Kind":
+    def _kind(self, words: LevelWords, level: Level, attributes: object) -> _Kind:
         """Return what leaves of one level and with the same attributes share."""
         tree, wanted = self._tree, attributes_or_default(attributes)
         lpa = tree.layout is AddressLayout.LPA

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`encoded` and `decoded`: leaves as the descriptors that they are in tables."""
+"""`encoded` and `leaves_of`: from leaves to their descriptors, and back."""
 
 from collections.abc import Iterator
 from functools import lru_cache

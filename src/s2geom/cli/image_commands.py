@@ -25,6 +25,7 @@ from s2geom.cli.options import LoadAddress, or_else
 from s2geom.cli.report import Refused, Report, address_span, picked
 from s2geom.core.errors import InvalidArgument, MemoryReadError, UnreadableInput
 from s2geom.core.geometry import Geometry
+from s2geom.core.numbers import unsigned
 from s2geom.core.units import size_text
 from s2geom.core.wording import counted
 from s2geom.in_gdb.commands import HCR_FWB, HCR_VM, SCRIPT
@@ -77,7 +78,7 @@ def _tables_asked(args: Namespace) -> Tables:
     read, load = _memory(args, report)
     base_of = partial(_root_of_word, geometry, pa_bits)
     root = _root_address(args, base_of, load, report)
-    base = Base(root, geometry, pa_bits)
+    base = Base(unsigned("root", root), geometry, pa_bits)
     report.premises += _doubts(args, vtcr, base)
     tables = Tables(report, geometry, base.aligned, read, vtcr, _fwb(args, report))
     try:
@@ -221,7 +222,7 @@ def _root_address(
 
 def _refuse_vttbr(root: int | None, base_of: BaseOf, error: MemoryReadError) -> None:
     """Refuse a VTTBR_EL2 that was given as the root's address."""
-    if root is not None and not root >> 64 and root != base_of(root):
+    if root is not None and root != base_of(root):
         raise InvalidArgument(
             f"--root {root:#x} is no address of this memory, and looks like a "
             f"VTTBR_EL2 with VMID {VTTBR_EL2.from_int(root).vmid} and the root at "

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A ``.config`` as a text: its lines, its header, and whether it is whole.
 
-What the options mean is in `options`. Here a file becomes settings with the
-line that each stands in, or an error that names the line: bytes that are no text, a
-line that Kconfig never writes, an option given twice and differently, the options of
-another architecture, and a file that ends too early.
+What the options mean is in `options`. Here a file becomes settings with the line that
+each is in, or an error that names the line: bytes that are no text, a line that Kconfig
+never writes, an option given twice and differently, the options of another
+architecture, and a file that ends too early.
 """
 
 import gzip

@@ -243,7 +243,7 @@ _START_LEVEL_RULES = frozenset(
 _Tree = tuple[Geometry, Violations]
 
 
-class Place:  # no attrs class, which would cost an import more than it saves here
+class Place:  # a plain class, as making an attrs class takes import time
     """A host, a kernel and a CPU: what a question asks beside the width."""
 
     def __init__(self, case: KvmCase) -> None:

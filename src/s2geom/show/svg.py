@@ -158,7 +158,7 @@ class Drawing:
 
     def _path(self, steps: str, colour: str, width: float = 1, fill: str = "") -> None:
         paint = _attributes(
-            ("fill", COLOURS.get(fill, "none"), ""),
+            ("fill", COLOURS[fill] if fill else "none", ""),
             ("stroke", COLOURS[colour], ""),
             ("stroke-width", _number(width), "1"),
         )

@@ -11,9 +11,9 @@ address 0, and a failing example prints values that can be pasted.
 `machines` has kernels and CPUs, `shapes` geometries, `addresses` IPAs and physical
 addresses, `words` registers, `entries` descriptors, `images` tables with what they map,
 `differences` compares tables with what they must map, `damage` has corrupt tables,
-`results` what `walk` and the like return, `configs` the text
-of a ``.config``. `by_type` gives each public type its strategy. `suites` are whole
-tests of walkers and builders.
+`results` what `walk` and the like return, `configs` the text of a ``.config``.
+`by_type` gives each public type its strategy. `suites` are whole tests of walkers and
+builders.
 """
 
 from typing import TYPE_CHECKING
