@@ -322,7 +322,7 @@ _MOST_PLACES = 1 << 12
 _geometry = lru_cache(maxsize=None)(Geometry)
 
 
-@lru_cache(maxsize=_MOST_PLACES)
+@lru_cache(maxsize=256)  # a CPU has some twenty
 def _trees(
     granule: Granule,
     fake_levels: int | None,
