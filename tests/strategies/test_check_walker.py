@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import hypothesis
 import pytest
 from attrs import define
 from hypothesis import given
@@ -164,7 +165,8 @@ def test_the_message_ends_in_a_script(bug: str) -> None:
     with pytest.raises(AssertionError) as again:
         exec(code, names)  # noqa: S102 - as a user would
 
-    assert Granule.K4 is names["image"].geometry.granule
+    if hypothesis.__version_info__ >= (6, 150):  # older ones stop at 16K at times
+        assert Granule.K4 is names["image"].geometry.granule
     must, _, rest = why.removeprefix("walk ").partition(" at 0x")
     got = rest.rpartition(", ")[2]
     assert re.fullmatch(r"must return (None|0x\w+)", must)
