@@ -248,27 +248,29 @@ class Place:  # a plain class, as making an attrs class takes import time
 
     def __init__(self, case: KvmCase) -> None:
         asked = _rows(case.kernel, case.cpu is not None)
-        self.refuses_all = any(row.of_any_width and row.breaks(case) for row in asked)
+        self.refuses_all: bool = any(
+            row.of_any_width and row.breaks(case) for row in asked
+        )
         # The rows that can be broken here, with their ceilings in bits.
-        self.rows = tuple(
+        self.rows: tuple[tuple[KvmLimit, int | None], ...] = tuple(
             (row, row.ceiling(case) if row.ceiling else None)
             for row in asked
             if not row.of_any_width or row.breaks(case)
         )
         # Those without a ceiling that look at the width.
-        self.others = tuple(
+        self.others: tuple[KvmLimit, ...] = tuple(
             row
             for row in asked
             if not (row.ceiling or row.of_any_width or row.from_below)
         )
         # Whether KVM uses LPA2 descriptors if the width needs them, and the widest IPA
         # that no ceiling cuts off, the architecture's included.
-        self.may_have_lpa2 = case.may_have_lpa2
-        self.ceiling = min(bits for _, bits in self.rows if bits is not None)
+        self.may_have_lpa2: bool = case.may_have_lpa2
+        self.ceiling: int = min(bits for _, bits in self.rows if bits is not None)
         if case.granule is not Granule.K64 and not self.may_have_lpa2:
             self.ceiling = min(self.ceiling, IPA_WITHOUT_LPA2)
         is_fake = case.kernel.scheme is Scheme.FAKE_PGD
-        self.trees = _trees(
+        self.trees: tuple[_Tree, ...] = _trees(
             case.granule,
             case.host_levels if is_fake else None,
             case.kernel.scheme.minimum_levels,

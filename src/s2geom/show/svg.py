@@ -48,7 +48,7 @@ SMALL, NORMAL, LARGE = 11, 12, 14
 
 MARGIN = 24
 
-REACH = {"start": 1, "middle": 0.5, "end": 0}
+REACH: dict[str, float] = {"start": 1, "middle": 0.5, "end": 0}
 """How much of a text is to the right of its place, by its anchor."""
 
 TITLE_HEIGHT = 34

@@ -120,7 +120,7 @@ _FORCED = (
     "Normal memory, write-back whatever stage 1 says",
     "Normal memory, cacheable as stage 1 says",
 )
-MEMORY_TYPES = {
+MEMORY_TYPES: dict[bool, tuple[str, ...]] = {
     False: (
         *_DEVICES,
         "NoTagAccess, or reserved",  # a meaning with FEAT_MTE_PERM alone
