@@ -109,7 +109,7 @@ def test_a_lazy_violation_equals_the_one_in_words() -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_each_part_of_a_violation_counts(change: dict[str, Any]) -> None:
-    """Two violations are equal only if every part is."""
+    """Two violations are equal only if every part of them is equal."""
     assert violation() != violation(**change)
     assert violation(**change) == evolve(violation(), **change)
 
@@ -121,7 +121,7 @@ def test_a_violation_is_no_exception() -> None:
 
 
 def test_a_violation_cannot_be_changed() -> None:
-    """Values, not state."""
+    """A violation is a frozen value."""
     with pytest.raises(AttributeError):
         violation().rule = "another"  # type: ignore[misc]
 
@@ -156,7 +156,7 @@ def test_a_violation_reads_back_from_its_repr() -> None:
 
 
 def test_ways_are_part_of_the_plain_data_and_of_the_repr() -> None:
-    """Only where there are any; a value that is no JSON type is written as its repr."""
+    """`ways` is left out where empty; a value of no JSON type becomes its repr."""
     ways = (("ipa_bits", 40), ("release", "5.10"), ("cpu", (1, 2)))
     lazy = violation(ways=lambda: ways)
 
@@ -183,7 +183,7 @@ def test_a_violation_that_was_pickled_by_0_1_0_has_no_ways() -> None:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_lazy_violation_can_be_pickled(protocol: int) -> None:
-    """It is stored by its words, since a closure cannot be."""
+    """It is stored as text, since a closure cannot be pickled."""
     lazy = violation(lambda: "too wide", ways=lambda: (("ipa_bits", 40),))
     stored = pickle.dumps(lazy, protocol)
 
@@ -192,7 +192,7 @@ def test_a_lazy_violation_can_be_pickled(protocol: int) -> None:
 
 
 def test_a_lazy_violation_can_be_copied() -> None:
-    """Both ways of the copy module."""
+    """`copy` and `deepcopy` keep a violation equal."""
     lazy = violation(lambda: "too wide")
 
     assert lazy == copy.copy(lazy)
@@ -209,7 +209,7 @@ def test_a_lazy_violation_can_be_copied() -> None:
     ],
 )
 def test_the_summary_leaves_the_kernels_out(summary: str, message: str) -> None:
-    """In a traceback the range of releases would be noise."""
+    """A traceback leaves out the range of releases, which is long."""
     assert summary == violation(message).summary
 
 
@@ -224,13 +224,13 @@ def test_the_summary_leaves_the_kernels_out(summary: str, message: str) -> None:
     ],
 )
 def test_the_family_of_errors(error: type, parent: type) -> None:
-    """Code that knows nothing of this package can catch `ValueError`."""
+    """Every error of the package can be caught as `ValueError`."""
     assert (parent,) == error.__bases__
     assert "s2geom" == error.__module__
 
 
 def test_a_refusal_carries_every_violation() -> None:
-    """Not only the first; and `str` is one sentence a line."""
+    """A refusal holds every broken limit, and `str` writes each on a line."""
     both = (violation("first (Linux before v4.7)"), violation("second"))
     error = UnsupportedCombination(list(both))
 
@@ -265,7 +265,7 @@ def test_a_refusal_carries_every_violation() -> None:
 def test_a_refusal_ends_with_the_widest_ipa(
     expected: str, message: str, widest: int | None
 ) -> None:
-    """What passes every limit comes last, and is not repeated."""
+    """The widest IPA that passes every limit is said last, and said once."""
     error = UnsupportedCombination([violation(message)], widest)
 
     assert expected == str(error)
@@ -274,7 +274,7 @@ def test_a_refusal_ends_with_the_widest_ipa(
 
 @pytest.mark.parametrize("widest", [None, 40])
 def test_a_refusal_can_be_pickled_copied_and_read_back(widest: int | None) -> None:
-    """An exception crosses process boundaries with all it carries."""
+    """A refusal can be sent to another process with its violations."""
     error = UnsupportedCombination([violation(lambda: "too wide")], widest)
 
     for other in (
@@ -290,7 +290,7 @@ def test_a_refusal_can_be_pickled_copied_and_read_back(widest: int | None) -> No
 
 
 def test_a_real_refusal_can_be_pickled() -> None:
-    """The rows of the rules are functions, and none of them is stored."""
+    """No function of a rule is stored in a pickle."""
     with pytest.raises(UnsupportedCombination) as caught:
         stage2(14, 41, 36)
 
@@ -304,14 +304,14 @@ def test_a_real_refusal_can_be_pickled() -> None:
 
 @pytest.mark.parametrize("error", [InvalidArgument, UnreadableInput, MemoryReadError])
 def test_the_other_errors_are_plain(error: type[S2GeomError]) -> None:
-    """A message, and nothing to unpack."""
+    """The other errors hold a message alone."""
     other = pickle.loads(pickle.dumps(error("why")))  # noqa: S301
 
     assert (error, "why") == (type(other), str(other))
 
 
 def test_a_violation_prints_as_its_message() -> None:
-    """Who prints a reason wants the sentence; the ``repr`` has the rest."""
+    """`str` of a violation is its message; the ``repr`` has every part."""
     [broken] = check(14, 41, 36)
 
     assert broken.message == str(broken)
@@ -336,7 +336,7 @@ def test_violations_are_a_tuple_in_everything_but_their_picture() -> None:
 
 
 def test_violations_pickle_by_their_public_name() -> None:
-    """So a stored answer loads wherever the class is written."""
+    """A pickle names `s2geom.Violations`, not the module of the class."""
     both = Violations((violation(), violation("too narrow")))
     stored = pickle.dumps(both)
 
@@ -346,7 +346,7 @@ def test_violations_pickle_by_their_public_name() -> None:
 
 
 def test_violations_tell_a_notebook_their_text() -> None:
-    """The text is a tuple's, and asking for more never fails."""
+    """A notebook gets the text of a tuple, and no other form fails."""
     assert "()" == Violations()._repr_mimebundle_()["text/plain"]
 
 

@@ -142,7 +142,7 @@ def test_what_follows_from_a_shape(shape: Geometry, expected: dict[str, Any]) ->
 
 
 def test_a_granule_may_be_given_by_its_page_shift() -> None:
-    """And it is the granule that is kept."""
+    """A page shift is stored as the granule."""
     shape = Geometry(14, 40, 2)
 
     assert SIXTEEN == shape
@@ -560,14 +560,14 @@ class TestPlainData:
 
 
 def test_t0sz_is_64_less_the_ipa_bits() -> None:
-    """Also for the narrowest and the widest IPA there is."""
+    """T0SZ is right for the narrowest and the widest IPA too."""
     expected = {1: 63, 16: 48, 25: 39, 32: 32, 33: 31, 40: 24, 52: 12, 64: 0}
 
     assert expected == {bits: Geometry(12, bits, 3).t0sz for bits in expected}
 
 
 def test_a_schema_is_text() -> None:
-    """A number, or an array of them, is none, whatever it compares with."""
+    """A schema that is a number or an array is refused."""
     data = Geometry(12, 40, 1).to_dict()
     for wrong in (1, None, np.array([1, 2])):
         with pytest.raises(InvalidArgument, match="schema must be 's2geom"):

@@ -32,7 +32,7 @@ def test_a_full_table_is_a_page_of_8_byte_descriptors(
 
 
 def test_there_are_three() -> None:
-    """Nothing else is a translation granule of VMSAv8-64."""
+    """VMSAv8-64 has 4K, 16K and 64K granules and no others."""
     assert ["K4", "K16", "K64"] == [granule.name for granule in Granule]
 
 
@@ -160,7 +160,7 @@ def test_refuses_any_other_text(text: str) -> None:
 
 @pytest.mark.parametrize("number", [0, 1, -4096, 4, 64, 4095, 1 << 32])
 def test_refuses_any_other_number(number: int) -> None:
-    """A number is bytes, never kilobytes."""
+    """A number is read as bytes, never as kilobytes."""
     with pytest.raises(InvalidArgument, match="page size must be 4K, 16K or 64K"):
         Granule.parse(number)
 
@@ -199,7 +199,7 @@ def test_refuses_any_other_number(number: int) -> None:
     ],
 )
 def test_a_bare_page_shift_has_two_readings(given: str | int, message: str) -> None:
-    """16 is not 16K: as a page shift it is 64K."""
+    """A bare 16 is refused: it may be the page shift of 64K or 16 kilobytes."""
     with pytest.raises(InvalidArgument) as caught:
         Granule.parse(given)
 
@@ -246,7 +246,7 @@ def test_a_page_shift_becomes_its_granule(shift: int) -> None:
 
 @pytest.mark.parametrize(("size", "shift"), [(4096, 12), (16384, 14), (65536, 16)])
 def test_a_page_size_is_no_page_shift(size: int, shift: int) -> None:
-    """But what was meant is plain."""
+    """A page size in bytes is refused with the page shift that was probably meant."""
     with pytest.raises(InvalidArgument) as caught:
         granule_of(size)
 
@@ -258,7 +258,7 @@ def test_a_page_size_is_no_page_shift(size: int, shift: int) -> None:
 
 @pytest.mark.parametrize(("kilobytes", "shift"), [(4, 12), (64, 16)])
 def test_a_page_size_in_kilobytes_is_no_page_shift(kilobytes: int, shift: int) -> None:
-    """16 is the shift of 64K pages, so it cannot be told apart."""
+    """A size in kilobytes is refused; 16 is taken as the page shift of 64K."""
     with pytest.raises(InvalidArgument) as caught:
         granule_of(kilobytes)
 
@@ -270,7 +270,7 @@ def test_a_page_size_in_kilobytes_is_no_page_shift(kilobytes: int, shift: int) -
 
 @pytest.mark.parametrize("width", [25, 36, 40, 48, 52, 63])
 def test_a_width_in_the_place_of_the_page_shift_is_named(width: int) -> None:
-    """Whoever swaps the arguments reads their order."""
+    """A width given as the page shift is refused with the order of the arguments."""
     with pytest.raises(InvalidArgument) as caught:
         stage2(width, 14)
 

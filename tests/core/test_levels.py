@@ -79,6 +79,6 @@ def test_arguments_outside_the_domain_are_refused(
 @pytest.mark.parametrize("call", [hw_pgtable_levels, hw_pgtable_level_shift])
 @pytest.mark.parametrize("value", [True, 2.0, None])
 def test_only_integers_are_taken(call: Any, value: Any) -> None:
-    """Levels and bits are counted."""
+    """Levels and bits are integers: other types are a `TypeError`."""
     with pytest.raises(TypeError, match="must be an integer"):
         call(14, value)

@@ -194,7 +194,7 @@ class TestFlag:
 def test_each_question_refuses_each_wrong_type(
     ask: Callable[..., Any], name: str, value: Any
 ) -> None:
-    """Asked before or not, in each place: our `TypeError`, with our message."""
+    """A wrong type is a `TypeError` of ours, remembered answer or not."""
     right = {"page_shift": 14, "ipa_bits": 40, "va_bits": 36}
     for ipa_bits in (0, 1, 14, 40):
         check(14, ipa_bits, 36)
@@ -246,7 +246,7 @@ CPU_48 = "Cpu(48) is a CPU with 48-bit physical addresses"
 def test_the_other_arguments_have_their_types(
     ask: Callable[..., Any], name: str, value: Any, message: str
 ) -> None:
-    """Unhashable values too get a sentence and no surprise of the memory's."""
+    """Unhashable values of the other arguments are a `TypeError` with our message."""
     ask(14, 40, 36)
 
     with pytest.raises(TypeError) as caught:
@@ -294,7 +294,7 @@ def test_each_question_refuses_each_wrong_value(
 def test_no_width_is_negative(
     ask: Callable[..., Any], message: str, arguments: dict[str, int]
 ) -> None:
-    """No machine has such a width, so it is no fact about machines."""
+    """A negative width is a mistake in the call, not a limit of a machine."""
     with pytest.raises(InvalidArgument) as caught:
         ask(**{"page_shift": 14, "ipa_bits": 40, "va_bits": 36} | arguments)
 
@@ -304,7 +304,7 @@ def test_no_width_is_negative(
 @pytest.mark.parametrize("ask", [fake_pgd, kernel_macros])
 @pytest.mark.parametrize("ipa_bits", [-1, 0, 31, 53])
 def test_the_macros_have_a_domain(ask: Callable[..., Any], ipa_bits: int) -> None:
-    """They answer for every width of it, and for no other."""
+    """The macros answer for every width from 32 to 52 bits, and for no other."""
     with pytest.raises(InvalidArgument) as caught:
         ask(12, ipa_bits, 48)
 
@@ -330,7 +330,7 @@ def test_a_width_outside_the_domain_is_a_fact_about_machines(
 
 @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32, np.int64, Width])
 def test_numbers_of_a_notebook_become_plain_ints(kind: Callable[[int], Any]) -> None:
-    """What a value holds is `int`, whatever it was given; asked before or not."""
+    """Values hold plain `int`s, whatever integers they were made of."""
     expected = Geometry(Granule.K16, 40, 2)
     for remembered in (False, True):
         kvm._ANSWERS.clear()  # noqa: SLF001
@@ -359,7 +359,7 @@ def test_numbers_of_a_notebook_become_plain_ints(kind: Callable[[int], Any]) -> 
 
 @pytest.mark.parametrize("refused", [0, 1])
 def test_a_remembered_refusal_is_not_given_to_a_bool(refused: int) -> None:
-    """1 and True are one key, but not one argument."""
+    """True is refused even where the answer for 1 is remembered."""
     assert check(14, refused, 36)
 
     for value in (bool(refused), np.bool_(refused), float(refused)):
@@ -368,7 +368,7 @@ def test_a_remembered_refusal_is_not_given_to_a_bool(refused: int) -> None:
 
 
 def test_a_remembered_answer_is_the_same_answer() -> None:
-    """Shapes and refusals alike; and `check` agrees with both."""
+    """Remembered shapes and refusals equal the first ones, and `check` agrees."""
     for ipa_bits in (40, 41):
         first = check(14, ipa_bits, 36)
         try:
@@ -381,7 +381,7 @@ def test_a_remembered_answer_is_the_same_answer() -> None:
 
 
 def test_each_refusal_is_an_exception_of_its_own() -> None:
-    """Raised twice, an exception object would collect two tracebacks."""
+    """Each refusal is a new exception, so tracebacks do not add up."""
     caught = []
     for _ in range(2):
         with pytest.raises(UnsupportedCombination) as info:
@@ -397,7 +397,7 @@ def test_each_refusal_is_an_exception_of_its_own() -> None:
 def test_a_float_that_equals_a_cached_integer_is_refused(
     name: str, kind: Callable[[int], Any]
 ) -> None:
-    """A float is as good a key as the int that it equals, and no width at all."""
+    """A float is refused, although it equals the remembered integer as a key."""
     right: dict[str, Any] = {
         "page_shift": 14,
         "ipa_bits": 40,
@@ -414,7 +414,7 @@ def test_a_float_that_equals_a_cached_integer_is_refused(
 def test_a_question_is_worked_out_once(
     kind: Callable[[int], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was asked before is remembered, shapes and refusals, and nothing else is."""
+    """Shapes and refusals of the domain are worked out once."""
     shape = stage2(14, 40, 36)
     broken = check(14, 41, 36)
 
@@ -434,7 +434,7 @@ def test_a_question_is_worked_out_once(
 def test_many_cpus_keep_the_cache_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At its bound the memory starts anew, and the answers stay right."""
+    """The memory is cleared at its bound, and the answers stay right."""
     monkeypatch.setattr(kvm, "_MOST_ANSWERS", 260)
     sizes = (32, 36, 40, 42, 44, 48, 52)
     for ttst in (False, True):
@@ -448,14 +448,14 @@ def test_many_cpus_keep_the_cache_bounded(
 
 
 def test_the_bound_holds_every_configuration() -> None:
-    """Without CPUs the whole domain fits three times over, so it is never forgotten."""
+    """The whole domain without CPUs fits into the memory three times."""
     domain = 3 * len(range(32, 53)) * len(range(25, 53)) * 2 * len(Scheme)
 
     assert 3 * domain < kvm._MOST_ANSWERS  # noqa: SLF001
 
 
 def test_widths_outside_the_domain_are_not_remembered() -> None:
-    """Else a loop over nonsense would fill the memory."""
+    """A loop over widths outside the domain cannot fill the memory."""
     for ipa_bits in (0, 31, 53, 1000):
         check(12, ipa_bits)
 
@@ -491,7 +491,7 @@ def test_a_message_quotes_a_part_of_a_large_value(value: object, expected: str) 
 def test_a_value_without_a_repr_is_a_type_error(
     value: Any,
 ) -> None:
-    """Its message has the type, where the value would have stood."""
+    """A value without a repr is named by its type in the message."""
     kind = type(value).__name__
 
     with pytest.raises(TypeError, match=f"ttst must be a bool, got <{kind}>"):

@@ -10,7 +10,7 @@ from s2geom.core.public import TYPES, public
 
 
 def test_hypothesis_is_told_of_types_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of classes that are values, if its entry point was loaded, and not before."""
+    """Hypothesis is told of value classes once its entry point is loaded."""
     told: list[type] = []
     monkeypatch.setitem(
         sys.modules, "_s2geom_hypothesis", SimpleNamespace(offer=told.append)

@@ -60,11 +60,11 @@ def test_refuses_anything_else_with_the_text_in_the_message(text: str) -> None:
     ],
 )
 def test_writes_the_largest_unit_without_a_fraction(expected: str, size: int) -> None:
-    """Nothing is rounded: a size in text is exact."""
+    """A size is written exactly, in the largest unit without a fraction."""
     assert expected == size_text(size)
 
 
 @given(st.integers(0, 1 << 80))
 def test_what_is_written_can_be_read(size: int) -> None:
-    """Text and number are each other's inverse."""
+    """A size that was written is read back as the same number."""
     assert size == parse_size(size_text(size))

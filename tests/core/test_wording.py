@@ -19,7 +19,7 @@ from s2geom.core.wording import cell_text, counted, ranges
     ],
 )
 def test_runs_of_numbers(expected: str, numbers: list[int]) -> None:
-    """Neighbours are one run, and nothing has a word too."""
+    """Neighbouring numbers are one run, and no number is written as "none"."""
     assert expected == ranges(numbers)
 
 
@@ -36,7 +36,7 @@ def test_the_cell_of_a_table(expected: str, value: object) -> None:
     ("expected", "number"), [("0 tables", 0), ("1 table", 1), ("16 tables", 16)]
 )
 def test_a_number_of_things(expected: str, number: int) -> None:
-    """One has no s."""
+    """One thing is written without a plural s."""
     assert expected == counted(number, "table")
 
 

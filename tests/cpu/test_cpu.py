@@ -40,7 +40,7 @@ def test_a_plain_cpu_has_every_granule_and_no_feature() -> None:
 
 @pytest.mark.parametrize("pa_bits", PA_SIZES)
 def test_lpa_is_as_the_physical_addresses_say(pa_bits: int) -> None:
-    """Without being told, FEAT_LPA is there above 48 bits."""
+    """FEAT_LPA is taken to be there where physical addresses have more than 48 bits."""
     assert (pa_bits > 48) is Cpu(pa_bits).lpa
     assert Cpu(pa_bits) == Cpu(pa_bits, lpa=None) == Cpu(pa_bits, lpa=pa_bits > 48)
 
@@ -1152,14 +1152,14 @@ def test_a_start_level_that_no_word_encodes_is_named_as_such() -> None:
 
 
 def test_page_sizes_to_choose_from() -> None:
-    """As a sentence has them."""
+    """Page sizes are joined by commas and a last "or"."""
     assert "4K, 16K or 64K" == a_page_size(ALL)
     assert "4K or 64K" == a_page_size({Granule.K64, Granule.K4})
     assert "16K" == a_page_size([Granule.K16])
 
 
 def test_none_is_a_cpu_with_every_feature() -> None:
-    """Where a CPU may be left out, nothing else may stand in its place."""
+    """None stands for a CPU with every feature; any other value is a `TypeError`."""
     assert cpu_of(None) is ANY_CPU
     assert ANY_CPU == Cpu(56, lpa2=True, ttst=True, aarch32_el1=True)
     assert optional_cpu(None) is None

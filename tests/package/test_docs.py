@@ -242,7 +242,7 @@ def test_every_public_name_has_one_page_of_the_reference() -> None:
 
 
 def test_pages_of_the_reference_differ_in_more_than_capitals() -> None:
-    """Else one of `Footprint` and `footprint` is lost on some file systems."""
+    """Some file systems do not tell capitals apart."""
     pages = [entry.page.lower() for entry in reference_pages.entries()]
 
     assert sorted(pages) == sorted(set(pages))

@@ -118,7 +118,7 @@ def test_the_examples_are_found() -> None:
 
 
 def test_every_public_callable_is_documented() -> None:
-    """And every public method and property of its own."""
+    """Every public function, method and property has a docstring."""
     for name in s2geom.__all__:
         thing = getattr(s2geom, name)
         if not callable(thing):

@@ -69,7 +69,7 @@ def test_imports_follow_the_law_of_wings(module: str) -> None:
 
 
 def test_no_circle_between_modules() -> None:
-    """Nor between wings, which the table rules out by its order."""
+    """No two modules import each other, and no two wings do."""
     assert [] == circles(MODULES)
 
     seen: set[str] = set()
@@ -105,7 +105,7 @@ FORBIDDEN = [
 
 @pytest.mark.parametrize(("module", "line"), FORBIDDEN)
 def test_a_forbidden_import_is_found(module: str, line: str) -> None:
-    """The law is no test that cannot fail."""
+    """A forbidden import is reported: the test of the law can fail."""
     assert module in MODULES
 
     [fault] = faults(module, f"{MODULES[module]}\n{line}\n", MODULES)
@@ -149,7 +149,7 @@ def test_a_wing_introduces_itself_and_imports_no_room(wing: str) -> None:
 
 
 def test_every_python_file_has_its_licence() -> None:
-    """Tests and documentation too."""
+    """Every Python file of tests and documentation has the SPDX line."""
     missing = [
         path.relative_to(ROOT).as_posix()
         for folder in ("src", "tests", "docs")
@@ -220,7 +220,7 @@ def test_an_import_loads_nothing_yet() -> None:
 
 
 def test_a_shape_loads_the_core_alone() -> None:
-    """No parser, no markup, no walker."""
+    """A shape loads neither the parser nor the pictures nor the walker."""
     code = (
         "import s2geom, sys, json; s2geom.stage2(14, 40, 36); "
         "print(json.dumps(sorted(sys.modules)))"
@@ -250,7 +250,7 @@ def test_every_module_can_be_the_first_one_asked_for() -> None:
 
 
 def test_a_star_import_gives_every_name() -> None:
-    """And nothing else."""
+    """A star import gives the public names and nothing else."""
     code = (
         "before = set(globals()) | {'before'}\n"
         "from s2geom import *\n"
@@ -275,7 +275,7 @@ def test_public_names_have_module_s2geom(name: str) -> None:
 
 
 def test_no_public_name_is_a_wings_name() -> None:
-    """Else importing the wing would put itself in the place of the name."""
+    """A wing of the same name would replace a public name when it is imported."""
     assert set() == set(s2geom.__all__) & set(WINGS)
 
 
@@ -329,10 +329,10 @@ def test_dir_lists_the_public_names() -> None:
 
 @pytest.mark.parametrize("name", ["kconfig", "readers", "strategies"])
 def test_the_promised_modules(name: str) -> None:
-    """The only submodules that users may name."""
+    """`kconfig`, `readers` and `strategies` can be imported by name."""
     assert isinstance(importlib.import_module(f"s2geom.{name}"), types.ModuleType)
 
 
 def test_the_package_is_typed() -> None:
-    """The marker that type checkers look for."""
+    """The package has the marker `py.typed`."""
     assert (SOURCE / "py.typed").is_file()

@@ -91,7 +91,7 @@ def code(notebook: Any) -> list[Any]:
 
 
 def test_there_are_these_notebooks() -> None:
-    """None is lost, and none is added without being looked at."""
+    """The folder has exactly the notebooks that are listed here."""
     assert NAMES == [path.stem for path in NOTEBOOKS]
 
 

@@ -111,7 +111,7 @@ def test_memory_of_0_1_0_is_read() -> None:
 
 
 def test_every_class_of_0_1_0_is_here() -> None:
-    """All that the fifty-eight public names of 0.1.0 have of classes."""
+    """Every class among the public names of 0.1.0 is tested here."""
     written = {path.stem for path in PICKLES.glob("*.pickle")}
 
     assert written == {*WRITTEN, *ERRORS, "Memory", "Step", "TableBuilder"}

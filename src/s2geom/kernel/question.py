@@ -247,7 +247,8 @@ class Place:  # a plain class, as making an attrs class takes import time
     """A host, a kernel and a CPU: what a question asks beside the width."""
 
     def __init__(self, case: KvmCase) -> None:
-        asked = _rows(case.kernel, case.cpu is not None)
+        asked, others = _rows(case.kernel, case.cpu is not None)
+        self.others: tuple[KvmLimit, ...] = others
         self.refuses_all: bool = any(
             row.of_any_width and row.breaks(case) for row in asked
         )
@@ -256,12 +257,6 @@ class Place:  # a plain class, as making an attrs class takes import time
             (row, row.ceiling(case) if row.ceiling else None)
             for row in asked
             if not row.of_any_width or row.breaks(case)
-        )
-        # Those without a ceiling that look at the width.
-        self.others: tuple[KvmLimit, ...] = tuple(
-            row
-            for row in asked
-            if not (row.ceiling or row.of_any_width or row.from_below)
         )
         # Whether KVM uses LPA2 descriptors if the width needs them, and the widest IPA
         # that no ceiling cuts off, the architecture's included.
@@ -364,8 +359,16 @@ def _tree(
 
 
 @lru_cache(maxsize=1024)
-def _rows(kernel: Kernel, with_cpu: bool) -> tuple[KvmLimit, ...]:
-    return tuple(row for row in LIMITS if row.is_asked(kernel, with_cpu=with_cpu))
+def _rows(kernel: Kernel, with_cpu: bool) -> tuple[tuple[KvmLimit, ...], ...]:
+    """Return the rows that are asked, and those of them without a ceiling.
+
+    Rows that look at no width, or only below 32 bits, are left out of the second.
+    """
+    asked = tuple(row for row in LIMITS if row.is_asked(kernel, with_cpu=with_cpu))
+    others = tuple(
+        row for row in asked if not (row.ceiling or row.of_any_width or row.from_below)
+    )
+    return asked, others
 
 
 def question(
