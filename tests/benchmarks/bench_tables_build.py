@@ -114,7 +114,7 @@ BUILDERS = (ours, entry_by_entry, table_by_table, copies)
 
 @pytest.mark.parametrize("name", CASES)
 def test_all_of_them_build_the_same(name: str) -> None:
-    """Else the comparison would be with something else."""
+    """All ways that are compared build the same tables."""
     case = CASES[name]
 
     assert entry_by_entry(case) == table_by_table(case) == ours(case)

@@ -360,7 +360,7 @@ class TestSplit:
 
     @pytest.mark.parametrize("index", [None, 0, (0, (0, 0, 0), 0)], ids=repr)
     def test_join_takes_an_index(self, index: Any) -> None:
-        """And nothing that looks like one."""
+        """`join` refuses what is no `IpaIndex`, however much it looks like one."""
         with pytest.raises(TypeError) as caught:
             FOUR.join(index)
 

@@ -416,7 +416,7 @@ def test_the_rules_document_themselves() -> None:
 
 
 def test_every_violation_is_reported() -> None:
-    """Not only the first: three owners refuse this one, KVM's table first."""
+    """Three owners refuse this one, and KVM's table comes first."""
     cpu = Cpu(40, granules=[K4])
     rules = [
         violation.rule for violation in check(14, 52, 36, scheme=S.DYNAMIC, cpu=cpu)

@@ -209,7 +209,7 @@ def test_the_real_kernels_of_v4_5_are_supported() -> None:
 
 
 def test_what_would_stop_at_the_bug_is_refused() -> None:
-    """And with 16K pages there was no KVM at all."""
+    """A 16K host before v4.7 has no KVM, and is refused too."""
     for row in FAKE:
         page_shift, ipa_bits, va_bits = configuration(row)
         broken = check(page_shift, ipa_bits, va_bits, scheme=Scheme.FAKE_PGD)

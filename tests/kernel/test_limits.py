@@ -326,7 +326,7 @@ class TestProtected:
         assert (40, 48) == (shape.ipa_bits, protected.ipa_bits)
 
     def test_kvm_accepts_any_width(self) -> None:
-        """And gives the one."""
+        """KVM accepts every width on a protected host, and gives its limit."""
         kernel = KernelConfig(Host(12, 48), "6.12", kvm=True)
         sizes = kernel.ipa_sizes(Cpu(44), protected=True)
 
@@ -377,7 +377,7 @@ def test_a_flood_of_cpus_keeps_the_places_bounded(
 
 
 def test_a_limit_ends_after_it_began() -> None:
-    """And each change is in its own mainline release and in none before."""
+    """Each change is in its own mainline release, and in none before it."""
     for row in LIMITS:
         for end in (row.until, row.restated):
             assert end is None or row.since.mainline < end.mainline

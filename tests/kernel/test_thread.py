@@ -123,7 +123,7 @@ def test_64k_needs_1_mib_at_33_bits_only_with_one_level() -> None:
 
 
 def test_64k_at_kvms_40_bits_is_16_kib_of_table() -> None:
-    """Not "always 1 MiB"; since v5.10 the whole page that it sits on is allocated."""
+    """A table has 16 KiB, and since v5.10 the whole page is allocated for it."""
     shape = stage2(16, 40, 48)
 
     assert (16 * K, 1) == (shape.pgd_size, shape.pgd_pages)
@@ -132,7 +132,7 @@ def test_64k_at_kvms_40_bits_is_16_kib_of_table() -> None:
 
 
 def test_16k_needs_up_to_256_kib_for_example_at_40_bits() -> None:
-    """And once more at 51 bits, one level further up."""
+    """The largest root is needed at 40 bits, and at 51 bits one level further up."""
     sizes = {
         ipa_bits: stage2(14, ipa_bits, 48, scheme=Scheme.LPA2).pgd_size
         for ipa_bits in IPAS

@@ -174,7 +174,7 @@ def test_no_two_classes_have_one_name() -> None:
 
 
 def test_no_two_modules_define_one_name() -> None:
-    """Nor do two constants or functions that other modules may import.
+    """Constants and functions that other modules may import have one home each.
 
     Private names aside, and what every package with a door has.
     """

@@ -320,7 +320,7 @@ class TestLimits:
                     assert 1 == wide.concatenation
 
     def test_every_kernel_shape_has_at_most_16_tables(self) -> None:
-        """And more than one entry, and a start level that KVM programs."""
+        """It has more than one entry too, and a start level that KVM programs."""
         for shape in SHAPES:
             assert 1 <= shape.concatenation <= 16
             assert 1 < shape.pgd_entries
@@ -393,6 +393,6 @@ class TestValues:
                 setattr(value, name, 1)
 
     def test_it_equals_nothing_else(self, value: Any) -> None:
-        """Not even what looks like it."""
+        """A value of another type is not equal, however much it looks like this one."""
         assert value != repr(value)
         assert value != (value,)

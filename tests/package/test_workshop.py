@@ -80,7 +80,7 @@ def test_the_readme_has_one_command_for_the_tests() -> None:
 
 
 def test_every_folder_of_tests_has_its_place_in_the_order() -> None:
-    """Else it would run last, after the emulators."""
+    """A folder without a place would run last, after the emulators."""
     text = (ROOT / "tests/conftest.py").read_text(encoding="utf-8")
     [order] = re.findall(r"^ORDER = \((.*?)^\)", text, re.MULTILINE | re.DOTALL)
     folders = {test.parent.name for test in (ROOT / "tests").glob("*/test_*.py")}
