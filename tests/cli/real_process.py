@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The command as a process of its own."""
 
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cli.running import Ran
@@ -32,3 +35,34 @@ def asleep(process: "subprocess.Popen[bytes]") -> None:
         time.sleep(0.05)
         state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         quiet = quiet + 1 if state[0] == "S" else 0
+
+
+def signalled(
+    words: Sequence[str], number: int, stdin: int = subprocess.DEVNULL
+) -> tuple[int, bytes]:
+    """Send a signal to a command whose reader does not read.
+
+    Returns:
+        The exit code, and what it wrote to standard error.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while os.write(writer, bytes(4096)):
+            pass
+    os.set_blocking(writer, True)
+    with (
+        os.fdopen(reader, "rb"),
+        os.fdopen(writer, "wb") as full,
+        subprocess.Popen(
+            [sys.executable, "-m", "s2geom", *words],
+            stdin=stdin,
+            stdout=full,
+            stderr=subprocess.PIPE,
+        ) as process,
+    ):
+        asleep(process)
+        process.send_signal(number)
+        process.wait(timeout=20)
+        assert process.stderr is not None
+        return process.returncode, process.stderr.read()

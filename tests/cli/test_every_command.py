@@ -9,14 +9,13 @@ import os
 import runpy
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 from cli.questions import FILES, HOSTILE, NAMES, RIGHT, write_files
-from cli.real_process import asleep, real
+from cli.real_process import real, signalled
 from cli.running import Run
 
 
@@ -105,29 +104,9 @@ class TestEachCommand:
 @pytest.mark.parametrize("words", ["show --page-size 4K --ipa 40", "config -"])
 def test_a_real_interruption(words: str) -> None:
     """A process that waits for its reader, or for its input."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with suppress(BlockingIOError):
-        while os.write(writer, bytes(4096)):
-            pass
-    os.set_blocking(writer, True)
-    with (
-        os.fdopen(reader, "rb"),
-        os.fdopen(writer, "wb") as full,
-        subprocess.Popen(
-            [sys.executable, "-m", "s2geom", *words.split()],
-            stdin=subprocess.PIPE,
-            stdout=full,
-            stderr=subprocess.PIPE,
-        ) as process,
-    ):
-        asleep(process)
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=20)
-        assert process.stderr is not None
-        told = process.stderr.read()
+    ended = signalled(words.split(), signal.SIGINT, stdin=subprocess.PIPE)
 
-    assert (130, b"s2geom: interrupted\n") == (process.returncode, told)
+    assert (130, b"s2geom: interrupted\n") == ended
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])

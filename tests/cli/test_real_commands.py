@@ -10,12 +10,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from cli.questions import FILES, HOSTILE, NAMES, RIGHT, write_files
-from cli.real_process import asleep, real
+from cli.real_process import real, signalled
 from cli.running import Ran
 
 pytestmark = pytest.mark.slow
@@ -123,24 +123,4 @@ def test_a_signal_while_the_reader_sleeps(
     name: str, number: int, status: int, told: bytes
 ) -> None:
     """Ctrl-C is exit code 130 and one line; SIGTERM ends the process as ever."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with suppress(BlockingIOError):
-        while os.write(writer, bytes(4096)):
-            pass
-    os.set_blocking(writer, True)
-    with (
-        os.fdopen(reader, "rb"),
-        os.fdopen(writer, "wb") as full,
-        subprocess.Popen(
-            [sys.executable, "-m", "s2geom", *RIGHT[name].split()],
-            stdin=subprocess.DEVNULL,
-            stdout=full,
-            stderr=subprocess.PIPE,
-        ) as process,
-    ):
-        asleep(process)
-        process.send_signal(number)
-        process.wait(timeout=20)
-        assert process.stderr is not None
-        assert (status, told) == (process.returncode, process.stderr.read())
+    assert (status, told) == signalled(RIGHT[name].split(), number)
